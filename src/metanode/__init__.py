@@ -1,0 +1,1 @@
+"""Metanode: services in containers, decided by a BFT committee, with receipts that prove themselves."""
