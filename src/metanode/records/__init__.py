@@ -1,0 +1,1 @@
+"""The values everyone speaks of: their bytes, their digests and the checks that need no context."""

@@ -1,0 +1,63 @@
+"""Evidence: proofs of guilt that need nothing but the keys of the accused."""
+
+from typing import Final, TypeAlias
+
+from metanode.primitives.codec import Decoder, Wire, encode
+from metanode.primitives.digest import Tag, digest
+from metanode.primitives.names import Hash
+from metanode.records.commit import BlsCommit
+from metanode.records.vote import Justification, Vote
+
+EVIDENCE_BYTES_MAX: Final = 1 << 20
+"""An unjustified proposal carries its justification; the other kinds are below 2 KiB."""
+
+
+class ConflictingVotes(Wire, tag="conflicting-votes"):
+    """Two votes of one key for one (kind, height, round) with different content."""
+
+    validators_hash: bytes
+    first: Vote
+    second: Vote
+
+
+class Amnesia(Wire, tag="amnesia"):
+    """A COMMIT in a round and a ROUND-CHANGE to a later round that hides it, by the same key."""
+
+    validators_hash: bytes
+    commit: Vote
+    round_change: Vote
+
+
+class UnjustifiedProposal(Wire, tag="unjustified-proposal"):
+    """A signed proposal whose signed-over justification does not justify it."""
+
+    validators_hash: bytes
+    proposal: Vote
+    justification: Justification
+
+
+class ConflictingCommits(Wire, tag="conflicting-commits"):
+    """Two certificates of the same (height, round) and different headers: every seat in both bitmaps is guilty."""
+
+    validators_hash: bytes
+    first: BlsCommit
+    second: BlsCommit
+
+
+Evidence: TypeAlias = ConflictingVotes | Amnesia | UnjustifiedProposal | ConflictingCommits
+
+EVIDENCE: Final = Decoder[Evidence](Evidence, EVIDENCE_BYTES_MAX)
+
+
+def evidence_digest(evidence: Evidence) -> Hash:
+    """EVID-1. The name of a piece of evidence and the leaf of `evidence_root`."""
+    return digest(Tag.EVIDENCE, encode(evidence))
+
+
+def evidence_height(evidence: Evidence) -> int:
+    """The height the accused acted at."""
+    match evidence:
+        case ConflictingVotes(first=vote) | Amnesia(commit=vote) | UnjustifiedProposal(proposal=vote):
+            return vote.height
+        case ConflictingCommits(first=commit):
+            return commit.height
