@@ -1,0 +1,72 @@
+# The front door. Needs python3 (3.11 or later) and make; everything else lands in .venv, hashed.
+#   make up      a running chain of four validators            make test   every test (20 minutes on two cores)
+#   make check   format, lint, types, import contracts         make soak   the long ones
+#   make bench   the benchmarks                                make docs   regenerate docs/reference, check links
+PYTHON ?= python3
+ARGS ?=
+JOBS ?= 2
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := src tests tools $(wildcard bench)
+
+# A moved or copied checkout has an environment that still points to the old place: build it anew.
+ifneq ($(wildcard .venv/.root),)
+ifneq ($(shell cat .venv/.root),$(CURDIR))
+$(shell rm -rf .venv)
+endif
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check format bench soak docs lock clean
+
+help:
+	@sed -n '1,5s/^# \{0,1\}//p' Makefile
+
+.venv/.root:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("metanode needs Python 3.11 or later, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .venv || { echo "no venv module: apt-get install python3-venv"; exit 51; }
+	@printf '%s' '$(CURDIR)' > $@
+
+.venv/.stamp: requirements.lock pyproject.toml | .venv/.root
+	@echo "building .venv (first run, or the lock changed)"
+	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --no-index -e .
+	@touch $@
+
+.venv/.stamp-dev: requirements-dev.lock .venv/.stamp
+	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+up: .venv/.stamp
+	@$(BIN)/bpi up $(ARGS)
+
+check: .venv/.stamp-dev
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.stamp-dev
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+# Pure tests share the cores; tests of real processes run one at a time, last, so that nothing starves them.
+test: .venv/.stamp-dev
+	$(BIN)/python -m pytest -n $(JOBS) -m "not live and not soak" $(ARGS)
+	$(BIN)/python -m pytest -m "live and not soak" $(ARGS)
+
+soak: .venv/.stamp-dev
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+bench: .venv/.stamp-dev
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+
+docs: .venv/.stamp-dev
+	$(BIN)/python tools/docs.py
+
+lock:
+	$(PYTHON) tools/lock.py
+
+clean:
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,48 @@
+"""Write requirements.lock and requirements-dev.lock anew: every version pinned, every file hashed, no index named.
+
+The resolver lives in a throw-away environment, so that it is no dependency of anything. Run by `make lock`.
+"""
+
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+HEADER = """\
+# Made by `make lock` from pyproject.toml; do not edit. One file for Python 3.11 and later; every file is hashed.
+"""
+LOCKS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("requirements.lock", ("--extra", "build")),
+    ("requirements-dev.lock", ("--extra", "build", "--extra", "dev")),
+)
+
+
+def resolve(resolver: Path, target: str, extras: tuple[str, ...]) -> str:
+    """The text of one lock file."""
+    command = [
+        str(resolver), "pip", "compile", "pyproject.toml", *extras, "--universal", "--python-version", "3.11",
+        "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet",
+    ]  # fmt: skip
+    if target != LOCKS[0][0]:
+        command += ["--constraint", LOCKS[0][0]]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def main() -> None:
+    """Resolve both sets; the second never differs from the first where both name a package."""
+    with tempfile.TemporaryDirectory() as folder:
+        venv.create(folder, with_pip=True)
+        binaries = Path(folder) / "bin"
+        subprocess.run([str(binaries / "pip"), "install", "--quiet", "uv"], check=True)
+        for target, extras in LOCKS:
+            text = HEADER + resolve(binaries / "uv", target, extras)
+            if "://" in text:
+                sys.exit(f"{target}: the resolver wrote an address into the lock; nothing written")
+            (ROOT / target).write_text(text)
+            print(f"{target}: {text.count('==')} packages")
+
+
+if __name__ == "__main__":
+    main()
