@@ -1,0 +1,1 @@
+"""The replicated state: transactions in, receipts and a state root out."""
