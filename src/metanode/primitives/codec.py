@@ -1,6 +1,6 @@
 """Canonical msgpack: one value, one sequence of bytes."""
 
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -22,9 +22,8 @@ class CodecRefusal(Refusal):
     """Decodes, but encodes to other bytes: there is a shorter or better ordered form."""
 
 
-class Wire(
-    msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, kw_only=True
-):
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
+class Wire(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False, kw_only=True):
     """The shape of everything that crosses the wire or is hashed: a msgpack array, nothing else (BYTES-1)."""
 
 
