@@ -1,0 +1,253 @@
+"""What can go wrong for a caller: stable code, exit status, rule, and the smallest change that would pass."""
+
+from typing import Final
+
+import msgspec
+
+from metanode.api.exits import ExitStatus
+from metanode.primitives.refusal import Refusal
+
+
+class ApiRefusal(Refusal):
+    """Why a request is turned away before or by the node, as opposed to a transaction by the ledger."""
+
+    MALFORMED = "api.malformed"
+    """The body is not JSON (or, for a binary batch, not msgpack)."""
+    INVALID_REQUEST = "api.invalid-request"
+    """JSON, but not a JSON-RPC 2.0 request, or a batch that is empty or too long."""
+    UNKNOWN_METHOD = "api.unknown-method"
+    """No method of this name, or no resource at this path."""
+    WRONG_VERB = "api.wrong-verb"
+    """The path exists, but not with this HTTP method."""
+    WRONG_MEDIA_TYPE = "api.wrong-media-type"
+    """The content type of the body is not one this path takes."""
+    INVALID_ARGUMENTS = "api.invalid-arguments"
+    """An argument is unknown, missing, of another type or out of its range."""
+    NOT_FOUND = "api.not-found"
+    """Nothing of this name, number or identity exists."""
+    CONFLICT = "api.conflict"
+    """The request does not fit what is there now."""
+    PRUNED = "api.pruned"
+    """It existed, but this node no longer keeps it."""
+    BEYOND_HEAD = "api.beyond-head"
+    """That height is not final yet."""
+    DEVELOPMENT_ONLY = "api.development-only"
+    """Exists only on a chain whose genesis says development."""
+    UNAUTHENTICATED = "api.unauthenticated"
+    """A bearer token is due and none, or an unknown one, was given."""
+    FORBIDDEN = "api.forbidden"
+    """The token's scopes do not cover this method."""
+    WRONG_HOST = "api.wrong-host"
+    """The Host or Origin header names a host this node does not answer for (protection against DNS rebinding)."""
+    BODY_TOO_LARGE = "api.body-too-large"
+    """The body is longer than the limit."""
+    HEADERS_TOO_LARGE = "api.headers-too-large"
+    """Request line and headers together are longer than the limit, or too many."""
+    RATE_LIMITED = "api.rate-limited"
+    """This address or token has used up its requests for now."""
+    BUSY = "api.busy"
+    """Too many connections, streams or long polls are open."""
+    NOT_READY = "api.not-ready"
+    """The node has not recovered yet, or is stopping."""
+    TIMED_OUT = "api.timed-out"
+    """The node did not answer, or the body did not arrive, in time; the outcome is not known."""
+    SLOW_CONSUMER = "api.slow-consumer"
+    """A stream of events was cut off because its reader did not keep up."""
+    INTERNAL = "api.internal"
+    """A bug in this program; it is in the node's log."""
+    UNREACHABLE = "client.unreachable"
+    """No node answers at this URL."""
+    BAD_ANSWER = "client.bad-answer"
+    """What answered is not a Metanode node, or one this program does not understand."""
+    DEADLINE = "client.deadline"
+    """The deadline passed before the outcome was known."""
+    UNKNOWN_OUTCOME = "client.unknown-outcome"
+    """The connection broke after the request was sent; it may or may not have been carried out."""
+
+
+class ApiError(msgspec.Struct, frozen=True, gc=False):
+    """A refusal as a value: the stable code, one sentence with the value and the limit, and, where the one who refused
+    knows better than the table, the smallest change that would pass.
+    """
+
+    code: str
+    detail: str = ""
+    fix: str = ""
+
+
+class ErrorForm(msgspec.Struct, frozen=True, kw_only=True):
+    """HTTP-2. The one shape in which an error is told, everywhere."""
+
+    code: str
+    exit: int
+    message: str
+    rule: str
+    fix: str
+    retryable: bool
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every HTTP answer that is an error."""
+
+    error: ErrorForm
+
+
+class Explanation(msgspec.Struct, frozen=True, gc=False):
+    """What a code means for a caller. `rpc_code` is JSON-RPC's number, `rule` the rule that was broken."""
+
+    exit: ExitStatus
+    http_status: int
+    rpc_code: int
+    rule: str
+    fix: str
+    retryable: bool = False
+
+
+_E: Final = ExitStatus
+
+EXPLANATIONS: Final[dict[str, Explanation]] = {
+    ApiRefusal.MALFORMED: Explanation(_E.USAGE, 400, -32700, "HTTP-4", "send well-formed JSON in UTF-8"),
+    ApiRefusal.INVALID_REQUEST: Explanation(
+        _E.USAGE, 400, -32600, "HTTP-4", "send {jsonrpc: '2.0', id, method, params} or 1 to 100 of them"
+    ),
+    ApiRefusal.UNKNOWN_METHOD: Explanation(_E.USAGE, 404, -32601, "HTTP-3", "see /openrpc.json or /openapi.json"),
+    ApiRefusal.WRONG_VERB: Explanation(_E.USAGE, 405, -32601, "HTTP-5", "use a verb of the Allow header"),
+    ApiRefusal.WRONG_MEDIA_TYPE: Explanation(
+        _E.USAGE,
+        415,
+        -32600,
+        "HTTP-5",
+        "send Content-Type: application/json (a binary batch: application/octet-stream)",
+    ),
+    ApiRefusal.INVALID_ARGUMENTS: Explanation(
+        _E.USAGE, 400, -32602, "HTTP-3", "correct the named argument; its range is in /openapi.json"
+    ),
+    ApiRefusal.NOT_FOUND: Explanation(_E.NOT_FOUND, 404, -32001, "HTTP-3", "check the name; the chain may be another"),
+    ApiRefusal.CONFLICT: Explanation(_E.CONFLICT, 409, -32003, "HTTP-3", "read the present state and ask again"),
+    ApiRefusal.PRUNED: Explanation(
+        _E.DATA_UNAVAILABLE, 410, -32030, "HTTP-3", "ask a node that keeps all blocks (retention_blocks = 0)"
+    ),
+    ApiRefusal.BEYOND_HEAD: Explanation(
+        _E.NOT_FOUND, 404, -32001, "HTTP-3", "wait until the height is final, see node.status", retryable=True
+    ),
+    ApiRefusal.DEVELOPMENT_ONLY: Explanation(
+        _E.NOT_ALLOWED, 403, -32002, "HTTP-10", "use a chain whose genesis says development = true"
+    ),
+    ApiRefusal.UNAUTHENTICATED: Explanation(
+        _E.NOT_ALLOWED, 401, -32002, "HTTP-9", "send the header Authorization: Bearer <token>"
+    ),
+    ApiRefusal.FORBIDDEN: Explanation(_E.NOT_ALLOWED, 403, -32002, "HTTP-9", "use a token that has the scope"),
+    ApiRefusal.WRONG_HOST: Explanation(
+        _E.NOT_ALLOWED,
+        421,
+        -32002,
+        "HTTP-8",
+        "use the node's own address, or add the name to http.hosts in its settings",
+    ),
+    ApiRefusal.BODY_TOO_LARGE: Explanation(_E.USAGE, 413, -32600, "HTTP-11", "split the request"),
+    ApiRefusal.HEADERS_TOO_LARGE: Explanation(_E.USAGE, 431, -32600, "HTTP-11", "send fewer or shorter headers"),
+    ApiRefusal.RATE_LIMITED: Explanation(
+        _E.NETWORK, 429, -32020, "HTTP-12", "wait as long as Retry-After says; submit in batches", retryable=True
+    ),
+    ApiRefusal.BUSY: Explanation(
+        _E.NETWORK, 503, -32021, "HTTP-12", "close connections that are not needed, or ask another node", retryable=True
+    ),
+    ApiRefusal.NOT_READY: Explanation(_E.NETWORK, 503, -32021, "HTTP-6", "wait until /ready says 200", retryable=True),
+    ApiRefusal.TIMED_OUT: Explanation(
+        _E.OUTCOME_UNKNOWN, 504, -32022, "HTTP-13", "ask again; submitting again is safe", retryable=True
+    ),
+    ApiRefusal.SLOW_CONSUMER: Explanation(
+        _E.NETWORK, 503, -32021, "HTTP-15", "connect again with Last-Event-ID and read faster", retryable=True
+    ),
+    ApiRefusal.INTERNAL: Explanation(_E.UNEXPECTED, 500, -32603, "HTTP-2", "report it with the node's log"),
+    ApiRefusal.UNREACHABLE: Explanation(
+        _E.NETWORK, 503, -32021, "HTTP-16", "start the node (`bpi up`), or correct the URL", retryable=True
+    ),
+    ApiRefusal.BAD_ANSWER: Explanation(_E.NETWORK, 502, -32021, "HTTP-16", "check the URL and the versions of both"),
+    ApiRefusal.DEADLINE: Explanation(
+        _E.OUTCOME_UNKNOWN, 504, -32022, "HTTP-16", "wait again with the same identity", retryable=True
+    ),
+    ApiRefusal.UNKNOWN_OUTCOME: Explanation(
+        _E.OUTCOME_UNKNOWN, 504, -32022, "HTTP-16", "send the same bytes again: resubmission is safe", retryable=True
+    ),
+}
+"""HTTP-2. Every code of this room. Codes of other rooms are explained by `explain`."""
+
+_REFUSED: Final = Explanation(_E.USAGE, 422, -32010, "HTTP-2", "correct what the message names, sign again and submit")
+
+_ENDINGS: Final[tuple[tuple[tuple[str, ...], Explanation], ...]] = (
+    (
+        ("insufficient", "insufficient-funds", "fee-not-covered", "unaffordable", "overdrawn"),
+        Explanation(
+            _E.INSUFFICIENT, 422, -32010, "LEDGER-T5", "lower the amount or the fee, or fund the account first"
+        ),
+    ),
+    (
+        ("expired",),
+        Explanation(_E.EXPIRED, 422, -32010, "LEDGER-T5", "sign again with a later expires_ms", retryable=True),
+    ),
+    (
+        ("expires-too-late",),
+        Explanation(_E.USAGE, 422, -32010, "LEDGER-T5", "choose an expires_ms within expiry_max_ms"),
+    ),
+    (
+        (
+            "wrong-nonce",
+            "nonce-used",
+            "nonce-gap",
+            "nonce-too-low",
+            "nonce-too-far",
+            "duplicate",
+            "replacement-too-cheap",
+        ),
+        Explanation(_E.CONFLICT, 409, -32003, "LEDGER-T5", "ask account.get for the lane's next nonce and sign again"),
+    ),
+    (
+        ("full", "pool-full", "sender-full", "too-many"),
+        Explanation(_E.NETWORK, 503, -32021, "POOL-1", "wait, or offer a higher fee", retryable=True),
+    ),
+    (
+        ("not-allowed", "not-minter", "not-issuer", "not-operator", "not-validator", "missing-role", "unauthorized"),
+        Explanation(_E.NOT_ALLOWED, 403, -32002, "LEDGER-T5", "sign with an account that has the right"),
+    ),
+    (
+        ("unknown", "not-found", "no-such-coin", "no-such-proposal", "unknown-coin", "unknown-account"),
+        Explanation(_E.NOT_FOUND, 404, -32001, "LEDGER-T5", "check the name"),
+    ),
+)
+"""HTTP-2. Codes of the ledger and the pool by the last part of their name."""
+
+_ROOMS: Final[dict[str, Explanation]] = {
+    "codec": Explanation(_E.USAGE, 422, -32010, "BYTES-1", "encode canonically: bpi or metanode.client does"),
+    "light": Explanation(_E.INVALID_PROOF, 422, -32010, "LIGHT-1", "do not trust this file; get it from another node"),
+    "bls": Explanation(_E.INVALID_PROOF, 422, -32010, "BLS-B5", "do not trust this file; get it from another node"),
+    "commit": Explanation(_E.INVALID_PROOF, 422, -32010, "BLS-B5", "do not trust this file; get it from another node"),
+    "genesis": Explanation(_E.CONFIGURATION, 422, -32010, "GEN-3", "correct the genesis: bpi genesis check"),
+    "parameter": Explanation(_E.CONFIGURATION, 422, -32010, "GEN-2", "choose a value in the parameter's range"),
+    "settings": Explanation(_E.CONFIGURATION, 422, -32010, "HTTP-7", "correct the settings file"),
+}
+
+
+def explain(code: str) -> Explanation:
+    """HTTP-2. What any stable code means: by itself, by its ending, by its room, else a refused transaction."""
+    exact = EXPLANATIONS.get(code)
+    if exact is not None:
+        return exact
+    room, _, ending = code.partition(".")
+    for endings, explanation in _ENDINGS:
+        if ending in endings:
+            return explanation
+    return _ROOMS.get(room, _REFUSED)
+
+
+def error_form(error: ApiError) -> ErrorForm:
+    """HTTP-2. The error as callers see it."""
+    meaning = explain(error.code)
+    return ErrorForm(
+        code=error.code,
+        exit=meaning.exit,
+        message=error.detail or error.code,
+        rule=meaning.rule,
+        fix=error.fix or meaning.fix,
+        retryable=meaning.retryable,
+    )
