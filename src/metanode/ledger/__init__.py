@@ -1,1 +1,24 @@
 """The replicated state: transactions in, receipts and a state root out."""
+
+from metanode.ledger.accounts.admission import AdmissionRefusal
+from metanode.ledger.execution import BlockInput, Refused
+from metanode.ledger.executor import AccountView, Execution, Ledger, LedgerRefusal, Proved
+from metanode.ledger.frame import Mathematics
+from metanode.ledger.genesis import MODULES, genesis_state
+from metanode.ledger.reader import MemoryReader, Reader
+
+__all__ = [
+    "MODULES",
+    "AccountView",
+    "AdmissionRefusal",
+    "BlockInput",
+    "Execution",
+    "Ledger",
+    "LedgerRefusal",
+    "Mathematics",
+    "MemoryReader",
+    "Proved",
+    "Reader",
+    "Refused",
+    "genesis_state",
+]

@@ -1,0 +1,104 @@
+"""What evidence does: the seats it proves guilty are convicted, and leave as far as the set can bear it.
+
+Whether evidence is true (signatures, rules of voting) is judged before a block is executed; here it is taken as true.
+"""
+
+from typing import Final, assert_never
+
+from metanode.ledger.frame import Frame
+from metanode.ledger.governance.actions import may_shrink, remove_seat
+from metanode.ledger.governance.refusals import EvidenceRefusal
+from metanode.ledger.governance.state import (
+    Conviction,
+    amend_docket,
+    read_conviction,
+    read_docket,
+    read_past_sets,
+    read_set_by_hash,
+    read_validators,
+    write_conviction,
+)
+from metanode.primitives.bitmap import decode
+from metanode.primitives.refusal import Rejected
+from metanode.records.evidence import (
+    Amnesia,
+    ConflictingCommits,
+    ConflictingVotes,
+    Evidence,
+    UnjustifiedProposal,
+    evidence_digest,
+    evidence_height,
+)
+from metanode.records.receipt import ValidatorJailed
+from metanode.records.validators import Validator, ValidatorSet
+
+EVIDENCE_MAX: Final = 16
+"""Pieces of evidence in a block: more wait; a fork is rare and one piece convicts many."""
+
+
+def changes_max(seats: int) -> int:
+    """LEDGER-V4. Changes to the set in one block: below a third of its seats, but at least one."""
+    return max(1, (seats - 1) // 3)
+
+
+def accused_seats(evidence: Evidence, validators: ValidatorSet) -> tuple[int, ...]:
+    """LEDGER-V6. Whom a piece of evidence convicts. Raises `Rejected` when the set has no such seat."""
+    match evidence:
+        case ConflictingVotes(first=vote) | Amnesia(commit=vote) | UnjustifiedProposal(proposal=vote):
+            seats: tuple[int, ...] = (vote.seat,)
+        case ConflictingCommits():
+            both = [decode(c.validator_bitmap, len(validators)) for c in (evidence.first, evidence.second)]
+            seats = tuple(seat for seat in both[0] if seat in both[1])
+        case _:
+            assert_never(evidence)
+    if not seats or any(not 0 <= seat < len(validators) for seat in seats):
+        raise Rejected(EvidenceRefusal.UNKNOWN_SEAT, f"seats {seats} of {len(validators)}")
+    return seats
+
+
+def convict(frame: Frame, evidence: Evidence) -> None:
+    """LEDGER-V6. Convict the accused who are not convicted yet. Raises `Rejected` with an `EvidenceRefusal`."""
+    if evidence_height(evidence) > frame.block.height:
+        raise Rejected(EvidenceRefusal.FUTURE, f"height {evidence_height(evidence)}")
+    validators = read_set_by_hash(frame.view, evidence.validators_hash)
+    if validators is None:
+        raise Rejected(EvidenceRefusal.UNKNOWN_SET, evidence.validators_hash.hex()[:64])
+    horizon = frame.block.timestamp_ms - frame.block.parameters.evidence_period_ms
+    for past in read_past_sets(frame.view):
+        if past.validators_hash == evidence.validators_hash and past.replaced_ms < horizon:
+            raise Rejected(EvidenceRefusal.TOO_OLD, f"its set was replaced at {past.replaced_ms}")
+    guilty = [
+        validators[seat]
+        for seat in accused_seats(evidence, validators)
+        if read_conviction(frame.view, validators[seat].vote_key) is None
+    ]
+    if not guilty:
+        raise Rejected(EvidenceRefusal.NOTHING_NEW, "all of them are convicted already")
+    for validator in guilty:
+        _jail(frame, validator, evidence_digest(evidence))
+
+
+def _jail(frame: Frame, accused: Validator, evidence: bytes) -> None:
+    """LEDGER-V6. Remember the key for ever, and take out the seat it signed for, whatever keys that has now."""
+    conviction = Conviction(evidence=evidence, height=frame.block.height, timestamp_ms=frame.block.timestamp_ms)
+    write_conviction(frame.view, accused.vote_key, conviction)
+    current = read_validators(frame.view)
+    removed = True
+    for seat, validator in enumerate(current.validators):
+        same_seat = validator.name == accused.name and validator.operator == accused.operator
+        if validator.vote_key == accused.vote_key or same_seat:
+            write_conviction(frame.view, validator.vote_key, conviction)
+            removed = _try_to_remove(frame, seat)
+            if not removed:
+                amend_docket(frame.view, condemned=(*read_docket(frame.view).condemned, validator.vote_key))
+            break
+    frame.events.append(ValidatorJailed(name=accused.name, evidence=evidence, removed=removed))
+
+
+def _try_to_remove(frame: Frame, seat: int) -> bool:
+    """LEDGER-V4. Within what one block may change and above the minimum, or not yet. Only removals come this early."""
+    before = len(frame.block.validators)
+    if before - len(read_validators(frame.view)) >= changes_max(before) or not may_shrink(frame):
+        return False
+    remove_seat(frame, seat)
+    return True
