@@ -1,0 +1,1 @@
+"""Carrying words between strangers: encrypted, authenticated links (bpci) and where the others are (discovery)."""

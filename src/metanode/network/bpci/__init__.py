@@ -1,0 +1,66 @@
+"""BPCI: encrypted, authenticated, accountable links between nodes and clusters."""
+
+from metanode.network.bpci.compute import ENTROPY_BYTES, Operation, Result, perform
+from metanode.network.bpci.events import (
+    AllowedPeer,
+    AllowPeers,
+    Blame,
+    BytesArrived,
+    Close,
+    Compute,
+    Computed,
+    Connected,
+    Delivered,
+    Disconnected,
+    Dropped,
+    Effect,
+    Event,
+    PeerDown,
+    PeerUp,
+    Punish,
+    Role,
+    SendMessages,
+    Tick,
+    Transmit,
+    Witnessed,
+)
+from metanode.network.bpci.machine import Bpci, BpciSettings
+from metanode.network.bpci.messages import STREAMS, Stream
+from metanode.network.bpci.outbox import Quota
+from metanode.network.bpci.refusals import BpciRefusal, EndReason, LinkEnd
+
+__all__ = [
+    "ENTROPY_BYTES",
+    "STREAMS",
+    "AllowPeers",
+    "AllowedPeer",
+    "Blame",
+    "Bpci",
+    "BpciRefusal",
+    "BpciSettings",
+    "BytesArrived",
+    "Close",
+    "Compute",
+    "Computed",
+    "Connected",
+    "Delivered",
+    "Disconnected",
+    "Dropped",
+    "Effect",
+    "EndReason",
+    "Event",
+    "LinkEnd",
+    "Operation",
+    "PeerDown",
+    "PeerUp",
+    "Punish",
+    "Quota",
+    "Result",
+    "Role",
+    "SendMessages",
+    "Stream",
+    "Tick",
+    "Transmit",
+    "Witnessed",
+    "perform",
+]

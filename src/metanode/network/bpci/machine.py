@@ -1,0 +1,506 @@
+"""The door: one machine for all peers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, TypeAlias, assert_never
+
+from metanode.network.bpci.compute import Operation, Result, SignAll, Signatures, Verdicts, VerifyAll
+from metanode.network.bpci.events import (
+    AllowPeers,
+    Blame,
+    BytesArrived,
+    Close,
+    Compute,
+    Computed,
+    Connected,
+    Delivered,
+    Disconnected,
+    Dropped,
+    Effect,
+    Event,
+    PeerDown,
+    PeerUp,
+    Punish,
+    SendMessages,
+    Tick,
+    Transmit,
+    Witnessed,
+)
+from metanode.network.bpci.handshake import Ask, Established, Handshake, Myself, Say, Step
+from metanode.network.bpci.messages import (
+    FRAGMENT_FLAG,
+    HEADER_BYTES,
+    Checkpoint,
+    Control,
+    Credit,
+    Header,
+    Kind,
+    Ping,
+    Ready,
+    Stream,
+    decode_control,
+    decode_fragment,
+    encode_control,
+    split_messages,
+)
+from metanode.network.bpci.outbox import DEFAULT_QUOTAS, Intake, Outbox, Quota
+from metanode.network.bpci.refusals import GUILT, BpciRefusal, EndReason, LinkEnd
+from metanode.network.bpci.rules import Admissions, prefers_new
+from metanode.network.bpci.session import CHECKPOINT_RECORDS, Receiver, Sender
+from metanode.network.bpci.state import Link, Session
+from metanode.primitives.refusal import Refusal, Rejected
+
+HANDSHAKE_MS: Final = 5_000
+"""A handshake is two round trips and a millisecond of mathematics; who needs longer holds a place of another."""
+HALF_OPEN_MAX: Final = 256
+"""Unfinished handshakes of all strangers together: some 4 KB each."""
+HALF_OPEN_PER_REMOTE_MAX: Final = 16
+"""…of one host: a stranger cannot take all places, a whole test network on one machine still starts at once."""
+PING_MS: Final = 5_000
+"""After this long without a word we say that we are here."""
+SILENCE_MS: Final = 15_000
+"""A peer that missed three pings is gone."""
+CREDIT_STEP_BYTES: Final = 512 << 10
+"""An acknowledgement every so many bytes, an eighth of the window."""
+
+
+@dataclass(frozen=True, slots=True)
+class BpciSettings:
+    """Who we are, and what one operator may choose.
+
+    `chain_id` 32 bytes, `transport_key` 32 bytes (public), `cluster` 16 bytes.
+    `checkpoint_records` = 1 signs every record.
+    """
+
+    chain_id: bytes
+    transport_key: bytes
+    cluster: bytes
+    quotas: dict[Stream, Quota] = field(default_factory=lambda: dict(DEFAULT_QUOTAS))
+    checkpoint_records: int = CHECKPOINT_RECORDS
+    half_open_max: int = HALF_OPEN_MAX
+    half_open_per_remote_max: int = HALF_OPEN_PER_REMOTE_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class _ForHandshake:
+    """A half-open link waits for this answer."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True)
+class _ForCheckpoints:
+    """Checkpoints of ours, each with its link, wait for signatures."""
+
+    items: tuple[tuple[int, Checkpoint], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _ForVerdicts:
+    """Checkpoints of peers, each with its link, wait for verdicts."""
+
+    items: tuple[tuple[int, Checkpoint], ...]
+
+
+_Waiting: TypeAlias = _ForHandshake | _ForCheckpoints | _ForVerdicts
+
+
+class Bpci:
+    """Encrypted, authenticated links to all peers, behind one door."""
+
+    def __init__(self, settings: BpciSettings) -> None:
+        self._settings: Final = settings
+        self._myself: Final = Myself(settings.chain_id, settings.transport_key, settings.cluster)
+        self._admissions: Final = Admissions()
+        self._links: Final[dict[int, Link]] = {}
+        self._peers: Final[dict[bytes, Link]] = {}
+        self._waiting: Final[dict[int, _Waiting]] = {}
+        self._next_token = 1
+        self._now_ms = 0
+        self._effects: list[Effect] = []
+        self._to_sign: list[tuple[int, Checkpoint, bytes]] = []
+        self._to_check: list[tuple[int, Checkpoint, bytes, bytes]] = []
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Take one event, return what it asks of the host, in order."""
+        self._now_ms = event.now_ms
+        match event:
+            case BytesArrived(number, data):
+                self._guarded(number, lambda link: self._hear(link, data))
+            case SendMessages():
+                self._send(event)
+            case Computed(token, result):
+                self._resume(token, result)
+            case Tick():
+                self._tick()
+            case Connected():
+                self._connect(event)
+            case Disconnected(number):
+                self._disconnect(number)
+            case AllowPeers(peers):
+                self._admissions.replace(peers)
+                for number in tuple(self._links):
+                    self._guarded(number, self._still_allowed)
+            case Punish(peer, detail):
+                self._punish(peer, detail)
+            case _:
+                assert_never(event)
+        self._ask_signatures()
+        effects, self._effects = self._effects, []
+        return effects
+
+    def connected(self) -> tuple[bytes, ...]:
+        """The peers that can be spoken to, in the order they came."""
+        return tuple(self._peers)
+
+    # Every refusal ends here
+
+    def _guarded(self, number: int, work: Callable[[Link], None]) -> None:
+        """BPCI-A4. A refusal is blamed on its link and ends it; guilt that only the peer can have is cooled down."""
+        link = self._links.get(number)
+        if link is None:
+            return
+        try:
+            work(link)
+        except Rejected as rejected:
+            self._refuse(link, rejected.reason, rejected.detail)
+
+    def _refuse(self, link: Link, reason: Refusal, detail: str) -> None:
+        assert isinstance(reason, BpciRefusal), "a room's refusals are its own"
+        stage = link.stage
+        known = stage.peer if isinstance(stage, Session) else stage.claimed
+        self._effects.append(Blame(known, link.number, reason, detail))
+        if reason in GUILT and isinstance(stage, Session):
+            self._admissions.cool(stage.peer, self._now_ms)
+        self._end(link, reason)
+
+    def _end(self, link: Link, reason: EndReason) -> None:
+        self._effects.append(Close(link.number, reason))
+        self._forget(link, reason)
+
+    def _forget(self, link: Link, reason: EndReason) -> None:
+        del self._links[link.number]
+        stage = link.stage
+        if isinstance(stage, Handshake):
+            self._admissions.forget_own(stage.own_ephemeral)
+        elif self._peers.get(stage.peer) is link:
+            del self._peers[stage.peer]
+            self._effects.append(PeerDown(stage.peer, reason))
+
+    # Carriers come and go
+
+    def _connect(self, event: Connected) -> None:
+        assert event.link not in self._links, "a link's number is never used again"
+        handshake = Handshake(self._myself, self._admissions, initiator=event.outbound, expected=event.peer_hint)
+        remote = event.remote.rpartition(":")[0] or event.remote
+        link = Link(event.link, event.peer_hint, remote, handshake, event.now_ms, outbound=event.outbound)
+        self._links[event.link] = link
+        self._guarded(event.link, self._begin)
+
+    def _begin(self, link: Link) -> None:
+        if link.outbound:
+            if link.hint and self._already_reaching(link):
+                self._end(link, BpciRefusal.DUPLICATE_LINK)
+                return
+        else:
+            self._check_half_open(link)
+        assert isinstance(link.stage, Handshake)
+        self._follow(link, link.stage.begin())
+
+    def _already_reaching(self, link: Link) -> bool:
+        """BPCI-A3. A second dial to a peer that is up, or being dialled, is not begun."""
+        if link.hint in self._peers:
+            return True
+        return any(other.outbound and other.hint == link.hint for other in self._links.values() if other is not link)
+
+    def _check_half_open(self, link: Link) -> None:
+        """BPCI-H10. Unfinished handshakes are capped, of one host and altogether. Raises `Rejected`."""
+        half_open = [
+            other.remote for other in self._links.values() if isinstance(other.stage, Handshake) and not other.outbound
+        ]
+        if len(half_open) > self._settings.half_open_max:
+            raise Rejected(BpciRefusal.TOO_MANY_HALF_OPEN, f"{len(half_open)} altogether")
+        of_remote = half_open.count(link.remote)
+        if of_remote > self._settings.half_open_per_remote_max:
+            raise Rejected(BpciRefusal.TOO_MANY_HALF_OPEN, f"{of_remote} from {link.remote}")
+
+    def _disconnect(self, number: int) -> None:
+        link = self._links.get(number)
+        if link is not None:
+            self._forget(link, LinkEnd.LOST)
+
+    def _still_allowed(self, link: Link) -> None:
+        """BPCI-A1. Who leaves the registry is closed."""
+        if isinstance(link.stage, Session) and not self._admissions.allows(link.stage.peer):
+            raise Rejected(BpciRefusal.NO_LONGER_ALLOWED, link.stage.peer.hex())
+
+    def _punish(self, peer: bytes, detail: str) -> None:
+        """BPCI-A2. What a room above blames on a peer costs it the same as a broken rule of ours."""
+
+        def refuse(_: Link) -> None:
+            raise Rejected(BpciRefusal.PUNISHED, detail)
+
+        numbers = [link.number for link in self._links.values() if _is_session_with(link, peer)]
+        for number in numbers:
+            self._guarded(number, refuse)
+        if not numbers:
+            self._admissions.cool(peer, self._now_ms)
+
+    # The handshake
+
+    def _follow(self, link: Link, steps: Sequence[Step]) -> None:
+        for step in steps:
+            match step:
+                case Ask(operation):
+                    self._ask(operation, _ForHandshake(link.number))
+                case Say(frame):
+                    self._effects.append(Transmit(link.number, frame))
+                case Established():
+                    self._establish(link, step)
+                case _:
+                    assert_never(step)
+        if isinstance(link.stage, Handshake) and link.outbound and link.stage.own_ephemeral:
+            self._admissions.remember_own(link.stage.own_ephemeral, link.number)
+
+    def _ask(self, operation: Operation, waiting: _Waiting) -> None:
+        token = self._next_token
+        self._next_token += 1
+        self._waiting[token] = waiting
+        self._effects.append(Compute(token, operation))
+
+    def _establish(self, link: Link, established: Established) -> None:
+        assert isinstance(link.stage, Handshake)
+        self._admissions.forget_own(link.stage.own_ephemeral)
+        now_ms, settings = self._now_ms, self._settings
+        link.stage = Session(
+            established.peer,
+            Sender(established, settings.cluster, settings.checkpoint_records, now_ms),
+            Receiver(established, settings.cluster, now_ms),
+            Outbox(settings.quotas, now_ms),
+            Intake(settings.quotas, now_ms),
+            now_ms,
+        )
+        link.buffer.handshaking = False
+        if not link.outbound and self._raise(link, link.stage):
+            self._say(link, link.stage, Ready())
+            self._pump(link, link.stage)
+
+    def _raise(self, link: Link, session: Session) -> bool:
+        """BPCI-H11. The keys have proved to be the same: the link is up, unless a better one is (BPCI-A3)."""
+        self._still_allowed(link)
+        remaining = self._admissions.cooling_ms(session.peer, self._now_ms)
+        if remaining:
+            raise Rejected(BpciRefusal.COOLING, f"{remaining} ms more")
+        old = self._peers.get(session.peer)
+        if old is not None:
+            assert isinstance(old.stage, Session)
+            own_key = self._settings.transport_key
+            if not prefers_new(own_key, session.peer, new_outbound=link.outbound, old_outbound=old.outbound):
+                self._end(link, BpciRefusal.DUPLICATE_LINK)
+                return False
+            session.outbox = old.stage.outbox
+            session.outbox.new_link()
+            self._end(old, LinkEnd.REPLACED)
+        session.up = True
+        self._peers[session.peer] = link
+        self._effects.append(PeerUp(session.peer, link.number, link.outbound))
+        return True
+
+    def _resume(self, token: int, result: Result) -> None:
+        waiting = self._waiting.pop(token, None)
+        match waiting:
+            case None:
+                pass
+            case _ForHandshake(number):
+                self._guarded(number, lambda link: self._resume_handshake(link, result))
+            case _ForCheckpoints(items):
+                assert isinstance(result, Signatures)
+                for (number, checkpoint), signature in zip(items, result.signatures, strict=True):
+                    link = self._links.get(number)
+                    if link is not None and isinstance(link.stage, Session):
+                        self._say(link, link.stage, replace(checkpoint, signature=signature))
+            case _ForVerdicts(items):
+                assert isinstance(result, Verdicts)
+                for (number, checkpoint), good in zip(items, result.good, strict=True):
+                    self._guarded(number, _Verdict(effects=self._effects, checkpoint=checkpoint, good=good).fall)
+            case _:
+                assert_never(waiting)
+
+    def _resume_handshake(self, link: Link, result: Result) -> None:
+        assert isinstance(link.stage, Handshake), "a session asks nothing for a handshake"
+        self._follow(link, link.stage.resume(result, self._now_ms))
+
+    # What arrives
+
+    def _hear(self, link: Link, data: bytes) -> None:
+        """BPCI-F2. Frames in turn; adjacent deliveries of one stream are one effect."""
+        delivered: list[bytes] = []
+        stream = Stream.CONTROL
+        try:
+            for header, header_bytes, body in link.buffer.feed(data):
+                if link.number not in self._links:
+                    break
+                stage = link.stage
+                if isinstance(stage, Handshake):
+                    self._follow(link, stage.hear(header.kind, body, self._now_ms))
+                    continue
+                messages = self._open(link, stage, header, header_bytes, body)
+                if messages:
+                    if header.stream != stream and delivered:
+                        self._deliver(link, stream, delivered)
+                        delivered = []
+                    stream = Stream(header.stream)
+                    delivered.extend(messages)
+        finally:
+            if delivered:
+                self._deliver(link, stream, delivered)
+        if isinstance(link.stage, Session) and link.number in self._links:
+            self._acknowledge(link, link.stage)
+
+    def _deliver(self, link: Link, stream: Stream, messages: list[bytes]) -> None:
+        assert isinstance(link.stage, Session)
+        self._effects.append(Delivered(link.stage.peer, stream, tuple(messages)))
+
+    def _open(self, link: Link, session: Session, header: Header, header_bytes: bytes, body: bytes) -> Sequence[bytes]:
+        if header.kind < Kind.RECORD:
+            raise Rejected(BpciRefusal.OUT_OF_TURN, f"frame type {header.kind} in a session")
+        if not session.receiver.fresh(header):
+            detail = f"counter {header.counter}"
+            self._effects.append(Blame(session.peer, link.number, BpciRefusal.REPLAYED, detail))
+            return ()
+        plain = session.receiver.open(header, header_bytes, body, self._now_ms)
+        session.heard_ms = self._now_ms
+        if not session.up and not self._raise(link, session):
+            return ()
+        if header.kind == Kind.CONTROL:
+            self._hear_control(link, session, decode_control(plain))
+            return ()
+        session.received_bytes += HEADER_BYTES + header.length
+        return self._admit(session, Stream(header.stream), header.flags, plain)
+
+    def _admit(self, session: Session, stream: Stream, flags: int, plain: bytes) -> Sequence[bytes]:
+        """BPCI-S4. What is within the quota; the rest is dropped and counted."""
+        admitted = session.intake.admit(stream, len(plain), self._now_ms)
+        if flags & FRAGMENT_FLAG:
+            fragment = decode_fragment(plain)
+            if admitted:
+                message = session.intake.join(stream, fragment)
+                return () if message is None else (message,)
+            session.intake.skip(stream, fragment)
+            count = 1
+        else:
+            messages = split_messages(plain)
+            if admitted:
+                return messages
+            count = len(messages)
+        self._effects.append(Dropped(session.peer, stream, count))
+        return ()
+
+    def _hear_control(self, link: Link, session: Session, word: Control) -> None:
+        match word:
+            case Ready() | Ping():
+                pass
+            case Credit(total_bytes):
+                session.outbox.acknowledge(total_bytes)
+                self._pump(link, session)
+            case Checkpoint():
+                for checkpoint, message in session.receiver.hear_checkpoint(word, self._now_ms):
+                    self._to_check.append((link.number, checkpoint, session.peer, message))
+            case _:
+                assert_never(word)
+
+    def _acknowledge(self, link: Link, session: Session) -> None:
+        """BPCI-S3. Every `CREDIT_STEP_BYTES` the peer learns that it has room again."""
+        session.receiver.check_unsigned(self._now_ms)
+        if session.received_bytes - session.credited_bytes >= CREDIT_STEP_BYTES:
+            session.credited_bytes = session.received_bytes
+            self._say(link, session, Credit(session.received_bytes))
+
+    # What is sent
+
+    def _send(self, event: SendMessages) -> None:
+        if not event.messages:
+            return
+        link = self._peers.get(event.peer)
+        if link is None:
+            self._effects.append(Dropped(event.peer, event.stream, len(event.messages)))
+            return
+        assert isinstance(link.stage, Session)
+        dropped = link.stage.outbox.put(event.stream, event.messages)
+        self._pump(link, link.stage)
+        if dropped:
+            self._effects.append(Dropped(event.peer, event.stream, dropped))
+
+    def _pump(self, link: Link, session: Session) -> None:
+        """BPCI-S1. Records as long as queues, quotas and window allow; then the checkpoints that are due."""
+        outbox, sender, now_ms = session.outbox, session.sender, self._now_ms
+        chunks: list[bytes] = []
+        while (packed := outbox.take(now_ms)) is not None:
+            frame = sender.seal(Kind.RECORD, packed.flags, packed.stream, packed.plain, now_ms)
+            outbox.sent_bytes += HEADER_BYTES + len(frame[1])
+            chunks += frame
+        if chunks:
+            self._effects.append(Transmit(link.number, b"".join(chunks)))
+            session.sent_ms = now_ms
+        for checkpoint, message in sender.checkpoints(now_ms):
+            self._to_sign.append((link.number, checkpoint, message))
+
+    def _say(self, link: Link, session: Session, word: Control) -> None:
+        frame = session.sender.seal(Kind.CONTROL, 0, Stream.CONTROL, encode_control(word), self._now_ms)
+        session.sent_ms = self._now_ms
+        self._effects.append(Transmit(link.number, b"".join(frame)))
+
+    def _ask_signatures(self) -> None:
+        """BPCI-C3. All checkpoints of one event, over all links, are signed, and checked, in one batch each."""
+        if self._to_sign:
+            sign, self._to_sign = self._to_sign, []
+            waiting = _ForCheckpoints(tuple([(number, checkpoint) for number, checkpoint, _ in sign]))
+            self._ask(SignAll(tuple([message for _, _, message in sign])), waiting)
+        if self._to_check:
+            check, self._to_check = self._to_check, []
+            items = tuple([(peer, message, checkpoint.signature) for _, checkpoint, peer, message in check])
+            verdicts = _ForVerdicts(tuple([(number, checkpoint) for number, checkpoint, _, _ in check]))
+            self._ask(VerifyAll(items), verdicts)
+
+    # The clock
+
+    def _tick(self) -> None:
+        self._admissions.forget_old(self._now_ms)
+        for number in tuple(self._links):
+            self._guarded(number, self._tick_link)
+
+    def _tick_link(self, link: Link) -> None:
+        """BPCI-T1. Handshakes and silence have an end; pings, checkpoints and what waited for quota go out."""
+        now_ms, session = self._now_ms, link.stage
+        if isinstance(session, Handshake) or not session.up:
+            if now_ms - link.opened_ms > HANDSHAKE_MS:
+                raise Rejected(BpciRefusal.HANDSHAKE_TOO_SLOW, f"{now_ms - link.opened_ms} ms")
+            return
+        if now_ms - session.heard_ms > SILENCE_MS:
+            raise Rejected(BpciRefusal.SILENT, f"{now_ms - session.heard_ms} ms")
+        session.receiver.check_unsigned(now_ms)
+        self._pump(link, session)
+        if now_ms - session.sent_ms >= PING_MS:
+            self._say(link, session, Ping())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verdict:
+    """What becomes of a link when the verdict on a checkpoint of its peer is there."""
+
+    effects: list[Effect]
+    checkpoint: Checkpoint
+    good: bool
+
+    def fall(self, link: Link) -> None:
+        """BPCI-C4. A good signature makes the peer's traffic undeniable; a bad one is the peer's own doing."""
+        session = link.stage
+        assert isinstance(session, Session)
+        if not self.good:
+            raise Rejected(BpciRefusal.FALSE_CHECKPOINT, f"counters {self.checkpoint.first} to {self.checkpoint.last}")
+        names = session.receiver.names
+        self.effects.append(Witnessed(session.peer, names.session, names.direction, self.checkpoint))
+
+
+def _is_session_with(link: Link, peer: bytes) -> bool:
+    return isinstance(link.stage, Session) and link.stage.peer == peer
