@@ -1,0 +1,1 @@
+"""The only contact with the world: loop, clock, sockets, HTTP, disk, keys, logs, metrics, settings."""
