@@ -57,7 +57,7 @@ class GuardFile:
 
     @classmethod
     def create(cls, path: Path, identity: bytes, disk: Disk) -> None:
-        """GUARD-D1. A guard that has allowed nothing yet. Only `init` may do this. Raises `Fault` where one exists."""
+        """DISK-16. A guard that has allowed nothing yet. Only `init` may do this. Raises `Fault` where one exists."""
         if path.exists():
             fix = "use the data directory as it is; never delete a guard that may have signed"
             raise Fault(FaultReason.DIRECTORY_EXISTS, f"{path} exists", fix)
@@ -65,12 +65,12 @@ class GuardFile:
 
     @classmethod
     def create_restored(cls, path: Path, identity: bytes, disk: Disk) -> None:
-        """GUARD-D4. What a restored backup gets instead of a guard: it signs nothing until somebody vouches."""
+        """DISK-19. What a restored backup gets instead of a guard: it signs nothing until somebody vouches."""
         _write_new(disk, path, identity, b"", _RESTORED)
 
     @classmethod
     def open(cls, path: Path, identity: bytes, disk: Disk) -> "GuardFile":
-        """GUARD-D2. The guard in the condition it is found in. Raises `Fault` if it is another validator's."""
+        """DISK-17. The guard in the condition it is found in. Raises `Fault` if it is another validator's."""
         guard = cls(path, identity, disk)
         if path.exists():
             guard._load(read_file(path, 2 * SLOT_BYTES))
@@ -89,7 +89,7 @@ class GuardFile:
         return self._generation
 
     def store(self, record: bytes) -> None:
-        """GUARD-D3. Return when the record is durable; only then may its signature leave. Raises `Fault`; after one
+        """DISK-18. Return when the record is durable; only then may its signature leave. Raises `Fault`; after one
         nothing is stored any more."""
         assert len(record) <= RECORD_BYTES_MAX, "records are bounded"
         if not self.may_store or self._stopped:
@@ -108,7 +108,7 @@ class GuardFile:
         self._generation, self.record, self.condition = generation, record, GuardCondition.HELD
 
     def vouch(self, record: bytes) -> None:
-        """GUARD-D5. Somebody who knows says that nothing above this record was signed: Q answers of peers, or the
+        """DISK-20. Somebody who knows says that nothing above this record was signed: Q answers of peers, or the
         operator. A new guard takes the place of a missing, damaged or restored one; a damaged one is kept beside it."""
         assert not self.may_store, "a guard that holds needs nobody's word"
         if self.condition is GuardCondition.DAMAGED:
