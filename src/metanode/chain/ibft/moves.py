@@ -1,0 +1,156 @@
+"""From round to round, and the timers that push."""
+
+from typing import Final
+
+from metanode.chain.ibft.events import Broadcast, CancelTimer, Journal, SendTo, SetTimer
+from metanode.chain.ibft.journal import Moved, Record, Spoke
+from metanode.chain.ibft.messages import Proposal, RoundChange, Wanted
+from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX, HeightState
+from metanode.primitives.names import NO_HASH, Round, Seat
+from metanode.records.commit import certificate_digest
+from metanode.records.vote import NO_ROUND, VoteKind
+
+RESEND_MS_MIN: Final = 100
+"""Sending again more often than this helps no link that works at all."""
+RESEND_MS_MAX: Final = 5_000
+"""A seat that comes back hears within five seconds where the others are."""
+
+
+def start_timers(state: HeightState) -> None:
+    """IBFT-V1, V6. The round's own timer, and the slow one that sends again. An observer needs only the slow one."""
+    state.due = True
+    if state.settled or state.decided or state.resend_timer:
+        return
+    if state.seat >= 0:
+        state.round_timer = f"ibft.round/{state.height}/{state.round}"
+        state.out.append(SetTimer(state.round_timer, state.timeout_of(state.round)))
+    state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
+    state.out.append(SetTimer(state.resend_timer, resend_ms(state)))
+
+
+def resend_ms(state: HeightState) -> int:
+    """IBFT-V4, V6. Half the round's timeout within limits, spread over the seats so that they do not speak at once."""
+    half = min(max(state.timeout_of(state.round) // 2, RESEND_MS_MIN), RESEND_MS_MAX)
+    return half + half * max(state.seat, 0) // (8 * len(state.validators))
+
+
+def stop_timers(state: HeightState) -> None:
+    """No timer outlives its round."""
+    for timer in (state.round_timer, state.resend_timer):
+        if timer:
+            state.out.append(CancelTimer(timer))
+    state.round_timer = state.resend_timer = ""
+
+
+def move(state: HeightState, round_: Round, *, announce: bool) -> None:
+    """IBFT-V1, V7, P7. Enter a higher round: what was accepted is forgotten, what was prepared is kept.
+
+    `announce`: by our own ROUND-CHANGE; not where a justified proposal proves that a quorum is there already.
+    """
+    assert round_ > state.round, "rounds only go up"
+    stop_timers(state)
+    enter(state, round_, announced=announce and not state.observes)
+    journal(state, Moved(height=state.height, round=round_, announced=state.announced))
+    if state.announced:
+        sign_round_change(state)
+    start_timers(state)
+
+
+def enter(state: HeightState, round_: Round, *, announced: bool) -> None:
+    """IBFT-P7, V7. The state of a round just entered; `prepared` is not touched."""
+    state.round, state.announced = round_, announced
+    state.accepted, state.candidate, state.lead = NO_HASH, None, None
+    _forget(state)
+    for seat, change in state.latest.items():
+        if change.vote.round == round_:
+            state.changes.setdefault(round_, {}).setdefault(seat, change)
+
+
+def journal(state: HeightState, record: Record) -> None:
+    """Our own votes since the last record go along with it: they need no flush of their own."""
+    for vote in state.spoken:
+        state.out.append(Journal(Spoke(height=state.height, vote=vote)))
+    state.spoken.clear()
+    state.out.append(Journal(record))
+
+
+def sign_round_change(state: HeightState) -> None:
+    """IBFT-V1. Our ROUND-CHANGE to the current round, with the highest certificate we hold."""
+    prepared = state.prepared
+    if prepared is None:
+        state.sign(VoteKind.ROUND_CHANGE, NO_HASH)
+    else:
+        shown = (prepared,)
+        state.sign(VoteKind.ROUND_CHANGE, prepared.header_hash, prepared.round, certificate_digest(shown), shown)
+
+
+def resend(state: HeightState) -> None:
+    """IBFT-V4. Our latest ROUND-CHANGE, PREPARE and COMMIT again; the proposal only to those who did not prepare it."""
+    state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
+    state.out.append(SetTimer(state.resend_timer, resend_ms(state)))
+    if not state.settled:
+        for kind in (VoteKind.ROUND_CHANGE, VoteKind.PREPARE, VoteKind.COMMIT):
+            message = state.own.get(kind)
+            if message is not None and (kind is VoteKind.COMMIT or message_round(message) == state.round):
+                state.out.append(Broadcast(message))
+        _resend_proposal(state)
+    for header_hash, seats in state.wanted.items():
+        ask_next(state, header_hash, seats)
+
+
+def message_round(message: object) -> int:
+    """The round of one of our own messages."""
+    vote = getattr(message, "vote", None)
+    return vote.round if vote is not None else -1
+
+
+def want(state: HeightState, header_hash: bytes, seats: list[Seat]) -> None:
+    """IBFT-C1. Ask those who must hold a content for it, one after another."""
+    others = [seat for seat in seats if seat != state.seat]
+    if header_hash in state.wanted or not others:
+        return
+    state.wanted[header_hash] = others
+    ask_next(state, header_hash, others)
+
+
+def ask_next(state: HeightState, header_hash: bytes, seats: list[Seat]) -> None:
+    """Ask the next of them; whoever was asked goes to the end."""
+    seat = seats.pop(0)
+    seats.append(seat)
+    state.out.append(SendTo(seat, Wanted(height=state.height, header_hash=header_hash)))
+
+
+def answer_with_own_round_change(state: HeightState, seat: Seat) -> None:
+    """IBFT-V5. A seat in a lower round hears where we are."""
+    message = state.own.get(VoteKind.ROUND_CHANGE)
+    if seat != state.seat and isinstance(message, RoundChange) and message.vote.round == state.round:
+        state.out.append(SendTo(seat, message))
+
+
+def _resend_proposal(state: HeightState) -> None:
+    message = state.own.get(VoteKind.PROPOSAL)
+    if not isinstance(message, Proposal) or message.vote.round != state.round:
+        return
+    prepared = state.votes.get((VoteKind.PREPARE, state.round), {})
+    for seat in range(len(state.validators)):
+        if seat != state.seat and seat not in prepared:
+            state.out.append(SendTo(Seat(seat), message))
+
+
+def _forget(state: HeightState) -> None:
+    """IBFT-M3. What no later step can need: votes of long ago, contents that nothing names."""
+    for key in [key for key in state.votes if key[1] < state.round - ROUNDS_BEHIND_MAX]:
+        del state.votes[key]
+    for lower in [r for r in state.changes if r < state.round]:
+        del state.changes[lower]
+    for buffered in [k for k in state.shares if not state.keeps(k[0], k[1])]:
+        del state.shares[buffered]
+    named = {c.header_hash: True for c in (state.prepared, state.certified) if c is not None}
+    for header_hash in [h for h in state.contents if h not in named]:
+        del state.contents[header_hash]
+        state.held.pop(header_hash, None)
+
+
+def prepared_of(state: HeightState) -> int:
+    """The round this seat is prepared in, or `NO_ROUND`."""
+    return NO_ROUND if state.prepared is None else state.prepared.round

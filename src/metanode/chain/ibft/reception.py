@@ -1,0 +1,189 @@
+"""Who may speak, of what, and what has to be checked first."""
+
+from typing import Final
+
+from metanode.chain.bls import AggregateClaim, commit_claim
+from metanode.chain.ibft.events import NO_SEAT, Accuse, Blame, Relay
+from metanode.chain.ibft.intake import Judged, Waiting
+from metanode.chain.ibft.leading import on_round_change, propose
+from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange
+from metanode.chain.ibft.rules import (
+    IbftRefusal,
+    certificate_claims,
+    check_ballot,
+    check_justification,
+    check_proposal,
+    check_round_change,
+    justification_claims,
+    vote_claim,
+)
+from metanode.chain.ibft.state import HeightState
+from metanode.chain.ibft.voting import accept, certify, decide, hold, on_ballot, on_proposal
+from metanode.primitives.names import Hash, Seat
+from metanode.primitives.refusal import Rejected
+from metanode.records.evidence import UnjustifiedProposal
+from metanode.records.header import read_header
+from metanode.records.proposal import check_content
+from metanode.records.vote import Vote, VoteKind, justification_digest
+
+RELAY_FROM_ROUND: Final = 2
+"""After two failed rounds some link is likely dead, and others' words are passed on (IBFT-M4)."""
+RELAY_SEATS_MAX: Final = 32
+"""In larger sets relaying everything to everybody costs more than the dead link."""
+
+
+def height_of(message: Message) -> int:
+    """The height a message speaks of."""
+    match message:
+        case Proposal(vote=vote) | Ballot(vote=vote) | RoundChange(vote=vote):
+            return vote.height
+        case Decided(commit=commit):
+            return commit.height
+        case _:
+            return message.height
+
+
+def examine(state: HeightState, message: Proposal | Ballot | RoundChange | Decided, origin: Seat) -> Waiting | None:
+    """IBFT-M1, M2, M3. What must be checked before this message counts; none where it is known or of no more use.
+    Raises `Rejected`."""
+    match message:
+        case Ballot(vote=vote):
+            check_ballot(vote, state.validators)
+            if _is_stale(state, vote):
+                return None
+            return Waiting(message, origin, (vote_claim(vote, state.validators, state.chain_id),), ())
+        case RoundChange():
+            return _examine_round_change(state, message, origin)
+        case Proposal():
+            return _examine_proposal(state, message, origin)
+        case Decided(commit=commit, header=header):
+            if state.certified is not None:
+                return None
+            if read_header(header).hash != commit.header_hash:
+                raise Rejected(IbftRefusal.WRONG_HEADER, "the commit is of another header")
+            return Waiting(message, origin, (), (commit_claim(commit, state.validators, state.chain_id),))
+
+
+def _is_stale(state: HeightState, vote: Vote) -> bool:
+    """IBFT-M2, M3. Known to the byte, already punished, or of a round that is not kept."""
+    known = state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat))
+    accused = (vote.kind, vote.round, vote.seat) in state.accused
+    return known == vote or accused or not state.keeps(vote.kind, vote.round)
+
+
+def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat) -> Waiting | None:
+    """IBFT-M3, P5. Of each seat the furthest ROUND-CHANGE is kept, however far: f+1 of them move us (V2)."""
+    vote, validators = message.vote, state.validators
+    check_round_change(message, validators)
+    known = state.latest.get(Seat(vote.seat))
+    if known is not None and (known.vote == vote or vote.round < known.vote.round):
+        return None
+    if state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat)) == vote:
+        return None
+    signatures = [vote_claim(vote, validators, state.chain_id)]
+    aggregates: list[AggregateClaim] = []
+    for certificate in message.certificates:
+        envelopes, sums = certificate_claims(certificate, validators, state.chain_id)
+        signatures.extend(envelopes)
+        aggregates.extend(sums)
+    return Waiting(message, origin, tuple(signatures), tuple(aggregates))
+
+
+def _examine_proposal(state: HeightState, message: Proposal, origin: Seat) -> Waiting | None:
+    """IBFT-P1 … P5. An unjustified proposal is not turned away unheard: if its signature is good it is evidence."""
+    vote, validators, chain_id = message.vote, state.validators, state.chain_id
+    if vote.round < state.round:
+        return None
+    check_proposal(message, validators, chain_id, state.first_leader)
+    known = state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat))
+    if known == vote or (vote.kind, vote.round, vote.seat) in state.accused:
+        return None
+    if justification_digest(message.justification) != vote.attachment:
+        raise Rejected(IbftRefusal.UNJUSTIFIED, "another justification than the one signed over")
+    own = vote_claim(vote, validators, chain_id)
+    try:
+        check_justification(vote, message.justification, validators)
+    except Rejected as refusal:
+        return Waiting(message, origin, (own,), (), (refusal,))
+    signatures, aggregates = justification_claims(message.justification, validators, chain_id)
+    return Waiting(message, origin, (own, *signatures), aggregates)
+
+
+def enter_judged(state: HeightState, judged: Judged) -> None:
+    """IBFT-M1. A message with its verdicts: it counts, or somebody is to blame."""
+    message, origin = judged.waiting.message, judged.waiting.origin
+    if not judged.signed:
+        state.out.append(Blame(origin, IbftRefusal.BAD_SIGNATURE, f"{type(message).__name__} at {state.height}"))
+        return
+    unjustified = bool(judged.waiting.unjustified) or not judged.supported
+    match message:
+        case Proposal(vote=vote) if unjustified:
+            _accuse_unjustified(state, message)
+        case RoundChange(vote=vote) if unjustified:
+            state.out.append(Blame(Seat(vote.seat), IbftRefusal.BAD_CERTIFICATE, f"of round {vote.prepared_round}"))
+        case Decided() if unjustified:
+            state.out.append(Blame(origin, IbftRefusal.BAD_SIGNATURE, f"commit at {state.height}"))
+        case Decided(commit=commit):
+            certify(state, commit, [] if origin == NO_SEAT else [origin])
+        case Proposal(vote=vote) | Ballot(vote=vote) | RoundChange(vote=vote):
+            _relay(state, vote, message)
+            _count(state, message)
+        case _:
+            raise AssertionError("only votes and commits are checked")
+
+
+def _count(state: HeightState, message: Proposal | Ballot | RoundChange) -> None:
+    match message:
+        case Proposal():
+            on_proposal(state, message)
+        case Ballot(vote=vote):
+            on_ballot(state, vote)
+        case RoundChange():
+            on_round_change(state, message)
+
+
+def _accuse_unjustified(state: HeightState, message: Proposal) -> None:
+    """EVID-5. Signed over a justification that does not justify: guilty by its own words. Once a round is enough."""
+    vote = message.vote
+    key = (vote.kind, vote.round, vote.seat)
+    if key not in state.accused:
+        state.accused[key] = True
+        evidence = UnjustifiedProposal(
+            validators_hash=state.validators.hash, proposal=vote, justification=message.justification
+        )
+        state.out.append(Accuse(evidence))
+
+
+def _relay(state: HeightState, vote: Vote, message: Message) -> None:
+    """IBFT-M4. Passed on once a (kind, height, round, sender), so a proposal's block once, and only in trouble."""
+    seats = len(state.validators)
+    trouble = state.round >= RELAY_FROM_ROUND and seats <= RELAY_SEATS_MAX
+    known = Seat(vote.seat) in state.votes.get((vote.kind, vote.round), {})
+    if trouble and vote.round >= state.round and not known and state.seat != NO_SEAT:
+        state.out.append(Relay(Seat(vote.seat), message))
+
+
+def enter_content(state: HeightState, message: Content, origin: Seat) -> None:
+    """IBFT-C1. The answer to our `Wanted`: named by its hash, so whoever sends it. Raises `Rejected`."""
+    header_hash = check_content(message.content).hash
+    if header_hash not in state.wanted:
+        raise Rejected(IbftRefusal.UNWANTED, "a content that nobody asked for")
+    hold(state, message.content, Hash(header_hash), origin, reproposed=True)
+    go_on(state)
+
+
+def go_on(state: HeightState) -> None:
+    """A block became valid, or came back: whatever waited for it goes on."""
+    decide(state)
+    if not state.decided:
+        propose(state)
+        accept(state)
+
+
+def is_late_commit(state: HeightState, message: Message) -> bool:
+    """IBFT-C3. A COMMIT to what was decided, after it was: it may still be credited."""
+    if state.certified is None or not isinstance(message, Ballot):
+        return False
+    vote, commit = message.vote, state.certified
+    decided = (VoteKind.COMMIT, commit.height, commit.round, commit.header_hash)
+    return (vote.kind, vote.height, vote.round, vote.header_hash) == decided

@@ -1,0 +1,262 @@
+"""Propose, prepare, commit, decide: what one seat does with checked messages of its height."""
+
+from metanode.chain.bls import ShareRequest
+from metanode.chain.ibft.events import (
+    NO_SEAT,
+    Blame,
+    Broadcast,
+    CheckShares,
+    Decide,
+    Diverged,
+    SharesChecked,
+    Validate,
+    Validated,
+)
+from metanode.chain.ibft.journal import Accepted, Held, Locked, Settled
+from metanode.chain.ibft.messages import Ballot, Proposal
+from metanode.chain.ibft.moves import journal, move, start_timers, stop_timers, want
+from metanode.chain.ibft.rules import ENVELOPES_MAX, IbftRefusal
+from metanode.chain.ibft.state import HeightState, Recorded
+from metanode.primitives.bitmap import encode as encode_bitmap
+from metanode.primitives.names import NO_HASH, Hash, Round, Seat
+from metanode.records.commit import PREPARED_BY_AGGREGATE, PREPARED_BY_ENVELOPES, BlsCommit, PreparedCertificate
+from metanode.records.proposal import ProposalContent
+from metanode.records.vote import Vote, VoteKind
+
+
+def on_proposal(state: HeightState, message: Proposal) -> None:
+    """IBFT-P6. A checked, justified proposal: for this round if nothing was taken up yet, or for a higher one.
+
+    A higher one proves that a quorum went there, so this seat goes too, keeping what it prepared (IBFT-P7).
+    """
+    vote = message.vote
+    if state.record(vote) is Recorded.CONFLICT or vote.round < state.round:
+        return
+    if vote.round > state.round:
+        move(state, Round(vote.round), announce=False)
+    if state.candidate is not None or state.accepted != NO_HASH:
+        return
+    state.candidate = message
+    if message.justification.round_changes:
+        state.justifications.append(message.justification)
+    start_timers(state)
+    carried = bool(message.justification.certificates)
+    hold(state, message.content, Hash(vote.header_hash), Seat(vote.seat), reproposed=carried)
+    accept(state)
+
+
+def hold(state: HeightState, content: ProposalContent, header_hash: Hash, source: Seat, *, reproposed: bool) -> None:
+    """IBFT-P8. Keep a content and have it judged, once: our own by the same judge as anybody's.
+
+    `reproposed`: Q seats prepared it before, so nobody judges its time again.
+    """
+    state.contents.setdefault(header_hash, content)
+    state.wanted.pop(header_hash, None)
+    if header_hash in state.valid or header_hash in state.validating:
+        return
+    state.validating[header_hash] = reproposed
+    state.out.append(Validate(content, header_hash, state.height, state.round, source, reproposed))
+
+
+def on_validated(state: HeightState, event: Validated) -> None:
+    """A verdict. A block that was judged by its time while a quorum prepared it is judged once more, without."""
+    header_hash = event.header_hash
+    carried = state.validating.pop(header_hash, True)
+    if event.valid:
+        state.valid[header_hash] = True
+        return
+    content = state.contents.pop(header_hash, None)
+    certified = state.certified is not None and state.certified.header_hash == header_hash
+    if content is not None and certified and not carried and not event.foreign:
+        hold(state, content, header_hash, NO_SEAT, reproposed=True)
+    elif certified and event.foreign:
+        want(state, header_hash, _committers(state, header_hash))
+    elif certified:
+        state.out.append(Diverged(state.height, header_hash, event.refusal))
+    else:
+        _turn_down(state, header_hash, event.refusal)
+
+
+def _turn_down(state: HeightState, header_hash: Hash, refusal: str) -> None:
+    """Nobody is certain of this block: its leader is to blame, and the round runs out."""
+    candidate, lead = state.candidate, state.lead
+    if candidate is not None and candidate.vote.header_hash == header_hash:
+        state.out.append(Blame(Seat(candidate.vote.seat), IbftRefusal.UNFIT_BLOCK, refusal))
+    if lead is not None and lead.header_hash == header_hash:
+        if lead.justification.certificates:
+            holders = [s for s, c in state.changes.get(state.round, {}).items() if c.vote.header_hash == header_hash]
+            want(state, header_hash, holders)
+        else:
+            lead.header_hash = NO_HASH
+            state.out.append(Blame(state.seat, IbftRefusal.UNFIT_BLOCK, refusal))
+
+
+def _committers(state: HeightState, header_hash: bytes) -> list[Seat]:
+    """Who committed to a value, in whatever round: each honest one of them holds it."""
+    tables = [table for (kind, _), table in state.votes.items() if kind == VoteKind.COMMIT]
+    return sorted({seat: True for t in tables for seat, vote in t.items() if vote.header_hash == header_hash})
+
+
+def accept(state: HeightState) -> None:
+    """IBFT-R1. The candidate of the round, once it is found valid: durable, then one PREPARE."""
+    candidate = state.candidate
+    if candidate is None or state.accepted != NO_HASH or candidate.vote.header_hash not in state.valid:
+        return
+    state.accepted = Hash(candidate.vote.header_hash)
+    if not state.observes:
+        journal_content(state, state.accepted)
+        journal(state, Accepted(height=state.height, round=state.round, header_hash=state.accepted))
+        state.sign(VoteKind.PREPARE, state.accepted)
+    try_prepare(state)
+
+
+def journal_content(state: HeightState, header_hash: Hash) -> None:
+    """A content is journalled once, before the first step that names it."""
+    if header_hash not in state.held:
+        state.held[header_hash] = True
+        journal(state, Held(height=state.height, content=state.contents[header_hash]))
+
+
+def on_ballot(state: HeightState, vote: Vote) -> None:
+    """IBFT-M2. A checked PREPARE or COMMIT, ours or another's."""
+    if state.record(vote) is not Recorded.FIRST:
+        return
+    kind, seat = VoteKind(vote.kind), Seat(vote.seat)
+    if kind is VoteKind.COMMIT:
+        state.watch(vote)
+    if vote.seal:
+        state.buffer(kind, vote.round, vote.header_hash).add(seat, vote.seal)
+    if kind is VoteKind.COMMIT:
+        ask_shares(state, kind, vote.round, vote.header_hash)
+    else:
+        try_prepare(state)
+
+
+def try_prepare(state: HeightState) -> None:
+    """IBFT-R2. Q PREPAREs of the accepted value in the current round: lock on it."""
+    if state.accepted == NO_HASH or _is_prepared_here(state):
+        return
+    prepares = state.votes.get((VoteKind.PREPARE, state.round), {})
+    agreeing = sorted(seat for seat, vote in prepares.items() if vote.header_hash == state.accepted)
+    if len(agreeing) < state.quorum:
+        return
+    if len(state.validators) > ENVELOPES_MAX:
+        ask_shares(state, VoteKind.PREPARE, state.round, state.accepted)
+        return
+    signatures = tuple(prepares[seat].signature for seat in agreeing)
+    _lock(state, _certificate(state, PREPARED_BY_ENVELOPES, agreeing, signatures))
+
+
+def _is_prepared_here(state: HeightState) -> bool:
+    return state.prepared is not None and state.prepared.round == state.round
+
+
+def _certificate(state: HeightState, kind: int, seats: list[Seat], proof: tuple[bytes, ...]) -> PreparedCertificate:
+    return PreparedCertificate(
+        version=1,
+        kind=kind,
+        height=state.height,
+        round=state.round,
+        header_hash=state.accepted,
+        validator_bitmap=encode_bitmap(seats, len(state.validators)),
+        proof=proof,
+    )
+
+
+def _lock(state: HeightState, certificate: PreparedCertificate) -> None:
+    """IBFT-R2, R3. Durable first, then the one COMMIT of this round: who commits is prepared."""
+    state.prepared = certificate
+    if not state.observes:
+        journal(state, Locked(height=state.height, certificate=certificate))
+        state.sign(VoteKind.COMMIT, certificate.header_hash)
+
+
+def ask_shares(state: HeightState, kind: VoteKind, round_: int, header_hash: bytes) -> None:
+    """BLS-B6. Have the shares of a quorum summed and checked once."""
+    if state.certified is not None:
+        return
+    suspects = frozenset(state.suspects)
+    for request in state.buffer(kind, round_, header_hash).ask(suspects):
+        request_shares(state, (int(kind), round_, header_hash), request)
+
+
+def request_shares(state: HeightState, key: tuple[int, int, bytes], request: ShareRequest) -> None:
+    """Give a request a token and let it out."""
+    token = next(state.tokens)
+    state.asked[token] = key
+    state.out.append(CheckShares(token, request.message, request.keys, request.shares))
+
+
+def on_shares(state: HeightState, event: SharesChecked) -> None:
+    """BLS-B6, IBFT-C1. A good sum prepares or decides; a bad share is blamed on its sender and the rest tried again."""
+    key = state.asked.pop(event.token, None)
+    if key is None:
+        return
+    kind, round_, header_hash = VoteKind(key[0]), key[1], key[2]
+    buffer = state.buffer(kind, round_, header_hash)
+    for seat in buffer.answered(event.aggregate, event.bad):
+        state.suspects[seat] = True
+        state.out.append(Blame(seat, IbftRefusal.BAD_SHARE, f"{kind.name} of round {round_}"))
+    if not buffer.aggregate:
+        ask_shares(state, kind, round_, header_hash)
+    elif kind is VoteKind.COMMIT:
+        certify(state, commit_of(state, round_, header_hash), [])
+    elif round_ == state.round and header_hash == state.accepted and not _is_prepared_here(state):
+        _lock(state, _certificate(state, PREPARED_BY_AGGREGATE, list(buffer.seats), (buffer.aggregate,)))
+
+
+def commit_of(state: HeightState, round_: int, header_hash: bytes) -> BlsCommit:
+    """The certificate of a checked sum."""
+    buffer = state.buffer(VoteKind.COMMIT, round_, header_hash)
+    return BlsCommit(
+        version=1,
+        height=state.height,
+        round=round_,
+        header_hash=header_hash,
+        validator_bitmap=encode_bitmap(buffer.seats, len(state.validators)),
+        aggregate_signature=buffer.aggregate,
+    )
+
+
+def certify(state: HeightState, commit: BlsCommit, sources: list[Seat]) -> None:
+    """IBFT-C1. A checked certificate of any single round decides, as soon as its block is held and executed here.
+
+    `sources`: who may be asked for the content, besides those who committed to it.
+    """
+    if state.certified is not None:
+        return
+    state.certified = commit
+    header_hash = Hash(commit.header_hash)
+    content = state.contents.get(header_hash)
+    if content is not None:
+        hold(state, content, header_hash, NO_SEAT, reproposed=True)
+        decide(state)
+        return
+    want(state, header_hash, sources + [s for s in _committers(state, header_hash) if s not in sources])
+
+
+def decide(state: HeightState) -> None:
+    """IBFT-C1, C2. Certified and valid here: durable, then final; from now on not one more vote in this height."""
+    commit = state.certified
+    if commit is None or state.decided or commit.header_hash not in state.valid:
+        return
+    content = state.contents.get(commit.header_hash)
+    if content is None:
+        return
+    stop_timers(state)
+    header_hash = Hash(commit.header_hash)
+    if not state.settled:
+        journal_content(state, header_hash)
+        journal(state, Settled(height=state.height, commit=commit))
+    state.settled = state.decided = True
+    state.wanted.clear()
+    state.out.append(Decide(state.height, Round(commit.round), header_hash, content, commit))
+
+
+def on_signed_ballot(state: HeightState, vote: Vote) -> None:
+    """R1, R2 done: our PREPARE or COMMIT goes out, once, and counts like any other."""
+    message = Ballot(vote=vote)
+    state.own[vote.kind] = message
+    state.out.append(Broadcast(message))
+    state.spoken.append(vote)
+    on_ballot(state, vote)
