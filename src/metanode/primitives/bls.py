@@ -103,7 +103,10 @@ class Scheme:
         return engine.signature_bytes(engine.multiply(engine.hash_to_signature(message, domain), scalar))
 
     def verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
-        """Whether `signature` is `public_key`'s over `message` (CoreVerify)."""
+        """Whether `signature` is `public_key`'s over `message` (CoreVerify).
+
+        BLS-B8. Guilt and rewards rest on single votes checked like this or by their envelope, never on a bitmap.
+        """
         return self._verify(public_key, message, signature, _SIGN_DOMAIN)
 
     def _verify(self, public_key: bytes, message: bytes, signature: bytes, domain: bytes) -> bool:
@@ -132,6 +135,7 @@ class Scheme:
     def aggregate(self, signatures: Sequence[bytes]) -> bytes:
         """BLS-B6. The sum of signatures, 96 bytes, each checked to be in the subgroup but not verified.
 
+        BLS-B7. That the sum verifies says nothing about a single summand, nor about more or fewer of them.
         Raises `Rejected` when there is none, one is no signature, or they cancel out.
         """
         if not signatures:
@@ -159,7 +163,7 @@ class Scheme:
         return total
 
     def fast_aggregate_verify(self, public_keys: Sequence[bytes], message: bytes, signature: bytes) -> bool:
-        """BLS-B9. Whether `signature` is the aggregate of all `public_keys` over one `message`.
+        """BLS-B4, BLS-B9. Whether `signature` is the aggregate of all `public_keys` over one and the same `message`.
 
         False for an empty list, for keys that cancel out and for the infinite signature. Every key must have shown
         its possession once (BLS-B2). Says nothing about any single signer's share (BLS-B7).
@@ -171,11 +175,12 @@ class Scheme:
         return self.engine.paired(total, self.engine.hash_to_signature(message, _SIGN_DOMAIN), point)
 
     def find_bad_shares(self, public_keys: Sequence[bytes], message: bytes, shares: Sequence[bytes]) -> tuple[int, ...]:
-        """BLS-B6. The indices, ascending, of shares to throw out so that the rest verifies together.
+        """BLS-B6, BLS-B11. The indices, ascending, of shares to throw out so that the rest verifies together.
 
-        Each returned share was checked alone against its key and failed. Those kept verify as one sum, which does not
-        say that each would alone: two that cancel out may be among them (BLS-B7). Costs about two pairings times
-        log2(n) a bad share, and one a share once more than an eighth is bad.
+        Each returned share fails against its own key: it was checked alone, or was what its failing group held beside
+        a half that verifies. Those kept verify as one sum, which does not say that each would alone: two that cancel
+        out may be among them (BLS-B7). Costs about two checks times log2(n) a bad share, and one a share once more
+        than an eighth is bad; the message is hashed once.
         """
         assert len(public_keys) == len(shares), "one share a key"
         bad: list[int] = []
