@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from metanode.primitives import bls, ed25519
+from metanode.primitives.codec import encode
 from metanode.primitives.keystore import (
     ARGON2_LANES_MAX,
     ARGON2_PASSES_MAX,
@@ -29,6 +30,7 @@ from metanode.primitives.keystore import (
     read_account,
 )
 from metanode.primitives.refusal import Rejected
+from metanode.primitives.sealing import seal_once
 
 SECRET = bytes.fromhex("000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f")
 SALT = bytes.fromhex("d4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3")
@@ -270,3 +272,13 @@ def test_too_many_lanes_or_fields_are_refused() -> None:
     file = {**account(), "memory_kib": 1024, "lanes": ARGON2_LANES_MAX + 1}
     assert refusal(decrypt_account, file) is KeystoreRefusal.TOO_COSTLY
     assert refusal(decrypt_account, {**account(), "more": 1}) is KeystoreRefusal.MALFORMED
+
+
+def test_an_account_sealed_under_another_public_key_is_refused() -> None:
+    """Whoever knows the password could make such a file; importing it would show a wrong address."""
+    file = account()
+    file["public_key"] = ed25519.public_key(bytes(32)).hex()
+    names = ("kind", "version", "label", "public_key", "memory_kib", "passes", "lanes", "salt")
+    key = ARGON2.derive(b"pass", bytes(16))
+    file["sealed"] = seal_once(key, bytes(12), SEED, encode(tuple(file[name] for name in names))).hex()
+    assert refusal(decrypt_account, file) is KeystoreRefusal.WRONG_KEY
