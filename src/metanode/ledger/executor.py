@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from metanode.ledger.accounts.admission import admit
+from metanode.ledger.accounts.rules import check_authority
 from metanode.ledger.accounts.state import Account, next_nonce, read_account
 from metanode.ledger.coin.state import balance_key, read_number
 from metanode.ledger.execution import BlockInput, BlockRun, Refused, keys_of_calls, keys_of_senders
@@ -28,6 +29,7 @@ from metanode.records.block import KnownTransaction
 from metanode.records.genesis import Genesis, genesis_hash
 from metanode.records.parameters import Parameters
 from metanode.records.receipt import Receipt, receipt_leaf
+from metanode.records.transaction import Authorization
 from metanode.records.validators import ValidatorSet
 
 CANDIDATES_MAX: Final = 32
@@ -79,6 +81,15 @@ class AccountView:
     def next_nonce(self, lane: int) -> int:
         """LEDGER-A3. The nonce due in a lane."""
         return next_nonce(self.account, lane)
+
+    @property
+    def policy(self) -> tuple[tuple[bytes, ...], int]:
+        """LEDGER-A2. Keys and threshold: the same as long as the same authorizations are due."""
+        return self.account.keys, self.account.threshold
+
+    def check_authority(self, authorizations: tuple[Authorization, ...]) -> None:
+        """LEDGER-N3. Whether these, if their signatures are good, speak for the account. Raises `Rejected`."""
+        check_authority(self.account, self.address, authorizations)
 
 
 @dataclass(frozen=True, slots=True)

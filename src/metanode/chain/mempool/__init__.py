@@ -1,0 +1,66 @@
+"""Transactions waiting: admitted once, gossiped once, offered to proposals in an order that is fair to senders."""
+
+from metanode.chain.mempool.events import (
+    Blame,
+    BlockFinal,
+    CheckSignatures,
+    Effect,
+    Event,
+    Evicted,
+    Found,
+    FoundInadmissible,
+    Gossip,
+    Gossiped,
+    ItemOutcome,
+    Lookup,
+    Outcome,
+    PeerDown,
+    PeerUp,
+    Select,
+    Selected,
+    Shed,
+    SignaturesChecked,
+    Submitted,
+    Tick,
+    Waiting,
+)
+from metanode.chain.mempool.limits import PoolLimits
+from metanode.chain.mempool.machine import Mempool
+from metanode.chain.mempool.messages import BATCHES, TransactionBatch
+from metanode.chain.mempool.rules import PoolRefusal, read_transaction, signature_claims
+from metanode.chain.mempool.state import Accounts, AccountView, PoolStatus
+
+__all__ = [
+    "BATCHES",
+    "AccountView",
+    "Accounts",
+    "Blame",
+    "BlockFinal",
+    "CheckSignatures",
+    "Effect",
+    "Event",
+    "Evicted",
+    "Found",
+    "FoundInadmissible",
+    "Gossip",
+    "Gossiped",
+    "ItemOutcome",
+    "Lookup",
+    "Mempool",
+    "Outcome",
+    "PeerDown",
+    "PeerUp",
+    "PoolLimits",
+    "PoolRefusal",
+    "PoolStatus",
+    "Select",
+    "Selected",
+    "Shed",
+    "SignaturesChecked",
+    "Submitted",
+    "Tick",
+    "TransactionBatch",
+    "Waiting",
+    "read_transaction",
+    "signature_claims",
+]
