@@ -1,6 +1,9 @@
 """Who may speak for an account, and which policies and roles can be."""
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from metanode.ledger.accounts.state import Account
@@ -16,6 +19,10 @@ KEYS_MAX: Final = AUTHORIZATIONS_MAX
 """Keys of a policy: no more than a transaction can carry signatures."""
 
 _ROLE: Final = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
+
+
+_address_of_key: Final = lru_cache(maxsize=16_384)(address_of_key)
+"""Who sends once sends again."""
 
 
 class AuthorityRefusal(Refusal):
@@ -52,9 +59,13 @@ class AccountsRefusal(Refusal):
     """Nobody would be left to give roles."""
 
 
+def ascending(values: Sequence[bytes]) -> bool:
+    """Whether each is greater than the one before: sorted and unique."""
+    return len(values) < 2 or all(one < other for one, other in pairwise(values))
+
+
 def check_authority(account: Account, sender: bytes, authorizations: tuple[Authorization, ...]) -> None:
     """LEDGER-N3. Exactly the threshold of the account's keys, ascending. Signatures themselves were verified before."""
-    keys = [authorization.key for authorization in authorizations]
     for authorization in authorizations:
         if (
             authorization.kind != KEY_ED25519
@@ -62,10 +73,11 @@ def check_authority(account: Account, sender: bytes, authorizations: tuple[Autho
             or len(authorization.signature) != SIGNATURE_BYTES
         ):
             raise Rejected(AuthorityRefusal.MALFORMED, "Ed25519: kind 1, key 32, signature 64 bytes")
-    if any(keys[index] >= keys[index + 1] for index in range(len(keys) - 1)):
+    keys = [authorization.key for authorization in authorizations]
+    if not ascending(keys):
         raise Rejected(AuthorityRefusal.NOT_SORTED, "keys ascend, each once")
     for key in keys:
-        if key not in account.keys if account.keys else address_of_key(key) != sender:
+        if key not in account.keys if account.keys else _address_of_key(key) != sender:
             raise Rejected(AuthorityRefusal.NOT_A_KEY_OF_THE_ACCOUNT, f"key {key.hex()}")
     threshold = account.threshold or 1
     if len(keys) != threshold:
@@ -82,7 +94,7 @@ def check_policy(keys: tuple[bytes, ...], threshold: int) -> None:
     """LEDGER-A4. A policy somebody can satisfy: ascending unique keys, a threshold among them."""
     if not 0 < len(keys) <= KEYS_MAX or any(len(key) != KEY_BYTES for key in keys):
         raise Rejected(AccountsRefusal.BAD_KEYS, f"{len(keys)} keys; 1 … {KEYS_MAX} of {KEY_BYTES} bytes")
-    if any(keys[index] >= keys[index + 1] for index in range(len(keys) - 1)):
+    if not ascending(keys):
         raise Rejected(AccountsRefusal.BAD_KEYS, "keys ascend, each once")
     if not 0 < threshold <= len(keys):
         raise Rejected(AccountsRefusal.NOBODY_COULD_SIGN, f"threshold {threshold} of {len(keys)} keys")

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from metanode.ledger.accounts.rules import check_address
+from metanode.ledger.accounts.rules import ascending, check_address
 from metanode.ledger.coin.state import (
     CoinDefinition,
     balance_key,
@@ -111,7 +111,7 @@ def _define(view: View, coin: str, definition: CoinDefinition) -> None:
     if not 0 <= definition.decimals <= DECIMALS_MAX:
         raise Rejected(CoinRefusal.BAD_DECIMALS, f"{definition.decimals}, must be 0 … {DECIMALS_MAX}")
     minters = definition.minters
-    if len(minters) > MINTERS_MAX or any(minters[i] >= minters[i + 1] for i in range(len(minters) - 1)):
+    if len(minters) > MINTERS_MAX or not ascending(minters):
         raise Rejected(CoinRefusal.BAD_MINTERS, f"at most {MINTERS_MAX}, ascending, each once")
     for address in (definition.issuer, *minters):
         check_address(address)

@@ -76,17 +76,13 @@ def fold_levels(levels: tuple[ProofLevel, ...], path: bytes, below: bytes) -> by
         own = nibble(path, depth)
         if level.bitmap >> own & 1 or len(level.siblings) != level.bitmap.bit_count() * HASH_BYTES:
             return None
-        hashes = bytearray(FANOUT * HASH_BYTES)
-        hashes[own * HASH_BYTES : (own + 1) * HASH_BYTES] = below
-        offset = 0
-        for child in range(FANOUT):
-            if level.bitmap >> child & 1:
-                sibling = level.siblings[offset : offset + HASH_BYTES]
-                if sibling == EMPTY_HASH:
-                    return None  # what is absent is left out: one proof, one sequence of bytes
-                hashes[child * HASH_BYTES : (child + 1) * HASH_BYTES] = sibling
-                offset += HASH_BYTES
-        below = node_hash(bytes(hashes))
+        siblings = [level.siblings[at : at + HASH_BYTES] for at in range(0, len(level.siblings), HASH_BYTES)]
+        if EMPTY_HASH in siblings:
+            return None  # what is absent is left out: one proof, one sequence of bytes
+        following = iter(siblings)
+        hashes = [next(following) if level.bitmap >> child & 1 else EMPTY_HASH for child in range(FANOUT)]
+        hashes[own] = below
+        below = node_hash(b"".join(hashes))
     return below
 
 
