@@ -1,6 +1,6 @@
 """What has to be checked before a certificate is believed: keys, message, aggregate."""
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from metanode.primitives.bitmap import decode as decode_bitmap
 from metanode.primitives.names import Hash, Height, Round
@@ -12,6 +12,10 @@ from metanode.records.commit import (
     prepare_signing_bytes,
 )
 from metanode.records.validators import ValidatorSet
+from metanode.records.vote import VoteKind
+
+ENVELOPES_MAX: Final = 16
+"""Up to so many seats a list of envelope signatures is cheaper to check than one pairing, and each is attributable."""
 
 AggregateClaim: TypeAlias = tuple[tuple[bytes, ...], bytes, bytes]
 """(public keys, message, aggregate signature): one item of `CheckAggregates`."""
@@ -33,3 +37,8 @@ def prepared_claim(certificate: PreparedCertificate, validators: ValidatorSet, c
         chain_id, validators.hash, Height(certificate.height), Round(certificate.round), Hash(certificate.header_hash)
     )
     return tuple(validators.bls_keys[seat] for seat in seats), message, certificate.proof[0]
+
+
+def has_seal(kind: VoteKind, seats: int) -> bool:
+    """BLS-B10. Every COMMIT carries a BLS share, a PREPARE only where certificates are aggregated."""
+    return kind is VoteKind.COMMIT or (kind is VoteKind.PREPARE and seats > ENVELOPES_MAX)

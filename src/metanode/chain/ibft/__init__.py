@@ -39,7 +39,7 @@ from metanode.chain.ibft.events import (
     Validate,
     Validated,
 )
-from metanode.chain.ibft.journal import RECORDS, Record
+from metanode.chain.ibft.journal import RECORDS, Accepted, Held, Locked, Moved, Proposed, Record, Settled, Spoke
 from metanode.chain.ibft.machine import Ibft
 from metanode.chain.ibft.messages import (
     MESSAGES,
@@ -51,12 +51,14 @@ from metanode.chain.ibft.messages import (
     RoundChange,
     Wanted,
 )
-from metanode.chain.ibft.rules import IbftRefusal, first_leader, leader
+from metanode.chain.ibft.rules import IbftRefusal
+from metanode.chain.ibft.schedule import first_leader, leader
 
 __all__ = [
     "MESSAGES",
     "NO_SEAT",
     "RECORDS",
+    "Accepted",
     "Accuse",
     "AggregatesChecked",
     "Ballot",
@@ -78,13 +80,17 @@ __all__ = [
     "Effect",
     "Event",
     "HeightBegins",
+    "Held",
     "Ibft",
     "IbftRefusal",
     "Improved",
     "Journal",
     "Keep",
+    "Locked",
     "Message",
+    "Moved",
     "Proposal",
+    "Proposed",
     "Received",
     "Record",
     "Relay",
@@ -94,11 +100,13 @@ __all__ = [
     "Seated",
     "SendTo",
     "SetTimer",
+    "Settled",
     "SharesChecked",
     "Sign",
     "SignRefused",
     "SignaturesChecked",
     "Signed",
+    "Spoke",
     "TimerFired",
     "Validate",
     "Validated",

@@ -5,9 +5,9 @@ from itertools import count
 from typing import Final, TypeVar
 
 from metanode.chain.bls import AggregateClaim
+from metanode.chain.evidence import SignatureClaim
 from metanode.chain.ibft.events import CheckAggregates, CheckSignatures
 from metanode.chain.ibft.messages import Content, Message, Proposal
-from metanode.chain.ibft.rules import SignatureClaim
 from metanode.primitives.names import Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.block import LEAF_BYTES

@@ -4,7 +4,7 @@ from metanode.chain.ibft.events import Broadcast, Build
 from metanode.chain.ibft.journal import Proposed
 from metanode.chain.ibft.messages import Proposal, RoundChange
 from metanode.chain.ibft.moves import answer_with_own_round_change, journal, move, want
-from metanode.chain.ibft.rules import highest_supported
+from metanode.chain.ibft.schedule import highest_supported
 from metanode.chain.ibft.state import NO_JUSTIFICATION, HeightState, Lead, Recorded
 from metanode.chain.ibft.voting import hold, journal_content, on_proposal
 from metanode.primitives.names import NO_HASH, Hash, Round, Seat

@@ -3,6 +3,7 @@
 from itertools import count
 from typing import Final, assert_never
 
+from metanode.chain.evidence import vote_claim
 from metanode.chain.ibft.answers import Answers
 from metanode.chain.ibft.events import (
     NO_SEAT,
@@ -40,7 +41,8 @@ from metanode.chain.ibft.messages import Content, Decided, Message, RoundChange,
 from metanode.chain.ibft.moves import move, resend, start_timers
 from metanode.chain.ibft.reception import enter_content, enter_judged, examine, go_on, height_of, is_late_commit
 from metanode.chain.ibft.recovery import replay, resume, take_seat
-from metanode.chain.ibft.rules import IbftRefusal, first_leader, vote_claim
+from metanode.chain.ibft.rules import IbftRefusal
+from metanode.chain.ibft.schedule import first_leader
 from metanode.chain.ibft.state import HeightState
 from metanode.chain.ibft.voting import commit_of, on_shares, on_signed_ballot, on_validated, request_shares
 from metanode.primitives.names import Hash, Height, Round, Seat

@@ -3,20 +3,18 @@
 from typing import Final
 
 from metanode.chain.bls import AggregateClaim, commit_claim
+from metanode.chain.evidence import (
+    JustificationRefusal,
+    certificate_claims,
+    check_justification,
+    justification_claims,
+    vote_claim,
+)
 from metanode.chain.ibft.events import NO_SEAT, Accuse, Blame, Relay
 from metanode.chain.ibft.intake import Judged, Waiting
 from metanode.chain.ibft.leading import on_round_change, propose
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange
-from metanode.chain.ibft.rules import (
-    IbftRefusal,
-    certificate_claims,
-    check_ballot,
-    check_justification,
-    check_proposal,
-    check_round_change,
-    justification_claims,
-    vote_claim,
-)
+from metanode.chain.ibft.rules import IbftRefusal, check_ballot, check_proposal, check_round_change
 from metanode.chain.ibft.state import HeightState
 from metanode.chain.ibft.voting import accept, certify, decide, hold, on_ballot, on_proposal
 from metanode.primitives.names import Hash, Seat
@@ -24,7 +22,7 @@ from metanode.primitives.refusal import Rejected
 from metanode.records.evidence import UnjustifiedProposal
 from metanode.records.header import read_header
 from metanode.records.proposal import check_content
-from metanode.records.vote import Vote, VoteKind, justification_digest
+from metanode.records.vote import Vote, VoteKind
 
 RELAY_FROM_ROUND: Final = 2
 """After two failed rounds some link is likely dead, and others' words are passed on (IBFT-M4)."""
@@ -83,9 +81,9 @@ def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat
     signatures = [vote_claim(vote, validators, state.chain_id)]
     aggregates: list[AggregateClaim] = []
     for certificate in message.certificates:
-        envelopes, sums = certificate_claims(certificate, validators, state.chain_id)
-        signatures.extend(envelopes)
-        aggregates.extend(sums)
+        claims = certificate_claims(certificate, validators, state.chain_id)
+        signatures.extend(claims.signatures)
+        aggregates.extend(claims.aggregates)
     return Waiting(message, origin, tuple(signatures), tuple(aggregates))
 
 
@@ -98,12 +96,12 @@ def _examine_proposal(state: HeightState, message: Proposal, origin: Seat) -> Wa
     known = state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat))
     if known == vote or (vote.kind, vote.round, vote.seat) in state.accused:
         return None
-    if justification_digest(message.justification) != vote.attachment:
-        raise Rejected(IbftRefusal.UNJUSTIFIED, "another justification than the one signed over")
     own = vote_claim(vote, validators, chain_id)
     try:
         check_justification(vote, message.justification, validators)
     except Rejected as refusal:
+        if refusal.reason is JustificationRefusal.OTHER_JUSTIFICATION:
+            raise
         return Waiting(message, origin, (own,), (), (refusal,))
     signatures, aggregates = justification_claims(message.justification, validators, chain_id)
     return Waiting(message, origin, (own, *signatures), aggregates)
@@ -115,13 +113,14 @@ def enter_judged(state: HeightState, judged: Judged) -> None:
     if not judged.signed:
         state.out.append(Blame(origin, IbftRefusal.BAD_SIGNATURE, f"{type(message).__name__} at {state.height}"))
         return
-    unjustified = bool(judged.waiting.unjustified) or not judged.supported
     match message:
-        case Proposal(vote=vote) if unjustified:
-            _accuse_unjustified(state, message)
-        case RoundChange(vote=vote) if unjustified:
+        case Proposal() if judged.waiting.unjustified:
+            _accuse_unjustified(state, message, judged.waiting.unjustified[0])
+        case Proposal(vote=vote) if not judged.supported:
+            state.out.append(Blame(Seat(vote.seat), IbftRefusal.UNJUSTIFIED, f"forged, round {vote.round}"))
+        case RoundChange(vote=vote) if not judged.supported:
             state.out.append(Blame(Seat(vote.seat), IbftRefusal.BAD_CERTIFICATE, f"of round {vote.prepared_round}"))
-        case Decided() if unjustified:
+        case Decided() if not judged.supported:
             state.out.append(Blame(origin, IbftRefusal.BAD_SIGNATURE, f"commit at {state.height}"))
         case Decided(commit=commit):
             certify(state, commit, [] if origin == NO_SEAT else [origin])
@@ -142,9 +141,10 @@ def _count(state: HeightState, message: Proposal | Ballot | RoundChange) -> None
             on_round_change(state, message)
 
 
-def _accuse_unjustified(state: HeightState, message: Proposal) -> None:
+def _accuse_unjustified(state: HeightState, message: Proposal, why: Rejected) -> None:
     """EVID-5. Signed over a justification that does not justify: guilty by its own words. Once a round is enough."""
     vote = message.vote
+    state.out.append(Blame(Seat(vote.seat), why.reason, why.detail))
     key = (vote.kind, vote.round, vote.seat)
     if key not in state.accused:
         state.accused[key] = True

@@ -5,10 +5,10 @@ from enum import Enum
 from itertools import count
 from typing import Final
 
-from metanode.chain.bls import ShareBuffer
+from metanode.chain.bls import ShareBuffer, has_seal
 from metanode.chain.ibft.events import NO_SEAT, Accuse, Effect, Sign
 from metanode.chain.ibft.messages import Message, Proposal, RoundChange
-from metanode.chain.ibft.rules import has_seal, leader, round_timeout_ms
+from metanode.chain.ibft.schedule import leader, round_timeout_ms
 from metanode.primitives.names import NO_HASH, Hash, Height, Round, Seat
 from metanode.records.commit import BlsCommit, PreparedCertificate, commit_signing_bytes, prepare_signing_bytes
 from metanode.records.evidence import Amnesia, ConflictingVotes

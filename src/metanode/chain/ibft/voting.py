@@ -1,6 +1,6 @@
 """Propose, prepare, commit, decide: what one seat does with checked messages of its height."""
 
-from metanode.chain.bls import ShareRequest
+from metanode.chain.bls import ENVELOPES_MAX, ShareRequest
 from metanode.chain.ibft.events import (
     NO_SEAT,
     Blame,
@@ -15,7 +15,7 @@ from metanode.chain.ibft.events import (
 from metanode.chain.ibft.journal import Accepted, Held, Locked, Settled
 from metanode.chain.ibft.messages import Ballot, Proposal
 from metanode.chain.ibft.moves import journal, move, start_timers, stop_timers, want
-from metanode.chain.ibft.rules import ENVELOPES_MAX, IbftRefusal
+from metanode.chain.ibft.rules import IbftRefusal
 from metanode.chain.ibft.state import HeightState, Recorded
 from metanode.primitives.bitmap import encode as encode_bitmap
 from metanode.primitives.names import NO_HASH, Hash, Round, Seat

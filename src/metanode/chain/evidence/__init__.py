@@ -1,0 +1,33 @@
+"""Proofs of guilt: what a proposal must show, what convicts, and what has to be checked before it does."""
+
+from metanode.chain.evidence.claims import (
+    Claims,
+    SignatureClaim,
+    certificate_claims,
+    justification_claims,
+    vote_claim,
+)
+from metanode.chain.evidence.guilt import EvidenceRefusal, culprits, evidence_claims
+from metanode.chain.evidence.justification import (
+    JustificationRefusal,
+    check_certificate,
+    check_justification,
+    check_round_change_vote,
+    check_seat,
+)
+
+__all__ = [
+    "Claims",
+    "EvidenceRefusal",
+    "JustificationRefusal",
+    "SignatureClaim",
+    "certificate_claims",
+    "check_certificate",
+    "check_justification",
+    "check_round_change_vote",
+    "check_seat",
+    "culprits",
+    "evidence_claims",
+    "justification_claims",
+    "vote_claim",
+]
