@@ -1,0 +1,168 @@
+"""Logs: a fold over notes. One handler, bounded on the disk, no secrets, and never a reason to stop."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from metanode.host.fault import disk_fault
+from metanode.host.settings import LogFormat, LogLevel, LogSettings
+from metanode.node.effects import Note
+
+TEXT_MAX: Final = 2_000
+"""Longest value of a field, in characters: strangers choose some of them."""
+HIDDEN: Final = ("password", "secret", "seed", "token", "private", "mnemonic")
+"""A field with one of these in its name is not written, whoever put it there by mistake."""
+_FIELDS: Final = "metanode_fields"
+
+NOTE_LEVELS: Final[Mapping[str, int]] = {
+    "final": logging.DEBUG,
+    "tick": logging.DEBUG,
+    "link_opened": logging.DEBUG,
+    "link_closed": logging.DEBUG,
+    "blame": logging.WARNING,
+    "block_refused": logging.WARNING,
+    "sign_refused": logging.WARNING,
+    "journal_cut": logging.WARNING,
+    "journal_damaged": logging.ERROR,
+    "guard_unusable": logging.ERROR,
+    "block_damaged": logging.ERROR,
+    "verifier_lost": logging.ERROR,
+    "diverged": logging.CRITICAL,
+    "halt": logging.CRITICAL,
+}
+"""The level of each kind of note; what is not listed is INFO."""
+
+_LEVELS: Final[Mapping[LogLevel, int]] = {
+    LogLevel.DEBUG: logging.DEBUG,
+    LogLevel.INFO: logging.INFO,
+    LogLevel.WARNING: logging.WARNING,
+    LogLevel.ERROR: logging.ERROR,
+}
+
+
+class _Json(logging.Formatter):
+    """One JSON object a line: when, level, node, what, then the fields."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": _instant(record),
+            "level": record.levelname.lower(),
+            "node": self._name,
+            "what": record.getMessage()[:TEXT_MAX],
+        }
+        line.update((f"field_{k}" if k in line else k, v) for k, v in getattr(record, _FIELDS, {}).items())
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+class _Human(logging.Formatter):
+    """Time, level, node, what, `key=value`…; line breaks and control characters of strangers are escaped."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = "".join(f" {key}={_value(value)}" for key, value in getattr(record, _FIELDS, {}).items())
+        what = _visible(record.getMessage()[:TEXT_MAX])
+        line = f"{_instant(record)} {record.levelname:<8} {self._name} {what}{fields}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+class _Quiet(logging.Handler):
+    """What both handlers share: a line that cannot be written is counted, and that is all."""
+
+    lost_lines = 0
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+        self.lost_lines += 1
+
+
+class _QuietFile(_Quiet, RotatingFileHandler):
+    """A file, rotated by size."""
+
+
+class _QuietStream(_Quiet, logging.StreamHandler):  # type: ignore[type-arg]
+    """Standard error."""
+
+
+class Log:
+    """The log of one node in this process."""
+
+    def __init__(self, settings: LogSettings, name: str, folder: Path) -> None:
+        """`name`: of the node; `folder`: what a relative file is relative to. Raises `Fault` where it cannot write."""
+        self._handler: _QuietFile | _QuietStream
+        if settings.file:
+            path = folder / settings.file
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._handler = _QuietFile(
+                    path, maxBytes=settings.file_bytes_max, backupCount=settings.files_max, encoding="utf-8"
+                )
+            except OSError as error:
+                raise disk_fault(error, f"opening the log {path}") from error
+        else:
+            self._handler = _QuietStream(sys.stderr)
+        self._handler.setFormatter(_Json(name) if settings.format is LogFormat.JSON else _Human(name))
+        self._logger = logging.Logger(f"metanode.{name}", _LEVELS[settings.level])  # noqa: LOG001 - its own, no global
+        self._logger.addHandler(self._handler)
+
+    @property
+    def lost_lines(self) -> int:
+        """Lines that could not be written, for metrics."""
+        return self._handler.lost_lines
+
+    def write(self, level: LogLevel, what: str, **fields: int | str) -> None:
+        """One line of the host's own."""
+        self._write(_LEVELS[level], what, fields)
+
+    def note(self, note: Note) -> None:
+        """One line of the node's."""
+        self._write(NOTE_LEVELS.get(note.kind, logging.INFO), note.kind, note.fields)
+
+    def crash(self, error: BaseException) -> None:
+        """The last line: what ended the node, and where."""
+        self._logger.critical("crashed: %s", error, exc_info=error)
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._logger.removeHandler(self._handler)
+        self._handler.close()
+
+    def _write(self, level: int, what: str, fields: Mapping[str, int | str]) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", what, extra={_FIELDS: _shown(fields)})
+
+
+def _shown(fields: Mapping[str, int | str]) -> dict[str, int | str]:
+    return {key: _field(key, value) for key, value in fields.items()}
+
+
+def _field(key: str, value: int | str) -> int | str:
+    if any(word in key.lower() for word in HIDDEN):
+        return "(hidden)"
+    return value if isinstance(value, int) else value[:TEXT_MAX]
+
+
+def _visible(text: str) -> str:
+    return text if text.isprintable() else repr(text)
+
+
+def _value(value: int | str) -> str:
+    text = str(value)
+    return text if text and text.isprintable() and not any(c in text for c in " =\"'") else repr(text)
+
+
+def _instant(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,102 @@
+import json
+import re
+
+import pytest
+
+from metanode.host.fault import Fault, FaultReason
+from metanode.host.logs import Log
+from metanode.host.settings import LogFormat, LogLevel, LogSettings
+from metanode.node.effects import Note
+
+
+def lines(tmp_path, settings, write):
+    log = Log(settings, "north", tmp_path)
+    write(log)
+    log.close()
+    return (tmp_path / settings.file).read_text(encoding="utf-8").splitlines()
+
+
+JSON = LogSettings(level=LogLevel.DEBUG, format=LogFormat.JSON, file="logs/node.log")
+HUMAN = LogSettings(level=LogLevel.INFO, file="node.log")
+
+
+def test_a_json_line_is_one_object_with_the_fields_of_the_note(tmp_path):
+    (line,) = lines(tmp_path, JSON, lambda log: log.note(Note("blame", {"peer": "ab", "height": 3, "at": "x"})))
+    found = json.loads(line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found.pop("at"))
+    assert found == {
+        "level": "warning", "node": "north", "what": "blame", "peer": "ab", "height": 3, "field_at": "x",
+    }  # fmt: skip
+
+
+def test_a_human_line_escapes_what_strangers_wrote(tmp_path):
+    (line,) = lines(
+        tmp_path, HUMAN, lambda log: log.note(Note("started", {"version": 1, "text": "a\nERROR b", "empty": ""}))
+    )
+    assert line[24:] == " INFO     north started version=1 text='a\\nERROR b' empty=''"
+
+
+def test_levels_leave_out_what_is_below_them(tmp_path):
+    def write(log):
+        log.note(Note("final", {"height": 1}))
+        log.write(LogLevel.DEBUG, "chatter")
+        log.write(LogLevel.ERROR, "serious", code=7)
+
+    assert [line[25:] for line in lines(tmp_path, HUMAN, write)] == ["ERROR    north serious code=7"]
+
+
+def test_secrets_are_not_written_even_by_mistake(tmp_path):
+    text = "\n".join(lines(tmp_path, JSON, lambda log: log.write(LogLevel.INFO, "x", key_password="hunter2", seed=7)))
+    assert "hunter2" not in text
+    assert json.loads(text)["key_password"] == json.loads(text)["seed"] == "(hidden)"
+
+
+def test_long_fields_are_cut(tmp_path):
+    (line,) = lines(tmp_path, JSON, lambda log: log.note(Note("x", {"long": "a" * 10_000})))
+    assert json.loads(line)["long"] == "a" * 2_000
+
+
+def test_a_crash_says_where(tmp_path):
+    def write(log):
+        try:
+            raise AssertionError("a bug")  # noqa: TRY301
+        except AssertionError as error:
+            log.crash(error)
+
+    text = "\n".join(lines(tmp_path, JSON, write))
+    assert json.loads(text)["what"] == "crashed: a bug"
+    assert "test_logs.py" in json.loads(text)["trace"]
+
+
+def test_files_are_rotated_and_bounded(tmp_path):
+    settings = LogSettings(file="node.log", file_bytes_max=64 << 10, files_max=2)
+    log = Log(settings, "north", tmp_path)
+    for number in range(4_000):
+        log.write(LogLevel.INFO, "a line of some length", number=number)
+    log.close()
+    sizes = [path.stat().st_size for path in tmp_path.iterdir()]
+    assert len(sizes) == 3
+    assert max(sizes) <= 64 << 10
+
+
+def test_a_line_that_cannot_be_written_is_counted_and_nothing_else(tmp_path):
+    log = Log(HUMAN, "north", tmp_path)
+    log._handler.stream.close()
+    log.write(LogLevel.INFO, "lost")
+    assert log.lost_lines == 1
+    log._handler.stream = None
+    log.close()
+
+
+def test_without_a_file_lines_go_to_standard_error(tmp_path, capsys):
+    log = Log(LogSettings(), "north", tmp_path)
+    log.write(LogLevel.INFO, "hello")
+    log.close()
+    assert capsys.readouterr().err.endswith("INFO     north hello\n")
+
+
+def test_a_log_that_cannot_be_opened_is_a_fault(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Fault) as caught:
+        Log(LogSettings(file="file/node.log"), "north", tmp_path)
+    assert caught.value.reason in (FaultReason.DISK_MISSING, FaultReason.DISK_FAILED)
