@@ -110,7 +110,7 @@ class BlockRun:
         return included, refused
 
     def _admit_and_run(self, known: KnownTransaction, included: int) -> None:
-        """LEDGER-N1 to LEDGER-N7. Everything that raises here comes before the first write."""
+        """LEDGER-F1. All that raises here comes before the first write; then nonce and fee are spent for good."""
         view = self._view
         transaction = known.signed.transaction
         sender = Address(transaction.sender)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class Reader(Protocol):
-    """The committed keys and values, read synchronously. Raw keys begin with two letters that name module and kind.
+    """LEDGER-S1. The committed keys and values, read synchronously. Raw keys begin with two letters: module and kind.
 
     | key | value | module |
     |---|---|---|

@@ -66,7 +66,7 @@ def check_form(known: KnownTransaction, parameters: Parameters) -> None:
 
 
 def admit(known: KnownTransaction, block: BlockContext, account: Account, spendable: int) -> int:
-    """LEDGER-N1 to LEDGER-N6 in order. The fee. Raises `Rejected`.
+    """LEDGER-N2 and, before and after it in the order of their numbers, the other rules. The fee. Raises `Rejected`.
 
     `account` and `spendable` (units of the fee coin) are the sender's, after the block's earlier transactions.
     """
