@@ -10,7 +10,7 @@ from metanode.ledger.coin.module import pay_fees
 from metanode.ledger.coin.state import balance_key, read_number, write_number
 from metanode.ledger.frame import NOBODY, BlockContext, Frame, WorkRefusal
 from metanode.ledger.governance.conviction import EVIDENCE_MAX, convict
-from metanode.ledger.governance.refusals import EvidenceRefusal
+from metanode.ledger.governance.refusals import ConvictionRefusal
 from metanode.ledger.module import Method, Module
 from metanode.ledger.view import View
 from metanode.primitives.names import Address, Height, Millis, Seat
@@ -80,7 +80,7 @@ class BlockRun:
         convicted = 0
         for index, evidence in enumerate(pieces):
             if convicted >= EVIDENCE_MAX:
-                refused.append(Refused(index, EvidenceRefusal.TOO_MANY, f"at most {EVIDENCE_MAX} a block"))
+                refused.append(Refused(index, ConvictionRefusal.TOO_MANY, f"at most {EVIDENCE_MAX} a block"))
                 continue
             frame = self._step_frame()
             mark = self._view.mark()

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.ledger.test_governance import decide, propose, rotation, step_events
 from tests.unit.ledger.world import World, adding, key, make_genesis, validator
 
-from metanode.ledger.governance import EvidenceRefusal, GovernanceRefusal
+from metanode.ledger.governance import ConvictionRefusal, GovernanceRefusal
 from metanode.ledger.governance.state import read_conviction, read_docket
 from metanode.primitives.bitmap import BitmapRefusal
 from metanode.primitives.bitmap import encode as encode_bitmap
@@ -101,17 +101,17 @@ def test_evidence_that_may_not_be_in_a_block() -> None:
     world = World()
     other_set = ValidatorSet(tuple(validator(number) for number in range(3)))
     assert refusal(world, double_vote(0)) == []
-    assert refusal(world, double_vote(0, height=2)) == [EvidenceRefusal.FUTURE]
-    assert refusal(world, double_vote(0, of=other_set)) == [EvidenceRefusal.UNKNOWN_SET]
-    assert refusal(world, double_vote(4)) == [EvidenceRefusal.UNKNOWN_SEAT]
-    assert refusal(world, double_vote(-1)) == [EvidenceRefusal.UNKNOWN_SEAT]
-    assert refusal(world, fork((0, 1), (2, 3))) == [EvidenceRefusal.UNKNOWN_SEAT]
+    assert refusal(world, double_vote(0, height=2)) == [ConvictionRefusal.FUTURE]
+    assert refusal(world, double_vote(0, of=other_set)) == [ConvictionRefusal.UNKNOWN_SET]
+    assert refusal(world, double_vote(4)) == [ConvictionRefusal.UNKNOWN_SEAT]
+    assert refusal(world, double_vote(-1)) == [ConvictionRefusal.UNKNOWN_SEAT]
+    assert refusal(world, fork((0, 1), (2, 3))) == [ConvictionRefusal.UNKNOWN_SEAT]
     assert refusal(world, fork((0,), (0,), seats=9)) == [BitmapRefusal.WRONG_LENGTH]
-    assert refusal(world, double_vote(0), double_vote(1), double_vote(0)) == [EvidenceRefusal.NOTHING_NEW]
+    assert refusal(world, double_vote(0), double_vote(1), double_vote(0)) == [ConvictionRefusal.NOTHING_NEW]
     many = World(make_genesis(64))
     sixty_four = ValidatorSet(tuple(validator(number) for number in range(64)))
     pieces = tuple(double_vote(seat, of=sixty_four) for seat in range(18))
-    assert refusal(many, *pieces) == [EvidenceRefusal.TOO_MANY] * 2
+    assert refusal(many, *pieces) == [ConvictionRefusal.TOO_MANY] * 2
 
 
 def test_a_whole_fork_leaves_within_bounds_and_the_minimum_stays() -> None:
@@ -177,9 +177,9 @@ def test_a_set_is_remembered_for_the_evidence_period() -> None:
     assert refusal(world, double_vote(0)) == []
     tip = world.ledger.tip[1]
     late = world.ledger.execute(tip, world.block(evidence=(double_vote(0),), later_ms=1_001))
-    assert [refused.reason for refused in late.refused_evidence] == [EvidenceRefusal.TOO_OLD]
+    assert [refused.reason for refused in late.refused_evidence] == [ConvictionRefusal.TOO_OLD]
     world.commit(later_ms=1_001)
-    assert refusal(world, double_vote(0)) == [EvidenceRefusal.UNKNOWN_SET]
+    assert refusal(world, double_vote(0)) == [ConvictionRefusal.UNKNOWN_SET]
 
 
 def test_the_name_in_a_block_is_not_enough_for_a_newcomer_to_be_blamed() -> None:

@@ -7,7 +7,7 @@ from typing import Final, assert_never
 
 from metanode.ledger.frame import Frame
 from metanode.ledger.governance.actions import may_shrink, remove_seat
-from metanode.ledger.governance.refusals import EvidenceRefusal
+from metanode.ledger.governance.refusals import ConvictionRefusal
 from metanode.ledger.governance.state import (
     Conviction,
     amend_docket,
@@ -52,30 +52,30 @@ def accused_seats(evidence: Evidence, validators: ValidatorSet) -> tuple[int, ..
         case _:
             assert_never(evidence)
     if not seats or any(not 0 <= seat < len(validators) for seat in seats):
-        raise Rejected(EvidenceRefusal.UNKNOWN_SEAT, f"seats {seats} of {len(validators)}")
+        raise Rejected(ConvictionRefusal.UNKNOWN_SEAT, f"seats {seats} of {len(validators)}")
     return seats
 
 
 def convict(frame: Frame, evidence: Evidence) -> None:
-    """LEDGER-V6. Convict the accused who are not convicted yet. Raises `Rejected` with an `EvidenceRefusal`."""
+    """LEDGER-V6. Convict the accused who are not convicted yet. Raises `Rejected` with an `ConvictionRefusal`."""
     if evidence_height(evidence) > frame.block.height:
-        raise Rejected(EvidenceRefusal.FUTURE, f"height {evidence_height(evidence)}")
+        raise Rejected(ConvictionRefusal.FUTURE, f"height {evidence_height(evidence)}")
     before = frame.block.validators  # not in the state any more once an earlier piece has removed a seat
     same = before.hash == evidence.validators_hash
     validators = before if same else read_set_by_hash(frame.view, evidence.validators_hash)
     if validators is None:
-        raise Rejected(EvidenceRefusal.UNKNOWN_SET, evidence.validators_hash.hex()[:64])
+        raise Rejected(ConvictionRefusal.UNKNOWN_SET, evidence.validators_hash.hex()[:64])
     horizon = frame.block.timestamp_ms - frame.block.parameters.evidence_period_ms
     for past in read_past_sets(frame.view):
         if past.validators_hash == evidence.validators_hash and past.replaced_ms < horizon:
-            raise Rejected(EvidenceRefusal.TOO_OLD, f"its set was replaced at {past.replaced_ms}")
+            raise Rejected(ConvictionRefusal.TOO_OLD, f"its set was replaced at {past.replaced_ms}")
     guilty = [
         validators[seat]
         for seat in accused_seats(evidence, validators)
         if read_conviction(frame.view, validators[seat].vote_key) is None
     ]
     if not guilty:
-        raise Rejected(EvidenceRefusal.NOTHING_NEW, "all of them are convicted already")
+        raise Rejected(ConvictionRefusal.NOTHING_NEW, "all of them are convicted already")
     for validator in guilty:
         _jail(frame, validator, evidence_digest(evidence))
 

@@ -34,7 +34,7 @@ class GovernanceRefusal(Refusal):
     """Not above the current version, or not at a height ahead."""
 
 
-class EvidenceRefusal(Refusal):
+class ConvictionRefusal(Refusal):
     """Why evidence, true by itself, may not be in a block: it makes the block invalid."""
 
     TOO_MANY = "conviction.too-many"
