@@ -7,11 +7,21 @@ from typing import Protocol
 
 from metanode.ledger.accounts.state import ACCOUNT, ROLE, read_account
 from metanode.ledger.coin.state import BALANCE, DEFINITION, balance_key, read_definition, read_number, supply_key
-from metanode.ledger.governance.state import Proposal, read_docket, read_proposal, read_validators
+from metanode.ledger.governance.state import (
+    Proposal,
+    read_docket,
+    read_parameters,
+    read_proposal,
+    read_rules,
+    read_set_by_hash,
+    read_validators,
+)
 from metanode.ledger.governance.voting import seats_of
 from metanode.primitives.names import Address
 from metanode.records.address import ADDRESS_BYTES
 from metanode.records.amount import amount_value
+from metanode.records.parameters import Parameters
+from metanode.records.validators import ValidatorSet
 
 
 class Source(Protocol):
@@ -72,6 +82,26 @@ class ProposalDetails:
     approving_seats: int
     opposing_seats: int
     quorum: int
+
+
+def current_validators(source: Source) -> ValidatorSet:
+    """The set that signs the next height."""
+    return read_validators(source)
+
+
+def current_parameters(source: Source) -> Parameters:
+    """The parameters of the next height."""
+    return read_parameters(source)
+
+
+def current_rules_version(source: Source) -> int:
+    """The version that the next header carries."""
+    return read_rules(source).version
+
+
+def validators_by_hash(source: Source, validators_hash: bytes) -> ValidatorSet | None:
+    """The current set, or one replaced within the evidence period, by its hash: whom evidence is about."""
+    return read_set_by_hash(source, validators_hash)
 
 
 def account_details(source: Source, address: Address, holdings_max: int) -> AccountDetails:

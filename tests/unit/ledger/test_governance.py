@@ -9,7 +9,14 @@ from metanode.ledger.execution import STEP_WORK_MAX
 from metanode.ledger.executor import Execution
 from metanode.ledger.governance import GovernanceRefusal
 from metanode.ledger.governance.state import PROPOSALS_PER_OPERATOR_MAX
-from metanode.ledger.queries import proposal_details, proposals_before
+from metanode.ledger.queries import (
+    current_parameters,
+    current_rules_version,
+    current_validators,
+    proposal_details,
+    proposals_before,
+    validators_by_hash,
+)
 from metanode.primitives.refusal import Refusal
 from metanode.records.calls import (
     Action,
@@ -156,6 +163,19 @@ def test_rules_change_at_their_height() -> None:
     # the n-th block says which version the header after it carries: that of `height` is the first with version 2
     assert versions == [1, 1, 2, 2]
     assert world.ledger.tip[0] == height
+
+
+def test_what_holds_now_and_what_held_before() -> None:
+    world = World()
+    before = current_validators(world.ledger)
+    execution = decide(world, adding(4))
+    assert current_validators(world.ledger) == execution.validators
+    assert current_parameters(world.ledger) == execution.parameters == Parameters()
+    assert current_rules_version(world.ledger) == 1
+    assert validators_by_hash(world.ledger, before.hash) == before
+    assert validators_by_hash(world.ledger, execution.validators.hash) == execution.validators
+    assert validators_by_hash(world.ledger, bytes(32)) is None
+    assert validators_by_hash(world.ledger, b"") is None
 
 
 def test_changes_of_one_block_stay_below_a_third() -> None:
