@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Final, Protocol
 
 from metanode.ledger.accounts.state import ACCOUNT, ROLE, read_account
 from metanode.ledger.coin.state import BALANCE, DEFINITION, balance_key, read_definition, read_number, supply_key
@@ -22,6 +22,12 @@ from metanode.records.address import ADDRESS_BYTES
 from metanode.records.amount import amount_value
 from metanode.records.parameters import Parameters
 from metanode.records.validators import ValidatorSet
+
+
+ROLES_SHOWN_MAX: Final = 64
+"""Roles of one account that are shown: more are a mistake, and one question must not cost without end."""
+HOLDINGS_SCANNED_MAX: Final = 10_000
+"""Balances looked at for one page: about ten milliseconds."""
 
 
 class Source(Protocol):
@@ -43,6 +49,14 @@ class Holding:
     address: Address
     coin: str
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class HolderPage:
+    """Holders of a coin, and the address to ask after for the next page (empty: these were the last)."""
+
+    holders: tuple[Holding, ...]
+    next_after: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +129,7 @@ def account_details(source: Source, address: Address, holdings_max: int) -> Acco
         nonces=account.nonces,
         keys=account.keys,
         threshold=account.threshold or 1,
-        roles=tuple(key[len(roles) :].decode() for key, _ in source.scan(roles)),
+        roles=tuple(key[len(roles) :].decode() for key, _ in islice(source.scan(roles), ROLES_SHOWN_MAX)),
         holdings=tuple(_holding(key, value) for key, value in islice(source.scan(prefix), holdings_max)),
     )
 
@@ -126,11 +140,22 @@ def accounts_after(source: Source, after: bytes, limit: int) -> list[Address]:
     return [Address(key[len(ACCOUNT) :]) for key, _ in islice(found, limit)]
 
 
-def holders_after(source: Source, coin: str, after: bytes, limit: int) -> list[Holding]:
-    """At most `limit` holders of a coin with addresses above `after`. Looks at all holdings on its way."""
+def holders_after(source: Source, coin: str, after: bytes, limit: int) -> HolderPage:
+    """At most `limit` holders of a coin with addresses above `after` (empty: from the first).
+
+    Balances lie by account, so others' are passed on the way: after `HOLDINGS_SCANNED_MAX` of them the page ends early.
+    """
+    found: list[Holding] = []
+    last = after
     start = BALANCE + after + b"\xff" if after else b""
-    holdings = (_holding(key, value) for key, value in source.scan(BALANCE, start))
-    return list(islice((holding for holding in holdings if holding.coin == coin), limit))
+    for scanned, (key, value) in enumerate(source.scan(BALANCE, start)):
+        holding = _holding(key, value)
+        if len(found) == limit or (scanned >= HOLDINGS_SCANNED_MAX and holding.address != last):
+            return HolderPage(tuple(found), last)
+        last = holding.address
+        if holding.coin == coin:
+            found.append(holding)
+    return HolderPage(tuple(found), b"")
 
 
 def _holding(key: bytes, value: bytes) -> Holding:

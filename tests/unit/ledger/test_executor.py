@@ -1,6 +1,6 @@
 """The ledger: undecided blocks beside and above one another, commits, kept states and their proofs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -12,6 +12,9 @@ from metanode.ledger.coin import CoinRefusal, balance_key, supply_key
 from metanode.ledger.executor import CANDIDATES_MAX
 from metanode.ledger.frame import WorkRefusal
 from metanode.ledger.queries import (
+    HOLDINGS_SCANNED_MAX,
+    HolderPage,
+    Holding,
     account_details,
     accounts_after,
     balance,
@@ -222,15 +225,39 @@ def test_queries_in_pages() -> None:
     assert accounts_after(world.ledger, sorted(everyone)[2], 2) == sorted(everyone)[3:5]
     assert [coin.coin for coin in coins_after(world.ledger, "", 100)] == ["BPI", "EUR", "USD"]
     assert [coin.coin for coin in coins_after(world.ledger, "BPI", 1)] == ["EUR"]
-    holders = holders_after(world.ledger, "BPI", b"", 10)
-    assert [(holder.address, holder.amount) for holder in holders] == [(who, 1_000) for who in sorted((ALICE, BOB))]
-    assert [holder.address for holder in holders_after(world.ledger, "BPI", holders[0].address, 10)] == [
-        holders[1].address
-    ]
+    first, second = sorted((ALICE, BOB))
+    page = holders_after(world.ledger, "BPI", b"", 10)
+    assert page == HolderPage((Holding(first, "BPI", 1_000), Holding(second, "BPI", 1_000)), b"")
+    assert holders_after(world.ledger, "EUR", b"", 10) == HolderPage((), b"")
+    page = holders_after(world.ledger, "BPI", b"", 1)
+    assert page == HolderPage((Holding(first, "BPI", 1_000),), first)
+    assert holders_after(world.ledger, "BPI", page.next_after, 1) == HolderPage((Holding(second, "BPI", 1_000),), b"")
     assert coin_details(world.ledger, "GBP") is None
     nobody = account_details(world.ledger, address("nobody"), 10)
     assert (nobody.exists, nobody.threshold, nobody.nonces, nobody.holdings) == (False, 1, (), ())
     assert world.ledger.get(supply_key("BPI")) == (2_000).to_bytes(16, "big")
+
+
+class ManyHoldings:
+    """A source in which nobody before the last holds what is asked for."""
+
+    def __init__(self, count: int) -> None:
+        self.pairs = [(balance_key(number.to_bytes(20, "big"), "AAA"), bytes(16)) for number in range(count)]
+        self.pairs.append((balance_key(b"\xff" * 20, "ZZZ"), bytes(15) + b"\x01"))
+
+    def get(self, key: bytes) -> bytes | None:
+        raise AssertionError(key)
+
+    def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        return (pair for pair in self.pairs if pair[0].startswith(prefix) and pair[0] > after)
+
+
+def test_one_question_looks_at_so_many_balances_only() -> None:
+    source = ManyHoldings(2 * HOLDINGS_SCANNED_MAX)
+    pages = [holders_after(source, "ZZZ", b"", 10)]
+    while pages[-1].next_after:
+        pages.append(holders_after(source, "ZZZ", pages[-1].next_after, 10))
+    assert [len(page.holders) for page in pages] == [0, 0, 1]
 
 
 def with_fields(genesis: Genesis, **changes: object) -> Genesis:
