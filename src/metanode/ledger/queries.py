@@ -23,7 +23,6 @@ from metanode.records.amount import amount_value
 from metanode.records.parameters import Parameters
 from metanode.records.validators import ValidatorSet
 
-
 ROLES_SHOWN_MAX: Final = 64
 """Roles of one account that are shown: more are a mistake, and one question must not cost without end."""
 HOLDINGS_SCANNED_MAX: Final = 10_000
