@@ -58,10 +58,11 @@ class _Claim:
 
 
 class Mempool:
-    """POOL. Transactions on their way into blocks. `accounts` shows the last final state, at `timestamp_ms`."""
+    """POOL. Transactions on their way into blocks. `accounts` shows the last final state, whose header says
+    `timestamp_ms`."""
 
     def __init__(
-        self, chain_id: Hash, parameters: Parameters, timestamp_ms: int, accounts: Accounts, limits: PoolLimits
+        self, chain_id: Hash, parameters: Parameters, accounts: Accounts, limits: PoolLimits, timestamp_ms: int = 0
     ) -> None:
         self._chain_id: Final = chain_id
         self._parameters = parameters
