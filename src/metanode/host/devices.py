@@ -1,0 +1,164 @@
+"""Everything of the world a node's effects are carried out with: disk, keys, mathematics, clients, log."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Final, Protocol
+
+from metanode.host.block_log import BlockLog
+from metanode.host.clients import Clients
+from metanode.host.clock import Clock
+from metanode.host.entropy import random_bytes
+from metanode.host.journal import Journal
+from metanode.host.logs import Log
+from metanode.host.metrics import Metrics
+from metanode.host.settings import LogLevel
+from metanode.host.store import Store
+from metanode.host.tcp import TcpCarrier
+from metanode.host.verify import Pool, Slices, check_aggregates, check_shares, check_signatures
+from metanode.network.bpci import ENTROPY_BYTES, perform
+from metanode.node import effects as out
+from metanode.node import events as heard
+from metanode.records.vote import Vote
+
+PRUNE_EVERY_BLOCKS: Final = 256
+"""Old blocks are dropped in steps of at least this many: whole segments go at once."""
+
+
+class Signer(Protocol):
+    """Who alone holds the vote key and the BLS key, behind the sign guard."""
+
+    def sign(self, request: out.SignVote) -> Vote | str:
+        """The signed vote, durable in the guard before it is returned; or why it is refused."""
+        ...
+
+
+class Devices:
+    """One node's world. Called by the loop only, in its thread."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal,
+        blocks: BlockLog,
+        store: Store,
+        signer: Signer,
+        transport_seed: bytes,
+        pool: Pool | None,
+        clients: Clients,
+        log: Log,
+        metrics: Metrics,
+        retention_blocks: int,
+    ) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._blocks = blocks
+        self._store = store
+        self._signer = signer
+        self._transport_seed = transport_seed
+        self._pool = pool
+        self._clients = clients
+        self._log = log
+        self._metrics = metrics
+        self._retention_blocks = retention_blocks
+        self._slices: list[Slices] = []
+        self.carrier: TcpCarrier
+
+    def now_ms(self) -> int:
+        """The wall clock, in milliseconds of Unix time."""
+        return self._clock.now_ms()
+
+    # --- disk ---------------------------------------------------------------------------------------------------------
+
+    def journal(self, records: list[bytes]) -> None:
+        """DISK-1. Return when the records are durable."""
+        began = perf_counter()
+        self._journal.append(records)
+        self._metrics.journalled(perf_counter() - began)
+
+    def checkpoint(self, records: tuple[bytes, ...]) -> None:
+        """DISK-7. Blocks, then state, durable; only then the journal begins anew."""
+        began = perf_counter()
+        self._blocks.sync()
+        self._store.flush()
+        self._journal.begin_segment(records)
+        self._metrics.checkpointed(perf_counter() - began)
+
+    def append_block(self, height: int, block: bytes) -> None:
+        """Append to the block log; from time to time drop what retention allows."""
+        self._blocks.append(height, block)
+        if self._retention_blocks and height % PRUNE_EVERY_BLOCKS == 0:
+            self._blocks.prune(height - self._retention_blocks)
+
+    def write_store(self, height: int, rows: Mapping[bytes, bytes | None]) -> None:
+        """DISK-8. One atomic batch."""
+        del height
+        self._store.write(rows)
+
+    # --- keys and mathematics -----------------------------------------------------------------------------------------
+
+    def answer(
+        self, effect: out.CheckSignatures | out.CheckShares | out.CheckAggregates | out.SignVote | out.Compute
+    ) -> heard.Event:
+        """What is answered at once: votes must not wait."""
+        now_ms = self.now_ms()
+        match effect:
+            case out.CheckSignatures(room, token, items):
+                return heard.SignaturesChecked(now_ms, room, token, check_signatures(items))
+            case out.CheckAggregates(room, token, items):
+                return heard.AggregatesChecked(now_ms, room, token, check_aggregates(items))
+            case out.CheckShares(token, message, keys, shares):
+                total, bad = check_shares(message, keys, shares)
+                return heard.SharesChecked(now_ms, token, total, bad)
+            case out.SignVote():
+                began = perf_counter()
+                signed = self._signer.sign(effect)
+                self._metrics.signed(perf_counter() - began)
+                if isinstance(signed, str):
+                    return heard.VoteRefused(now_ms, effect.vote, signed)
+                return heard.VoteSigned(now_ms, signed)
+            case out.Compute(room, token, operation):
+                result = perform(operation, self._transport_seed, random_bytes(ENTROPY_BYTES))
+                return heard.Computed(now_ms, room, token, result)
+
+    def verify_later(self, effect: out.CheckSignatures, deliver: Callable[[heard.Event], None]) -> bool:
+        """Hand a batch to the verify workers, if there are any; the answer comes as an event."""
+        if self._pool is None:
+            return False
+        loop = asyncio.get_running_loop()
+
+        def done(verdicts: tuple[bool, ...]) -> None:
+            event = heard.SignaturesChecked(self.now_ms(), effect.room, effect.token, verdicts)
+            loop.call_soon_threadsafe(deliver, event)
+
+        self._pool.check(effect.items, done)
+        return True
+
+    def check_slice(self, effect: out.CheckSignatures, count: int) -> tuple[bool, ...] | None:
+        """Check the next few signatures of the oldest batch; all verdicts once it is through."""
+        if not self._slices:
+            self._slices.append(Slices(effect.items))
+        verdicts = self._slices[0].step(count)
+        if verdicts is not None:
+            self._slices.clear()
+        return verdicts
+
+    # --- people -------------------------------------------------------------------------------------------------------
+
+    def outward(self, effect: out.Answer | out.BatchAnswer | out.PublishFinal) -> None:
+        """Answers to clients, and news for subscribers."""
+        self._clients.outward(effect)
+
+    def closing(self, link: int, reason: str) -> None:
+        """Close a link, and say why in the log."""
+        self._log.write(LogLevel.DEBUG, "link_closed", link=link, reason=reason)
+        self.carrier.close(link)
+
+    def note(self, note: out.Note) -> None:
+        """Logs and metrics are folds over notes."""
+        self._log.note(note)
+        self._metrics.note(note)
+
+    def crashed(self, error: Exception) -> None:
+        """A bug or a fault: say it fully, once."""
+        self._log.crash(error)

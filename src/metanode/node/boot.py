@@ -1,0 +1,120 @@
+"""Starting: the first rows of a chain, and finding back to where a stopped node was."""
+
+from collections.abc import Mapping
+
+from metanode.chain import ibft
+from metanode.ledger import BlockInput, Ledger, genesis_state
+from metanode.ledger.governance.state import read_parameters, read_rules, read_validators
+from metanode.node.applied import set_row, tip_row
+from metanode.node.blocks import BODY_RECORD, BODY_RECORDS, BodyRecord, apply, keep
+from metanode.node.desk import Candidate, Desk, Tip
+from metanode.node.known import known_transaction
+from metanode.node.rows import SET, STATE, TIP, TIP_ROWS, height_key
+from metanode.node.storage import Rows
+from metanode.primitives.digest import Tag
+from metanode.primitives.merkle import Frontier
+from metanode.primitives.names import NO_HASH, Hash
+from metanode.records.block import FINAL_BLOCKS, Body
+from metanode.records.commit import BlsCommit
+from metanode.records.genesis import Genesis, genesis_validators
+from metanode.records.header import Header, read_header
+from metanode.records.validators import VALIDATOR_LISTS, ValidatorSet
+
+assert Tag.HEADER, "block hashes are tagged"
+
+
+def first_rows(genesis: Genesis) -> Mapping[bytes, bytes | None]:
+    """What the store of a new chain holds before the first block: the state of genesis, and a tip at height 0."""
+    validators = genesis_validators(genesis)
+    tip = Tip(
+        height=0,
+        hash=NO_HASH,
+        timestamp_ms=genesis.started_ms,
+        header=(),
+        commit=(),
+        frontier=Frontier(),
+        previous_validators=validators,
+        validators=validators,
+        parameters=genesis.parameters,
+        rules_version=genesis.rules_version,
+    )
+    rows: dict[bytes, bytes | None] = {STATE + k: v for k, v in genesis_state(genesis).items()}
+    rows[TIP] = tip_row(tip)
+    rows[height_key(SET, 1)] = set_row(validators)
+    return rows
+
+
+def set_at(rows: Rows, height: int) -> ValidatorSet:
+    """The set that signs a height: the row of the last change at or below it."""
+    best = None
+    for key, value in rows.scan(SET):
+        if int.from_bytes(key[1:9], "big") > height:
+            break
+        best = value
+    assert best is not None, "the set of height 1 is always stored"
+    return ValidatorSet(VALIDATOR_LISTS.decode(best).validators)
+
+
+def height_of_tip(rows: Rows) -> tuple[int, Hash]:
+    """Height and hash of the last applied block."""
+    row = TIP_ROWS.decode(rows.get(TIP) or b"")
+    return row.height, read_header(row.header).hash if row.header else NO_HASH
+
+
+def stored_tip(genesis: Genesis, rows: Rows, ledger: Ledger) -> Tip:
+    """The last applied block, as the store tells it."""
+    row = TIP_ROWS.decode(rows.get(TIP) or b"")
+    header = (read_header(row.header),) if row.header else ()
+    return Tip(
+        height=row.height,
+        hash=header[0].hash if header else NO_HASH,
+        timestamp_ms=header[0].timestamp_ms if header else genesis.started_ms,
+        header=header,
+        commit=row.commit,
+        frontier=Frontier.from_tuple((row.frontier_size, row.frontier)),
+        previous_validators=set_at(rows, max(row.height, 1)),
+        validators=read_validators(ledger),
+        parameters=read_parameters(ledger),
+        rules_version=read_rules(ledger).version,
+    )
+
+
+def recover(desk: Desk, journal: tuple[bytes, ...]) -> list[ibft.Record]:
+    """Apply what is final but not yet stored, keep the undecided bodies; the records of IBFT, to be folded by it."""
+    records: list[ibft.Record] = []
+    bodies: dict[Hash, BodyRecord] = {}
+    for record in journal:
+        if record[:1] == BODY_RECORD:
+            body = BODY_RECORDS.decode(record[1:])
+            bodies[read_header(body.header).hash] = body
+        else:
+            records.append(ibft.RECORDS.decode(record[1:]))
+    while desk.tip.height < desk.archive.last:
+        block = FINAL_BLOCKS.decode(desk.archive.block(desk.tip.height + 1) or b"")
+        _apply_again(desk, read_header(block.header), block.body, block.commit, append=False)
+    settled = {record.height: record.commit for record in records if isinstance(record, ibft.Settled)}
+    while (commit := settled.get(desk.tip.height + 1)) is not None and commit.header_hash in bodies:
+        body = bodies[Hash(commit.header_hash)]
+        _apply_again(desk, read_header(body.header), body.body, commit, append=True)
+    for header_hash, body in bodies.items():
+        header = read_header(body.header)
+        if header.height == desk.tip.height + 1 and header.parent_hash == desk.tip.hash:
+            keep(desk, _execute_again(desk, header, body.body))
+            desk.journalled[header_hash] = True
+    return [record for record in records if record.height > desk.tip.height]
+
+
+def _apply_again(desk: Desk, header: Header, body: Body, commit: BlsCommit, *, append: bool) -> None:
+    candidate = _execute_again(desk, header, body)
+    keep(desk, candidate)
+    apply(desk, candidate, commit, append=append)
+
+
+def _execute_again(desk: Desk, header: Header, body: Body) -> Candidate:
+    """A block that was judged before the stop. Other results now mean that the disk or this program is wrong."""
+    transactions = tuple(known_transaction(encoded) for encoded in body.transactions)
+    execution = desk.ledger.execute(
+        desk.tip.hash, BlockInput(header.height, header.timestamp_ms, header.proposer, body.evidence, transactions)
+    )
+    assert execution.state_root == header.state_root, f"block {header.height} executes to another state than before"
+    return Candidate(header, body, execution.transactions, execution)

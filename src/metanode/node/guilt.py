@@ -1,0 +1,86 @@
+"""Evidence waiting to be carried by a block, and spread among the validators until one does."""
+
+from typing import Final
+
+from metanode.chain.evidence import evidence_claims
+from metanode.ledger.governance.state import read_set_by_hash
+from metanode.network.bpci import Punish, Stream
+from metanode.node.desk import Desk, Suspicion
+from metanode.node.effects import CheckAggregates, CheckSignatures
+from metanode.node.talk import Letter, broadcast
+from metanode.primitives.codec import encode
+from metanode.primitives.names import Hash
+from metanode.records.evidence import EVIDENCE, Evidence, evidence_digest
+from metanode.records.proposal import CONTENT_EVIDENCE_MAX
+from metanode.records.validators import ValidatorSet
+
+PENDING_MAX: Final = 64
+"""Pieces of evidence kept until a block carries them; a liar makes one a round at most that counts."""
+CHECKING_MAX: Final = 16
+"""Pieces of peers under check at once; more are not looked at, their senders will say them again."""
+
+
+def validators_by_hash(desk: Desk, validators_hash: bytes) -> ValidatorSet | None:
+    """The set the accused belong to: of this height, of the one below, or one kept in the state."""
+    for validators in (desk.tip.validators, desk.tip.previous_validators):
+        if validators.hash == validators_hash:
+            return validators
+    return read_set_by_hash(desk.ledger, validators_hash)
+
+
+def accuse(desk: Desk, evidence: Evidence) -> None:
+    """Evidence whose signatures are checked: keep it for a block, tell the other validators."""
+    name = evidence_digest(evidence)
+    if name in desk.evidence_known or len(desk.evidence) >= PENDING_MAX:
+        return
+    desk.evidence_known[name] = True
+    desk.evidence = (*desk.evidence, evidence)
+    desk.note("evidence", kind=type(evidence).__name__)
+    broadcast(desk, Stream.GOSSIP, Letter.EVIDENCE, encode(evidence), without=())
+
+
+def due_evidence(desk: Desk) -> tuple[Evidence, ...]:
+    """What our next block carries."""
+    return desk.evidence[:CONTENT_EVIDENCE_MAX]
+
+
+def drop(desk: Desk, names: dict[Hash, bool]) -> None:
+    """These are in a block now, or convict nobody any more."""
+    desk.evidence = tuple(e for e in desk.evidence if evidence_digest(e) not in names)
+
+
+def hear(desk: Desk, peer: bytes, data: bytes) -> None:
+    """A peer's evidence: check it before believing it. Raises `Rejected`."""
+    evidence = EVIDENCE.decode(data)
+    name = evidence_digest(evidence)
+    if name in desk.evidence_known or len(desk.suspicions) >= CHECKING_MAX:
+        return
+    validators = validators_by_hash(desk, evidence.validators_hash)
+    if validators is None:
+        return
+    claims = evidence_claims(evidence, validators, desk.chain_id)
+    desk.suspicion_token += 1
+    token = desk.suspicion_token
+    desk.suspicions[token] = Suspicion(peer, evidence, bool(claims.signatures) + bool(claims.aggregates))
+    if claims.signatures:
+        desk.emit(CheckSignatures("guilt", token, tuple(claims.signatures), urgent=True))
+    if claims.aggregates:
+        desk.emit(CheckAggregates("guilt", token, tuple(claims.aggregates)))
+
+
+def checked(desk: Desk, token: int, verdicts: tuple[bool, ...]) -> None:
+    """The signatures of a peer's evidence were checked."""
+    suspicion = desk.suspicions.get(token)
+    if suspicion is None:
+        return
+    if not all(verdicts):
+        del desk.suspicions[token]
+        desk.note("blame", peer=suspicion.peer.hex()[:16], reason="evidence.false", detail="a signature does not verify")
+        desk.tell("bpci", Punish(suspicion.peer, "false evidence", desk.now_ms))
+        return
+    suspicion.waits -= 1
+    if not suspicion.waits:
+        del desk.suspicions[token]
+        accuse(desk, suspicion.evidence)
+
+

@@ -1,0 +1,49 @@
+"""From one height to the next: who signs it, who may speak to us, when its block is due."""
+
+from collections.abc import Sequence
+
+from metanode.chain import ibft
+from metanode.network import bpci, discovery
+from metanode.node.desk import NO_SEAT, Desk
+from metanode.node.pacing import pace
+from metanode.primitives.names import Height
+
+
+def begin_height(desk: Desk, replay: Sequence[ibft.Record] = ()) -> None:
+    """The block below is applied: IBFT begins the next height, after a start with its own journal."""
+    tip = desk.tip
+    desk.court.clear()
+    desk.tell(
+        "ibft",
+        ibft.HeightBegins(
+            now_ms=desk.now_ms,
+            height=Height(tip.height + 1),
+            validators=tip.validators,
+            previous_validators=tip.previous_validators,
+            previous_proposer=tip.header[0].proposer if tip.header else NO_SEAT,
+            seat=desk.seat if desk.may_vote and not desk.behind else NO_SEAT,
+            round_timeout_ms=tip.parameters.round_timeout_ms,
+            round_timeout_max_ms=tip.parameters.round_timeout_max_ms,
+        ),
+    )
+    for record in replay:
+        desk.tell("ibft", ibft.Replayed(record))
+    if replay:
+        desk.tell("ibft", ibft.Resumed(desk.now_ms))
+    pace(desk)
+
+
+def allow_peers(desk: Desk) -> None:
+    """BPCI: only validators of the next height and the observers this operator names may speak to us."""
+    cluster = desk.chain_id[:16]
+    peers = [
+        bpci.AllowedPeer(validator.transport_key, cluster, bpci.Role.VALIDATOR) for validator in desk.tip.validators.validators
+    ]
+    known = {peer.key: None for peer in peers}
+    peers += [
+        bpci.AllowedPeer(key, cluster, bpci.Role.OBSERVER)
+        for key in (*desk.settings.observers, *(key for key, _ in desk.settings.bootstrap))
+        if key not in known
+    ]
+    desk.tell("bpci", bpci.AllowPeers(tuple(peers), desk.now_ms))
+    desk.tell("discovery", discovery.KnownPeers(tuple(dict.fromkeys(peer.key for peer in peers)), desk.now_ms))

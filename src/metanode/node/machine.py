@@ -1,0 +1,170 @@
+"""The node: one door, behind it the rooms, between them the routes. No rule of any protocol is here."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, assert_never
+
+from metanode.chain import ibft, mempool, proposal
+from metanode.ledger import Ledger, Mathematics
+from metanode.network import bpci, discovery
+from metanode.node import events as heard
+from metanode.node.accounts import PoolAccounts
+from metanode.node.boot import height_of_tip, recover, stored_tip
+from metanode.node.desk import Desk
+from metanode.node.effects import Effect
+from metanode.node.heights import allow_peers, begin_height
+from metanode.node import guilt
+from metanode.node.judging import BlockRefusal, checked
+from metanode.node.pacing import DUE, due
+from metanode.node.routes import bodies, consensus, network, pool
+from metanode.node.settings import NodeSettings
+from metanode.node.storage import Archive, Rows, StateRows
+from metanode.records.genesis import Genesis, genesis_hash
+
+INTERNAL_MAX: Final = 100_000
+"""Events one event may cause inside; more is a circle."""
+
+
+class Node:
+    """One machine made of machines. The same class runs in `host` and in `sim`.
+
+    `rows` must hold at least `first_rows(genesis)`; `mathematics` checks proofs of possession inside the ledger.
+    """
+
+    def __init__(
+        self, genesis: Genesis, settings: NodeSettings, rows: Rows, archive: Archive, mathematics: Mathematics
+    ) -> None:
+        height, tip_hash = height_of_tip(rows)
+        ledger = Ledger(genesis, StateRows(rows), height, tip_hash, mathematics)
+        chain_id = genesis_hash(genesis)
+        tip = stored_tip(genesis, rows, ledger)
+        self._desk: Final = Desk(genesis, chain_id, settings, rows, archive, ledger, tip)
+        self._ibft: Final = ibft.Ibft(chain_id)
+        self._pool: Final = mempool.Mempool(chain_id, tip.parameters, PoolAccounts(ledger), mempool.PoolLimits())
+        self._assembly: Final = proposal.Assembly()
+        self._bpci: Final = bpci.Bpci(bpci.BpciSettings(chain_id, settings.transport_key, chain_id[:16]))
+        self._discovery: Final = discovery.Discovery(
+            discovery.DiscoverySettings(
+                chain_id, settings.transport_key, settings.listen_addresses, settings.bootstrap
+            ),
+            settings.entropy,
+        )
+        self._rooms: Final[dict[str, tuple[Callable[[Any], Sequence[Any]], Callable[[Desk, Any], None]]]] = {
+            "ibft": (self._ibft.handle, consensus.carry),
+            "pool": (self._pool.handle, pool.carry),
+            "assembly": (self._assembly.handle, bodies.carry),
+            "bpci": (self._bpci.handle, network.carry),
+            "discovery": (self._discovery.handle, network.carry_discovery),
+        }
+
+    def handle(self, event: heard.Event) -> list[Effect]:
+        """Take one event; the effects to be carried out, strictly in order."""
+        desk = self._desk
+        desk.now_ms = event.now_ms
+        desk.ledger.settle(desk.tip.height)
+        self._hear(event)
+        self._drain()
+        effects, desk.out = desk.out, []
+        return effects
+
+    def _drain(self) -> None:
+        """Let the rooms talk until nothing is left to say."""
+        desk = self._desk
+        for _ in range(INTERNAL_MAX):
+            if not desk.internal:
+                return
+            room, event = desk.internal.popleft()
+            handle, carry = self._rooms[room]
+            for effect in handle(event):
+                carry(desk, effect)
+        raise AssertionError("the rooms of this node talk in a circle")
+
+    def _hear(self, event: heard.Event) -> None:
+        desk, now = self._desk, event.now_ms
+        match event:
+            case heard.BytesArrived(_, link, data):
+                desk.tell("bpci", bpci.BytesArrived(link, data, now))
+            case heard.LinkOpened(_, link, dialled, remote):
+                desk.tell("bpci", bpci.Connected(link, bool(dialled), dialled, remote, now))
+            case heard.LinkClosed(_, link):
+                desk.tell("bpci", bpci.Disconnected(link, now))
+            case heard.LinkDrained():
+                pass  # the transport's own queues bound what is under way
+            case heard.SubmittedBatch(_, request, transactions):
+                desk.tell("pool", mempool.Submitted(now, request, transactions))
+            case heard.Asked(_, request, method, arguments):
+                pass
+            case heard.Ticked():
+                self._tick()
+            case heard.TimerFired(_, timer):
+                self._timer(timer)
+            case heard.Booted(_, journal, may_vote, guard):
+                self._boot(journal, guard, may_vote=may_vote)
+            case heard.Stopping():
+                desk.note("stopping", height=desk.tip.height)
+            case _:
+                self._hear_answer(event)
+
+    def _hear_answer(
+        self,
+        event: heard.Computed
+        | heard.SignaturesChecked
+        | heard.SharesChecked
+        | heard.AggregatesChecked
+        | heard.VoteSigned
+        | heard.VoteRefused,
+    ) -> None:
+        """Answers of the host go back to the room that asked."""
+        desk, now = self._desk, event.now_ms
+        match event:
+            case heard.Computed(_, room, token, result):
+                desk.tell(room, bpci.Computed(token, result, now))
+            case heard.SignaturesChecked(_, "ibft", token, verdicts):
+                desk.tell("ibft", ibft.SignaturesChecked(now, token, verdicts))
+            case heard.SignaturesChecked(_, "pool", token, verdicts):
+                desk.tell("pool", mempool.SignaturesChecked(now, token, verdicts))
+            case heard.SignaturesChecked(_, "court", token, verdicts):
+                checked(desk, token, verdicts, BlockRefusal.BAD_EVIDENCE)
+            case heard.SignaturesChecked(_, "assembly", token, verdicts):
+                desk.tell("assembly", proposal.SignaturesChecked(now, token, verdicts))
+            case heard.SignaturesChecked(_, _, token, verdicts):
+                guilt.checked(desk, token, verdicts)
+            case heard.SharesChecked(_, token, aggregate, bad):
+                desk.tell("ibft", ibft.SharesChecked(now, token, aggregate, bad))
+            case heard.AggregatesChecked(_, "ibft", token, verdicts):
+                desk.tell("ibft", ibft.AggregatesChecked(now, token, verdicts))
+            case heard.AggregatesChecked(_, "court", token, verdicts):
+                checked(desk, token, verdicts, BlockRefusal.WRONG_PARENT_COMMIT)
+            case heard.AggregatesChecked(_, _, token, verdicts):
+                guilt.checked(desk, token, verdicts)
+            case heard.VoteSigned(_, vote):
+                desk.tell("ibft", ibft.Signed(now, vote))
+            case heard.VoteRefused(_, vote, reason):
+                desk.note("guard_refused", reason=reason, height=vote.height, round=vote.round, kind=vote.kind)
+                desk.tell("ibft", ibft.SignRefused(now, vote, reason))
+            case _ as never:
+                assert_never(never)
+
+    def _boot(self, journal: tuple[bytes, ...], guard: bytes, *, may_vote: bool) -> None:
+        desk = self._desk
+        records = recover(desk, journal)
+        desk.booted = True
+        desk.may_vote = may_vote
+        desk.note("booted", height=desk.tip.height, records=len(journal), may_vote=int(desk.may_vote))
+        allow_peers(desk)
+        begin_height(desk, replay=records)
+
+    def _tick(self) -> None:
+        desk, now = self._desk, self._desk.now_ms
+        if desk.booted:
+            desk.tell("bpci", bpci.Tick(now))
+            desk.tell("discovery", discovery.Pulse(now))
+            desk.tell("pool", mempool.Tick(now))
+            desk.tell("assembly", proposal.Tick(now))
+
+    def _timer(self, timer: str) -> None:
+        desk = self._desk
+        room, _, name = timer.partition("/")
+        if timer == DUE:
+            due(desk)
+        elif room == "ibft":
+            desk.tell("ibft", ibft.TimerFired(desk.now_ms, name))

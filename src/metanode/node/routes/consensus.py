@@ -1,0 +1,90 @@
+"""What IBFT asks for."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from metanode.chain import ibft
+from metanode.network.bpci import Stream
+from metanode.node import effects as out
+from metanode.node.blocks import decide, start_building
+from metanode.node.desk import Desk
+from metanode.node.forensics import keep_for_forensics
+from metanode.node.guilt import accuse
+from metanode.node.heights import begin_height
+from metanode.node.judging import judge
+from metanode.node.talk import Letter, broadcast, send_to_seat
+from metanode.primitives.codec import encode
+from metanode.primitives.names import Seat
+
+IBFT_RECORD = b"i"
+"""First byte of a journal record of IBFT; the rest is its own."""
+
+
+def carry(desk: Desk, effect: ibft.Effect) -> None:
+    """One effect of IBFT."""
+    match effect:
+        case ibft.Journal(record):
+            desk.journal(IBFT_RECORD + encode(record))
+        case ibft.Sign(vote, chain_id, validators_hash, seal_message):
+            desk.emit(out.SignVote(vote, chain_id, validators_hash, seal_message))
+        case ibft.Broadcast(message):
+            broadcast(desk, Stream.CONSENSUS, Letter.IBFT, encode(message), without=())
+        case ibft.Relay(seat, message):
+            broadcast(desk, Stream.CONSENSUS, Letter.IBFT, encode(message), without=(seat,))
+        case ibft.SendTo(seat, message):
+            send_to_seat(desk, seat, Stream.CONSENSUS, Letter.IBFT, encode(message))
+        case ibft.CheckSignatures(token, items):
+            desk.emit(out.CheckSignatures("ibft", token, items, urgent=True))
+        case ibft.CheckAggregates(token, items):
+            desk.emit(out.CheckAggregates("ibft", token, items))
+        case ibft.CheckShares(token, message, keys, shares):
+            desk.emit(out.CheckShares(token, message, keys, shares))
+        case ibft.SetTimer(timer, delay_ms):
+            desk.emit(out.SetTimer("ibft/" + timer, delay_ms))
+        case ibft.CancelTimer(timer):
+            desk.emit(out.CancelTimer("ibft/" + timer))
+        case _:
+            _carry_block(desk, effect)
+
+
+def _carry_block(
+    desk: Desk,
+    effect: ibft.Build
+    | ibft.Validate
+    | ibft.Decide
+    | ibft.Diverged
+    | ibft.Improved
+    | ibft.Accuse
+    | ibft.Blame
+    | ibft.Behind
+    | ibft.Keep,
+) -> None:
+    """What concerns blocks and guilt."""
+    match effect:
+        case ibft.Build(height, round_):
+            start_building(desk, height, round_)
+        case ibft.Validate():
+            judge(desk, effect)
+        case ibft.Decide(_, _, header_hash, _, commit):
+            decide(desk, header_hash, commit)
+            begin_height(desk)
+        case ibft.Diverged(height, _, refusal):
+            desk.emit(out.Halt(f"height {height} is certified, but this node finds it invalid: {refusal}"))
+        case ibft.Improved(commit):
+            desk.tip = replace(desk.tip, commit=(commit,))
+        case ibft.Accuse(evidence):
+            accuse(desk, evidence)
+        case ibft.Blame(seat, refusal, detail):
+            desk.blame_seat(seat, refusal, detail)
+        case ibft.Behind(seat, height):
+            desk.note("behind", seat=seat, height=height)
+        case ibft.Keep():
+            keep_for_forensics(desk, effect)
+        case _ as never:
+            assert_never(never)
+
+
+def hear(desk: Desk, origin: Seat, data: bytes) -> None:
+    """A letter for IBFT: decoded, then told. Raises `Rejected`."""
+    message = ibft.MESSAGES.decode(data)
+    desk.tell("ibft", ibft.Received(desk.now_ms, message, origin))
