@@ -28,26 +28,17 @@ from metanode.network.bpci.events import (
 )
 from metanode.network.bpci.handshake import Ask, Established, Handshake, Myself, Say, Step
 from metanode.network.bpci.messages import (
-    FRAGMENT_FLAG,
-    HEADER_BYTES,
     Checkpoint,
-    Control,
-    Credit,
     Header,
-    Kind,
-    Ping,
     Ready,
     Stream,
-    decode_control,
-    decode_fragment,
-    encode_control,
-    split_messages,
 )
 from metanode.network.bpci.outbox import DEFAULT_QUOTAS, Intake, Outbox, Quota
 from metanode.network.bpci.refusals import GUILT, BpciRefusal, EndReason, LinkEnd
 from metanode.network.bpci.rules import Admissions, prefers_new
 from metanode.network.bpci.session import CHECKPOINT_RECORDS, Receiver, Sender
 from metanode.network.bpci.state import Link, Session
+from metanode.network.bpci.traffic import Traffic
 from metanode.primitives.refusal import Refusal, Rejected
 
 HANDSHAKE_MS: Final = 5_000
@@ -56,12 +47,6 @@ HALF_OPEN_MAX: Final = 256
 """Unfinished handshakes of all strangers together: some 4 KB each."""
 HALF_OPEN_PER_REMOTE_MAX: Final = 16
 """…of one host: a stranger cannot take all places, a whole test network on one machine still starts at once."""
-PING_MS: Final = 5_000
-"""After this long without a word we say that we are here."""
-SILENCE_MS: Final = 15_000
-"""A peer that missed three pings is gone."""
-CREDIT_STEP_BYTES: Final = 512 << 10
-"""An acknowledgement every so many bytes, an eighth of the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +102,8 @@ class Bpci:
         self._waiting: Final[dict[int, _Waiting]] = {}
         self._next_token = 1
         self._now_ms = 0
-        self._effects: list[Effect] = []
-        self._to_sign: list[tuple[int, Checkpoint, bytes]] = []
-        self._to_check: list[tuple[int, Checkpoint, bytes, bytes]] = []
+        self._effects: Final[list[Effect]] = []
+        self._traffic: Final = Traffic(self._effects)
 
     def handle(self, event: Event) -> list[Effect]:
         """Take one event, return what it asks of the host, in order."""
@@ -146,7 +130,8 @@ class Bpci:
             case _:
                 assert_never(event)
         self._ask_signatures()
-        effects, self._effects = self._effects, []
+        effects = self._effects.copy()
+        self._effects.clear()
         return effects
 
     def connected(self) -> tuple[bytes, ...]:
@@ -273,6 +258,7 @@ class Bpci:
         self._admissions.forget_own(link.stage.own_ephemeral)
         now_ms, settings = self._now_ms, self._settings
         link.stage = Session(
+            link.number,
             established.peer,
             Sender(established, settings.cluster, settings.checkpoint_records, now_ms),
             Receiver(established, settings.cluster, now_ms),
@@ -282,8 +268,8 @@ class Bpci:
         )
         link.buffer.handshaking = False
         if not link.outbound and self._raise(link, link.stage):
-            self._say(link, link.stage, Ready())
-            self._pump(link, link.stage)
+            self._traffic.say(link.stage, Ready(), now_ms)
+            self._traffic.pump(link.stage, now_ms)
 
     def _raise(self, link: Link, session: Session) -> bool:
         """BPCI-H11. The keys have proved to be the same: the link is up, unless a better one is (BPCI-A3)."""
@@ -318,7 +304,7 @@ class Bpci:
                 for (number, checkpoint), signature in zip(items, result.signatures, strict=True):
                     link = self._links.get(number)
                     if link is not None and isinstance(link.stage, Session):
-                        self._say(link, link.stage, replace(checkpoint, signature=signature))
+                        self._traffic.say(link.stage, replace(checkpoint, signature=signature), self._now_ms)
             case _ForVerdicts(items):
                 assert isinstance(result, Verdicts)
                 for (number, checkpoint), good in zip(items, result.good, strict=True):
@@ -355,66 +341,17 @@ class Bpci:
             if delivered:
                 self._deliver(link, stream, delivered)
         if isinstance(link.stage, Session) and link.number in self._links:
-            self._acknowledge(link, link.stage)
+            self._traffic.acknowledge(link.stage, self._now_ms)
 
     def _deliver(self, link: Link, stream: Stream, messages: list[bytes]) -> None:
         assert isinstance(link.stage, Session)
         self._effects.append(Delivered(link.stage.peer, stream, tuple(messages)))
 
     def _open(self, link: Link, session: Session, header: Header, header_bytes: bytes, body: bytes) -> Sequence[bytes]:
-        if header.kind < Kind.RECORD:
-            raise Rejected(BpciRefusal.OUT_OF_TURN, f"frame type {header.kind} in a session")
-        if not session.receiver.fresh(header):
-            detail = f"counter {header.counter}"
-            self._effects.append(Blame(session.peer, link.number, BpciRefusal.REPLAYED, detail))
+        plain = self._traffic.open(session, header, header_bytes, body, self._now_ms)
+        if plain is None or (not session.up and not self._raise(link, session)):
             return ()
-        plain = session.receiver.open(header, header_bytes, body, self._now_ms)
-        session.heard_ms = self._now_ms
-        if not session.up and not self._raise(link, session):
-            return ()
-        if header.kind == Kind.CONTROL:
-            self._hear_control(link, session, decode_control(plain))
-            return ()
-        session.received_bytes += HEADER_BYTES + header.length
-        return self._admit(session, Stream(header.stream), header.flags, plain)
-
-    def _admit(self, session: Session, stream: Stream, flags: int, plain: bytes) -> Sequence[bytes]:
-        """BPCI-S4. What is within the quota; the rest is dropped and counted."""
-        admitted = session.intake.admit(stream, len(plain), self._now_ms)
-        if flags & FRAGMENT_FLAG:
-            fragment = decode_fragment(plain)
-            if admitted:
-                message = session.intake.join(stream, fragment)
-                return () if message is None else (message,)
-            session.intake.skip(stream, fragment)
-            count = 1
-        else:
-            messages = split_messages(plain)
-            if admitted:
-                return messages
-            count = len(messages)
-        self._effects.append(Dropped(session.peer, stream, count))
-        return ()
-
-    def _hear_control(self, link: Link, session: Session, word: Control) -> None:
-        match word:
-            case Ready() | Ping():
-                pass
-            case Credit(total_bytes):
-                session.outbox.acknowledge(total_bytes)
-                self._pump(link, session)
-            case Checkpoint():
-                for checkpoint, message in session.receiver.hear_checkpoint(word, self._now_ms):
-                    self._to_check.append((link.number, checkpoint, session.peer, message))
-            case _:
-                assert_never(word)
-
-    def _acknowledge(self, link: Link, session: Session) -> None:
-        """BPCI-S3. Every `CREDIT_STEP_BYTES` the peer learns that it has room again."""
-        session.receiver.check_unsigned(self._now_ms)
-        if session.received_bytes - session.credited_bytes >= CREDIT_STEP_BYTES:
-            session.credited_bytes = session.received_bytes
-            self._say(link, session, Credit(session.received_bytes))
+        return self._traffic.content(session, header, plain, self._now_ms)
 
     # What is sent
 
@@ -426,38 +363,15 @@ class Bpci:
             self._effects.append(Dropped(event.peer, event.stream, len(event.messages)))
             return
         assert isinstance(link.stage, Session)
-        dropped = link.stage.outbox.put(event.stream, event.messages)
-        self._pump(link, link.stage)
-        if dropped:
-            self._effects.append(Dropped(event.peer, event.stream, dropped))
-
-    def _pump(self, link: Link, session: Session) -> None:
-        """BPCI-S1. Records as long as queues, quotas and window allow; then the checkpoints that are due."""
-        outbox, sender, now_ms = session.outbox, session.sender, self._now_ms
-        chunks: list[bytes] = []
-        while (packed := outbox.take(now_ms)) is not None:
-            frame = sender.seal(Kind.RECORD, packed.flags, packed.stream, packed.plain, now_ms)
-            outbox.sent_bytes += HEADER_BYTES + len(frame[1])
-            chunks += frame
-        if chunks:
-            self._effects.append(Transmit(link.number, b"".join(chunks)))
-            session.sent_ms = now_ms
-        for checkpoint, message in sender.checkpoints(now_ms):
-            self._to_sign.append((link.number, checkpoint, message))
-
-    def _say(self, link: Link, session: Session, word: Control) -> None:
-        frame = session.sender.seal(Kind.CONTROL, 0, Stream.CONTROL, encode_control(word), self._now_ms)
-        session.sent_ms = self._now_ms
-        self._effects.append(Transmit(link.number, b"".join(frame)))
+        self._traffic.send(link.stage, event.stream, event.messages, self._now_ms)
 
     def _ask_signatures(self) -> None:
         """BPCI-C3. All checkpoints of one event, over all links, are signed, and checked, in one batch each."""
-        if self._to_sign:
-            sign, self._to_sign = self._to_sign, []
+        sign, check = self._traffic.take_unsigned(), self._traffic.take_unchecked()
+        if sign:
             waiting = _ForCheckpoints(tuple([(number, checkpoint) for number, checkpoint, _ in sign]))
             self._ask(SignAll(tuple([message for _, _, message in sign])), waiting)
-        if self._to_check:
-            check, self._to_check = self._to_check, []
+        if check:
             items = tuple([(peer, message, checkpoint.signature) for _, checkpoint, peer, message in check])
             verdicts = _ForVerdicts(tuple([(number, checkpoint) for number, checkpoint, _, _ in check]))
             self._ask(VerifyAll(items), verdicts)
@@ -476,12 +390,7 @@ class Bpci:
             if now_ms - link.opened_ms > HANDSHAKE_MS:
                 raise Rejected(BpciRefusal.HANDSHAKE_TOO_SLOW, f"{now_ms - link.opened_ms} ms")
             return
-        if now_ms - session.heard_ms > SILENCE_MS:
-            raise Rejected(BpciRefusal.SILENT, f"{now_ms - session.heard_ms} ms")
-        session.receiver.check_unsigned(now_ms)
-        self._pump(link, session)
-        if now_ms - session.sent_ms >= PING_MS:
-            self._say(link, session, Ping())
+        self._traffic.tick(session, now_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

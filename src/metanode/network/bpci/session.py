@@ -251,22 +251,24 @@ class Receiver:
         if count > UNSIGNED_RECORDS_MAX or age > UNSIGNED_AGE_MS:
             raise Rejected(BpciRefusal.UNSIGNED_TOO_LONG, f"{count} records, {age} ms")
 
-    def hear_checkpoint(self, checkpoint: Checkpoint, now_ms: int) -> list[tuple[Checkpoint, bytes]]:
-        """BPCI-C4. Checkpoints whose records are all here and match, with the digest whose signature is to be checked.
-
-        One whose records are still under way waits. Raises `Rejected` WRONG_CHECKPOINT for one that can never match.
-        """
+    def hear_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """BPCI-C4. Keep a checkpoint until it is its turn. Raises `Rejected` WRONG_CHECKPOINT if it can never match."""
         span = checkpoint.last - checkpoint.first + 1
         if (
             not 0 < checkpoint.count <= min(span, UNSIGNED_RECORDS_MAX)
             or span > CHECKPOINT_SPAN_MAX
-            or checkpoint.first < self._covered
             or not self._number <= checkpoint.number < self._number + PENDING_MAX
             or checkpoint.number in self._pending
         ):
             detail = f"number {checkpoint.number}, counters {checkpoint.first} to {checkpoint.last}"
             raise Rejected(BpciRefusal.WRONG_CHECKPOINT, detail)
         self._pending[checkpoint.number] = checkpoint
+
+    def matched(self, now_ms: int) -> list[tuple[Checkpoint, bytes]]:
+        """BPCI-C4. Checkpoints whose turn it is and whose records are all here, with the digest that is signed.
+
+        Raises `Rejected` WRONG_CHECKPOINT for one that says something else than what was received.
+        """
         matched: list[tuple[Checkpoint, bytes]] = []
         while (following := self._pending.get(self._number)) is not None:
             counters = range(following.first, following.last + 1)
@@ -289,6 +291,6 @@ class Receiver:
         tick = digest(Tag.TICK, self._tick, chain)
         expected = (len(leaves), chain, self._key_digests.get(checkpoint.epoch), tick)
         described = (checkpoint.count, checkpoint.chain, checkpoint.epoch_key_digest, checkpoint.poh_tick)
-        if described != expected or min(self._leaves) < checkpoint.first:
+        if described != expected or min(self._leaves, default=0) < checkpoint.first:
             raise Rejected(BpciRefusal.WRONG_CHECKPOINT, f"counters {checkpoint.first} to {checkpoint.last} differ")
         self._tick = tick

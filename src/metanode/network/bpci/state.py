@@ -83,6 +83,7 @@ class Session:
         "credited_bytes",
         "heard_ms",
         "intake",
+        "link",
         "outbox",
         "peer",
         "received_bytes",
@@ -93,8 +94,9 @@ class Session:
     )
 
     def __init__(
-        self, peer: bytes, sender: Sender, receiver: Receiver, outbox: Outbox, intake: Intake, now_ms: int
+        self, link: int, peer: bytes, sender: Sender, receiver: Receiver, outbox: Outbox, intake: Intake, now_ms: int
     ) -> None:
+        self.link: Final = link
         self.peer: Final = peer
         self.sender: Final = sender
         self.receiver: Final = receiver
