@@ -29,6 +29,8 @@ WRITE_BUFFERS: Final = 3
 """One written, one flushed, one spare."""
 OPEN_FILES_MAX: Final = 256
 """Open table files: each holds its index in memory."""
+KEYS_AT_ONCE: Final = 1_000
+"""Rows read in one call: RocksDB holds the 8 KiB block of each until all are read."""
 WAL_BYTES_MAX: Final = 64 << 20
 """Above this memtables are flushed, so that opening after a crash reads little."""
 Result = TypeVar("Result")
@@ -100,11 +102,12 @@ class Store:
         return value
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values in the order of the keys, None where there is none; one call into the store. Raises `Fault`."""
-        if not keys:
-            return []
+        """The values in the order of the keys, None where there is none. Raises `Fault`."""
         get: Callable[..., list[bytes | None]] = self._rows.get  # type: ignore[assignment]
-        return self._guarded(get, list(keys))
+        values: list[bytes | None] = []
+        for at in range(0, len(keys), KEYS_AT_ONCE):
+            values += self._guarded(get, list(keys[at : at + KEYS_AT_ONCE]))
+        return values
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """All rows whose key begins with the prefix, sorted, from `start` (a whole key) on, as of this call.
@@ -164,8 +167,10 @@ class Store:
         """Flush and close. Raises `Fault`."""
         if not self._closed:
             self._closed = True
-            self._guarded(self._rows.flush_wal, True)  # noqa: FBT003
-            self._guarded(self._rows.close)
+            try:
+                self._guarded(self._rows.flush_wal, True)  # noqa: FBT003
+            finally:
+                self._guarded(self._rows.close)
 
     def _guarded(self, call: Callable[..., Result], *arguments: Any) -> Result:
         try:
