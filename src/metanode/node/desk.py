@@ -7,7 +7,9 @@ from typing import Any, Final
 from metanode.chain.ibft import Validate
 from metanode.ledger import Execution, Ledger
 from metanode.node.effects import Effect, Journal, Note
+from metanode.node.lines import Lines
 from metanode.node.settings import NodeSettings
+from metanode.node.shelf import Shelf
 from metanode.node.storage import Archive, Rows
 from metanode.primitives.merkle import Frontier
 from metanode.primitives.names import Hash, Seat
@@ -128,6 +130,15 @@ class Desk:
     suspicions: dict[int, Suspicion] = field(default_factory=dict)
     suspicion_token: int = 0
     drops: dict[bytes, tuple[str, str]] = field(default_factory=dict)
+    started_ms: int = 0
+    round: int = 0
+    heights: dict[bytes, int] = field(default_factory=dict)
+    lines: Lines = field(default_factory=Lines)
+    refusals: dict[str, int] = field(default_factory=dict)
+    shelf: Shelf = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.shelf = Shelf(self.rows, self.archive)
 
     def tell(self, room: str, event: Any) -> None:
         """Queue an event for a room of this node."""
@@ -161,6 +172,10 @@ class Desk:
         self.drops[identity] = (code, detail)
         while len(self.drops) > DROPS_MAX:
             del self.drops[next(iter(self.drops))]
+
+    def refused(self, code: str) -> None:
+        """The pool turned a client's transaction away: counted by code for `mempool.status`."""
+        self.refusals[code] = self.refusals.get(code, 0) + 1
 
     @property
     def seat(self) -> Seat:
