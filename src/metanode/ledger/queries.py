@@ -8,7 +8,9 @@ from typing import Final, Protocol
 from metanode.ledger.accounts.state import ACCOUNT, ROLE, read_account
 from metanode.ledger.coin.state import BALANCE, DEFINITION, balance_key, read_definition, read_number, supply_key
 from metanode.ledger.governance.state import (
+    CONVICTION,
     Proposal,
+    read_conviction,
     read_docket,
     read_parameters,
     read_proposal,
@@ -97,6 +99,15 @@ class ProposalDetails:
     quorum: int
 
 
+@dataclass(frozen=True, slots=True)
+class ConvictionDetails:
+    """A vote key that was convicted: the digest of the evidence, and the height of the block that carried it."""
+
+    vote_key: bytes
+    evidence: bytes
+    height: int
+
+
 def current_validators(source: Source) -> ValidatorSet:
     """The set that signs the next height."""
     return read_validators(source)
@@ -115,6 +126,17 @@ def current_rules_version(source: Source) -> int:
 def validators_by_hash(source: Source, validators_hash: bytes) -> ValidatorSet | None:
     """The current set, or one replaced within the evidence period, by its hash: whom evidence is about."""
     return read_set_by_hash(source, validators_hash)
+
+
+def convictions(source: Source, limit: int) -> list[ConvictionDetails]:
+    """At most `limit` convictions, in the order of the vote keys."""
+    found = []
+    for key, _ in islice(source.scan(CONVICTION), limit):
+        vote_key = key[len(CONVICTION) :]
+        conviction = read_conviction(source, vote_key)
+        assert conviction is not None, "what was just scanned is there"
+        found.append(ConvictionDetails(vote_key, conviction.evidence, conviction.height))
+    return found
 
 
 def account_details(source: Source, address: Address, holdings_max: int) -> AccountDetails:

@@ -120,6 +120,15 @@ class Mempool:
         entry = self._pool.entries.get(identity)
         return entry.known if entry is not None else None
 
+    def next_nonces(self, sender: Address) -> dict[int, int]:
+        """The nonce after all that waits without a gap, for each lane of a sender in which something waits."""
+        return self._pool.next_nonces(sender)
+
+    @property
+    def limits(self) -> PoolLimits:
+        """POOL-1. How much may wait."""
+        return self._limits
+
     # --- coming in --------------------------------------------------------------------------------------------------
 
     def _receive_gossip(self, now_ms: int, peer: bytes, batch: TransactionBatch) -> None:

@@ -175,6 +175,20 @@ class Pool:
             else:
                 self.ready.pop((sender, lane), None)
 
+    def next_nonces(self, sender: Address) -> dict[int, int]:
+        """By lane in which something waits: the first nonce, from the one due on, at which nothing does."""
+        queue = self.queues.get(sender)
+        if queue is None:
+            return {}
+        view = self.view(sender)
+        found: dict[int, int] = {}
+        for lane in sorted(queue.lanes):
+            nonce = view.next_nonce(lane)
+            while nonce in queue.lanes[lane]:
+                nonce += 1
+            found[lane] = nonce
+        return found
+
     def remember_final(self, identities: Iterable[Hash]) -> None:
         """POOL-7. These are final; the oldest of too many are forgotten."""
         recent = self.recent
