@@ -84,7 +84,12 @@ class BlockLog:
         return self._tail.segment.first + len(self._tail.offsets) - 1
 
     def append(self, height: int, block: bytes) -> None:
-        """Add the next block. Durable after `sync`. Raises `Fault`; after one nothing is appended any more."""
+        """Add the next block; an empty log begins with whatever height comes first, after a snapshot for one.
+
+        Durable after `sync`. Raises `Fault`; after one nothing is appended any more.
+        """
+        if self.last < self.first and height != self.first and not self._stopped:
+            self.restart(height)
         assert height == self.last + 1, f"block {height} after block {self.last}"
         if self._stopped:
             raise Fault(FaultReason.BLOCK_LOG_DAMAGED, f"nothing can be appended: {self._stopped}", "start again")

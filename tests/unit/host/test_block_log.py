@@ -85,6 +85,16 @@ def test_beginning_at_a_snapshot_drops_everything_before(tmp_path, small_segment
     assert (again.first, again.last, again.block(1_000)) == (1_000, 1_000, b"first")
 
 
+def test_an_empty_log_begins_with_the_block_that_comes_first(tmp_path):
+    log = BlockLog(tmp_path / "b", Disk(), salt)
+    log.append(500, b"first after a snapshot")
+    log.append(501, b"second")
+    assert (log.first, log.last, log.block(1)) == (500, 501, None)
+    log.close()
+    again = BlockLog(tmp_path / "b", Disk(), salt)
+    assert (again.first, again.last, again.block(501)) == (500, 501, b"second")
+
+
 def test_a_torn_end_is_cut_at_every_byte(tmp_path):
     log = filled(tmp_path / "b", 3)
     log.sync()
