@@ -1,0 +1,1 @@
+"""`bpi`: the chain and the machines, from a terminal."""

@@ -1,0 +1,106 @@
+"""How a command ends when it does not succeed: one shape for people, one for programs, one exit status."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final
+
+from metanode.api.exits import ExitStatus
+from metanode.primitives.refusal import Refusal, Rejected
+
+REPORT_HINT: Final = "this is a bug in bpi: repeat with -vv and report what it prints"
+
+
+class CliRefusal(Refusal):
+    """Why the command line itself turns a command away."""
+
+    USAGE = "cli.usage"
+    """An argument or option is missing, unexpected or of the wrong form."""
+    UNKNOWN_COMMAND = "cli.unknown-command"
+    """No command of this name."""
+    UNKNOWN_OPTION = "cli.unknown-option"
+    """No option of this name."""
+    FILE_NOT_FOUND = "cli.file-not-found"
+    """A file that the command names is not there."""
+    FILE_NOT_READABLE = "cli.file-not-readable"
+    """A file that the command names cannot be read as what it should be."""
+    CONFIGURATION = "cli.configuration"
+    """A key or value of the command line's own configuration is wrong."""
+    INTERRUPTED = "cli.interrupted"
+    """Ctrl-C."""
+    TERMINATED = "cli.terminated"
+    """The process was asked to end (SIGTERM)."""
+    UNEXPECTED = "cli.unexpected"
+    """A bug."""
+
+
+class Failure(Exception):
+    """Raised by a command that cannot do what it was asked: what, why, and the smallest change that would help."""
+
+    def __init__(
+        self,
+        code: str,
+        exit_status: ExitStatus,
+        message: str,
+        *,
+        rule: str = "",
+        fix: str = "",
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.form: Final = ErrorForm(str(code), int(exit_status), message, rule, fix, retryable)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorForm:
+    """HTTP-2. An error as callers see it; the same six fields that a node answers with."""
+
+    code: str
+    exit: int
+    message: str
+    rule: str = ""
+    fix: str = ""
+    retryable: bool = False
+
+    def as_json(self) -> Mapping[str, Mapping[str, str | int | bool]]:
+        """The object that `--json` prints on standard error."""
+        return {"error": asdict(self)}
+
+
+_FAULT_STATUSES: Final = {
+    "directory.locked": ExitStatus.CONFLICT,
+    "directory.exists": ExitStatus.CONFLICT,
+    "directory.not-initialised": ExitStatus.NOT_FOUND,
+    "directory": ExitStatus.CONFIGURATION,
+    "settings": ExitStatus.CONFIGURATION,
+    "keys.unknown": ExitStatus.NOT_FOUND,
+    "keys.exists": ExitStatus.CONFLICT,
+    "keys": ExitStatus.NOT_ALLOWED,
+    "disk": ExitStatus.RUNTIME,
+    "verify": ExitStatus.RUNTIME,
+}
+"""Exit statuses of the host's faults, by code, else by room; whatever else fails, fails for lost data."""
+
+
+def fault_status(code: str) -> ExitStatus:
+    """The exit status of a fault of the host."""
+    by_room = _FAULT_STATUSES.get(code.partition(".")[0], ExitStatus.DATA_UNAVAILABLE)
+    return _FAULT_STATUSES.get(code, by_room)
+
+
+def form_of(error: BaseException) -> ErrorForm:
+    """The form of whatever ended a command. What nobody foresaw is a bug and says so."""
+    from metanode.api.errors import explain
+    from metanode.host.fault import Fault
+
+    match error:
+        case Failure():
+            return error.form
+        case Rejected():
+            meaning = explain(error.reason)
+            message = error.detail or str(error.reason)
+            return ErrorForm(str(error.reason), meaning.exit, message, meaning.rule, meaning.fix, meaning.retryable)
+        case Fault():
+            return ErrorForm(str(error.reason), fault_status(error.reason), error.detail, fix=error.fix)
+        case _:
+            message = f"{type(error).__name__}: {error}"
+            return ErrorForm(CliRefusal.UNEXPECTED, ExitStatus.UNEXPECTED, message, fix=REPORT_HINT)
