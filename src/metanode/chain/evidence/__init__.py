@@ -4,6 +4,7 @@ from metanode.chain.evidence.claims import (
     Claims,
     SignatureClaim,
     certificate_claims,
+    certificate_votes,
     justification_claims,
     vote_claim,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "JustificationRefusal",
     "SignatureClaim",
     "certificate_claims",
+    "certificate_votes",
     "check_certificate",
     "check_justification",
     "check_round_change_vote",

@@ -26,12 +26,12 @@ def vote_claim(vote: Vote, validators: ValidatorSet, chain_id: Hash) -> Signatur
     return validators[vote.seat].vote_key, message, vote.signature
 
 
-def certificate_claims(certificate: PreparedCertificate, validators: ValidatorSet, chain_id: Hash) -> Claims:
-    """IBFT-P5. The signatures of a certificate that passed `check_certificate`, as envelopes or as one aggregate."""
+def certificate_votes(certificate: PreparedCertificate, validators: ValidatorSet) -> tuple[Vote, ...]:
+    """IBFT-P5. The PREPAREs that a list of envelopes stands for; of an aggregate nobody can tell them apart: none."""
     if certificate.kind == PREPARED_BY_AGGREGATE:
-        return Claims((), (prepared_claim(certificate, validators, chain_id),))
+        return ()
     seats = decode_bitmap(certificate.validator_bitmap, len(validators))
-    prepares = (
+    return tuple(
         Vote(
             version=1,
             kind=VoteKind.PREPARE,
@@ -46,7 +46,14 @@ def certificate_claims(certificate: PreparedCertificate, validators: ValidatorSe
         )
         for seat, signature in zip(seats, certificate.proof, strict=True)
     )
-    return Claims(tuple(vote_claim(vote, validators, chain_id) for vote in prepares), ())
+
+
+def certificate_claims(certificate: PreparedCertificate, validators: ValidatorSet, chain_id: Hash) -> Claims:
+    """IBFT-P5. The signatures of a certificate that passed `check_certificate`, as envelopes or as one aggregate."""
+    if certificate.kind == PREPARED_BY_AGGREGATE:
+        return Claims((), (prepared_claim(certificate, validators, chain_id),))
+    votes = certificate_votes(certificate, validators)
+    return Claims(tuple(vote_claim(vote, validators, chain_id) for vote in votes), ())
 
 
 def justification_claims(justification: Justification, validators: ValidatorSet, chain_id: Hash) -> Claims:

@@ -5,10 +5,10 @@ from typing import TypeAlias, assert_never
 
 from metanode.chain.guard.record import (
     NO_COMMIT,
-    STEPS,
     GuardRecord,
     GuardRefusal,
     encode_record,
+    place_of,
     statement_digest,
 )
 from metanode.primitives.names import NO_HASH
@@ -96,7 +96,7 @@ class Guard:
 
     def _request(self, request: Request) -> list[Effect]:
         record, vote = self.record, request.vote
-        assert not (vote.signature or vote.seal), "the guard is asked for votes not yet signed"
+        assert not vote.signature, "the guard is asked for votes not yet signed"
         if record.vote and record.chain_id != request.chain_id:
             raise Rejected(GuardRefusal.OTHER_CHAIN, "GUARD-7: these keys have signed on another chain")
         place, last = place_of(vote), (record.height, record.round, record.step)
@@ -149,11 +149,6 @@ class Guard:
             committed_hash=committed[1],
         )
         return [Store(encode_record(self.record)), Release(vote)]
-
-
-def place_of(vote: Vote) -> tuple[int, int, int]:
-    """GUARD-1. (height, round, step): words are signed in this order only."""
-    return vote.height, vote.round, STEPS[VoteKind(vote.kind)]
 
 
 def _show(place: tuple[int, int, int]) -> str:

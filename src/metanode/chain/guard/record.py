@@ -74,3 +74,8 @@ def read_record(data: bytes) -> GuardRecord:
 def statement_digest(vote: Vote, chain_id: bytes, validators_hash: bytes) -> Hash:
     """GUARD-2. Names what is asked to be signed: a vote without seal and signature, under its chain and set."""
     return digest(Tag.VOTE, vote_signing_bytes(Hash(chain_id), Hash(validators_hash), vote))
+
+
+def place_of(vote: Vote) -> tuple[int, int, int]:
+    """GUARD-1. (height, round, step): words are signed in this order only."""
+    return vote.height, vote.round, STEPS[VoteKind(vote.kind)]

@@ -35,9 +35,12 @@ from metanode.chain.ibft.events import (
     SignaturesChecked,
     Signed,
     SignRefused,
+    Started,
     TimerFired,
     Validate,
     Validated,
+    VotesFrom,
+    VotingAllowed,
 )
 from metanode.chain.ibft.journal import RECORDS, Accepted, Held, Locked, Moved, Proposed, Record, Settled, Spoke
 from metanode.chain.ibft.machine import Ibft
@@ -107,9 +110,12 @@ __all__ = [
     "SignaturesChecked",
     "Signed",
     "Spoke",
+    "Started",
     "TimerFired",
     "Validate",
     "Validated",
+    "VotesFrom",
+    "VotingAllowed",
     "Wanted",
     "first_leader",
     "leader",

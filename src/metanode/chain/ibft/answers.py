@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from metanode.chain.guard import LastWord
 from metanode.chain.ibft.events import NO_SEAT, Decide, Effect, SendTo
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange, Wanted
 from metanode.primitives.names import Seat
@@ -17,6 +18,9 @@ STRAGGLER_MS: Final = 300
 CONTENTS_SENT_MAX: Final = 8
 """Contents sent to one peer while one height lasts."""
 
+WORDS_SENT_MAX: Final = 64
+"""Answers to the start-up question sent to one peer while one height lasts: 16 seconds of asking."""
+
 
 @dataclass(slots=True)
 class _Said:
@@ -26,6 +30,7 @@ class _Said:
     round: int = -1
     at_ms: int = 0
     contents: int = 0
+    words: int = 0
 
 
 @dataclass(slots=True)
@@ -71,3 +76,11 @@ class Answers:
             return []
         said.contents += 1
         return [SendTo(origin, Content(height=message.height, content=content))]
+
+    def to_asked(self, word: LastWord, origin: Seat) -> list[Effect]:
+        """GUARD-8. What we heard of a key, for whoever starts with it; as often as contents, and as small as a vote."""
+        said = self._said.setdefault(origin, _Said())
+        if origin == NO_SEAT or said.words >= WORDS_SENT_MAX:
+            return []
+        said.words += 1
+        return [SendTo(origin, word)]

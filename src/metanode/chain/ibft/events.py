@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from metanode.chain.guard import GuardRecord
 from metanode.chain.ibft.journal import Record
 from metanode.chain.ibft.messages import Message
 from metanode.primitives.names import Hash, Height, Round, Seat
@@ -15,6 +16,22 @@ from metanode.records.vote import Justification, Vote
 
 NO_SEAT: Final = Seat(-1)
 """Of an observer, of a stranger's link, and before the first block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first event of a process that may sign: what its guard holds. From here on the machine observes until enough
+    peers have said that they heard nothing beyond it (GUARD-8)."""
+
+    now_ms: int
+    guard: GuardRecord
+
+
+@dataclass(frozen=True, slots=True)
+class VotingAllowed:
+    """The operator vouches that this key signed nothing beyond its guard: the start-up question is not waited for."""
+
+    now_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +54,7 @@ class HeightBegins:
 
 @dataclass(frozen=True, slots=True)
 class Seated:
-    """From now on this node may vote in the current height: the start-up question is answered (GUARD-9)."""
+    """From now on this node may vote in the current height, which it began as an observer."""
 
     now_ms: int
     seat: Seat
@@ -158,7 +175,9 @@ class CreditLate:
 
 
 Event: TypeAlias = (
-    HeightBegins
+    Started
+    | VotingAllowed
+    | HeightBegins
     | Seated
     | BlockDue
     | Received
@@ -333,6 +352,13 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
+class VotesFrom:
+    """The start-up question is answered: from this height on this node votes (GUARD-9)."""
+
+    height: Height
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """Everything checked in a height that is over: what forensics need within the evidence period."""
 
@@ -361,5 +387,6 @@ Effect: TypeAlias = (
     | Accuse
     | Blame
     | Behind
+    | VotesFrom
     | Keep
 )

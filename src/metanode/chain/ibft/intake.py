@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from metanode.chain.bls import AggregateClaim
 from metanode.chain.evidence import SignatureClaim
 from metanode.chain.ibft.events import CheckAggregates, CheckSignatures
-from metanode.chain.ibft.messages import Content, Message, Proposal
+from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange
 from metanode.primitives.names import Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.block import LEAF_BYTES
@@ -37,7 +37,7 @@ class Waiting:
     message is really his, is guilty of an unjustified proposal.
     """
 
-    message: Message
+    message: Proposal | Ballot | RoundChange | Decided
     origin: Seat
     signatures: tuple[SignatureClaim, ...]
     aggregates: tuple[AggregateClaim, ...]

@@ -4,6 +4,7 @@ from itertools import count
 from typing import Final, assert_never
 
 from metanode.chain.evidence import vote_claim
+from metanode.chain.guard import LastWord, LastWordAsked
 from metanode.chain.ibft.answers import Answers
 from metanode.chain.ibft.events import (
     NO_SEAT,
@@ -27,8 +28,10 @@ from metanode.chain.ibft.events import (
     SignaturesChecked,
     Signed,
     SignRefused,
+    Started,
     TimerFired,
     Validated,
+    VotingAllowed,
 )
 from metanode.chain.ibft.intake import AHEAD_HEIGHTS_MAX, Ahead, Intake, Judged
 from metanode.chain.ibft.leading import (
@@ -39,7 +42,17 @@ from metanode.chain.ibft.leading import (
 )
 from metanode.chain.ibft.messages import Content, Decided, Message, RoundChange, Wanted
 from metanode.chain.ibft.moves import move, resend, start_timers
-from metanode.chain.ibft.reception import enter_content, enter_judged, examine, go_on, height_of, is_late_commit
+from metanode.chain.ibft.permission import STARTUP_TIMER, Permission, last_word
+from metanode.chain.ibft.reception import (
+    Signable,
+    Spoken,
+    enter_content,
+    enter_judged,
+    examine,
+    go_on,
+    height_of,
+    is_of_use_late,
+)
 from metanode.chain.ibft.recovery import replay, resume, take_seat
 from metanode.chain.ibft.rules import IbftRefusal
 from metanode.chain.ibft.schedule import first_leader
@@ -63,14 +76,20 @@ class Ibft:
         self._state: HeightState | None = None
         self._previous: HeightState | None = None
         self._hinted: Final[dict[Seat, int]] = {}
+        self._permission: Final = Permission(chain_id, self._tokens)
+        self._seat = NO_SEAT
 
     def handle(self, event: Event) -> list[Effect]:
         """One event in, the effects it makes due out, in order. Before the first `HeightBegins` nothing is heard."""
         if isinstance(event, HeightBegins):
             return self._begin(event)
+        if isinstance(event, Started):
+            assert self._state is None, "asked before anything is said"
+            self._permission.start(event.guard)
+            return []
         state = self._state
         if state is None:
-            return []
+            return self._permission.override() if isinstance(event, VotingAllowed) else []
         self._hear(state, event)
         self._check(state)
         return self._leave(state, getattr(event, "now_ms", 0))
@@ -90,6 +109,9 @@ class Ibft:
             timeout_max_ms=event.round_timeout_max_ms,
             tokens=self._tokens,
         )
+        self._seat = event.seat
+        begun.out.extend(self._permission.begin(event.validators, event.seat))
+        begun.seat = event.seat if self._permission.allows(begun) else NO_SEAT
         self._intake.forget()
         if state is not None:
             begun.out.extend(_kept(state))
@@ -109,6 +131,7 @@ class Ibft:
                 self._receive(state, message, origin, now_ms)
             case SignaturesChecked(token=token, verdicts=verdicts) | AggregatesChecked(token=token, verdicts=verdicts):
                 self._enter(state, self._intake.answered(token, verdicts))
+                self._permit(state, self._permission.checked(token, good=all(verdicts)))
             case SharesChecked():
                 self._on_shares(state, event)
             case Signed(vote=vote):
@@ -122,29 +145,42 @@ class Ibft:
                 on_validated(state, event)
                 go_on(state)
             case TimerFired(timer=timer):
+                if timer == STARTUP_TIMER:
+                    self._permit(state, self._permission.ask_again())
                 _on_timer(state, timer)
+            case VotingAllowed():
+                self._permit(state, self._permission.override())
             case Replayed(record=record):
                 replay(state, record)
             case Resumed():
+                state.seat = self._seat if self._permission.allows(state) else NO_SEAT
                 resume(state)
             case Seated(seat=seat):
-                if state.seat == NO_SEAT and not state.settled:
-                    state.seat = seat
-                    take_seat(state)
+                self._seat = seat
+                self._permit(state, [])
             case CreditLate():
                 self._credit_late(state)
-            case HeightBegins():
+            case HeightBegins() | Started():
                 raise AssertionError("begun elsewhere")
             case _:
                 assert_never(event)
 
+    def _permit(self, state: HeightState, effects: list[Effect]) -> None:
+        """GUARD-9. The observer takes its seat as soon as nothing stands against it."""
+        state.out.extend(effects)
+        waits = state.seat == NO_SEAT and self._seat != NO_SEAT and not state.settled
+        if waits and self._permission.allows(state):
+            state.seat = self._seat
+            take_seat(state)
+
     def _receive(self, state: HeightState, message: Message, origin: Seat, now_ms: int) -> None:
         """IBFT-M3. Older heights are answered, coming ones kept within bounds, this one's examined."""
-        height = height_of(message)
         try:
-            if isinstance(message, Wanted):
-                state.out.extend(self._answers.to_wanted(message, origin, state.contents))
-            elif height < state.height or (state.decided and height == state.height):
+            if isinstance(message, Wanted | LastWord | LastWordAsked):
+                self._answer(state, message, origin)
+                return
+            height = height_of(message)
+            if height < state.height or (state.decided and height == state.height):
                 self._receive_late(state, message, origin, now_ms)
             elif height > state.height:
                 self._receive_early(state, height, message, origin)
@@ -155,15 +191,26 @@ class Ibft:
         except Rejected as refusal:
             state.out.append(Blame(origin, refusal.reason, refusal.detail))
 
-    def _receive_late(self, state: HeightState, message: Message, origin: Seat, now_ms: int) -> None:
+    def _answer(self, state: HeightState, message: Wanted | LastWord | LastWordAsked, origin: Seat) -> None:
+        """Questions, and the answer to our own at the start."""
+        match message:
+            case Wanted():
+                state.out.extend(self._answers.to_wanted(message, origin, state.contents))
+            case LastWordAsked():
+                states = tuple(s for s in (state, self._previous) if s is not None)
+                state.out.extend(self._answers.to_asked(last_word(states, message), origin))
+            case LastWord():
+                self._permit(state, self._permission.answered(origin, message))
+
+    def _receive_late(self, state: HeightState, message: Spoken, origin: Seat, now_ms: int) -> None:
         """IBFT-M3, C3. What is decided is answered with the decision; a COMMIT to it may still be credited."""
         past = state if state.decided else self._previous
-        if past is not None and is_late_commit(past, message) and not isinstance(message, Wanted | Content):
+        if past is not None and is_of_use_late(past, message) and not isinstance(message, Content):
             self._offer(past, message, origin)
         else:
             state.out.extend(self._answers.to_late(message, origin, now_ms))
 
-    def _receive_early(self, state: HeightState, height: int, message: Message, origin: Seat) -> None:
+    def _receive_early(self, state: HeightState, height: int, message: Spoken, origin: Seat) -> None:
         """IBFT-M3. The next heights are kept in bounds by link; beyond them a peer only hints that we are behind."""
         near = height <= state.height + AHEAD_HEIGHTS_MAX
         if near and not isinstance(message, Decided | Content):
@@ -174,8 +221,7 @@ class Ibft:
             self._hinted[origin] = height
             state.out.append(Behind(origin, Height(height)))
 
-    def _offer(self, state: HeightState, message: Message, origin: Seat) -> None:
-        assert not isinstance(message, Wanted | Content), "those carry no signature"
+    def _offer(self, state: HeightState, message: Signable, origin: Seat) -> None:
         waiting = examine(state, message, origin)
         if waiting is not None and not self._intake.offer(waiting):
             raise Rejected(IbftRefusal.FLOODING, "too many unchecked messages")
@@ -193,7 +239,7 @@ class Ibft:
         for one in judged:
             message = one.waiting.message
             past = self._previous if height_of(message) < state.height else state
-            if past is None or (past.decided and isinstance(message, RoundChange | Decided)):
+            if past is None or (past.decided and isinstance(message, RoundChange)):
                 continue
             enter_judged(past, one)
             if past is not state:

@@ -2,6 +2,7 @@
 
 from typing import Final, TypeAlias
 
+from metanode.chain.guard import LastWord, LastWordAsked
 from metanode.primitives.codec import Decoder, Wire
 from metanode.records.commit import BlsCommit, PreparedCertificate
 from metanode.records.proposal import CONTENT_BYTES_MAX, ProposalContent
@@ -50,7 +51,7 @@ class Content(Wire, tag="content/1"):
     content: ProposalContent
 
 
-Message: TypeAlias = Proposal | Ballot | RoundChange | Decided | Wanted | Content
+Message: TypeAlias = Proposal | Ballot | RoundChange | Decided | Wanted | Content | LastWordAsked | LastWord
 
 MESSAGE_BYTES_MAX: Final = CONTENT_BYTES_MAX + JUSTIFICATION_BYTES_MAX
 """The largest is a proposal: its content and its justification, each within its own limit."""

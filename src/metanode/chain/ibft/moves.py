@@ -8,8 +8,10 @@ from metanode.chain.ibft.messages import Proposal, RoundChange, Wanted
 from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX, HeightState
 from metanode.primitives.names import NO_HASH, Round, Seat
 from metanode.records.commit import certificate_digest
-from metanode.records.vote import NO_ROUND, VoteKind
+from metanode.records.vote import VoteKind
 
+CONTENTS_MAX: Final = 4
+"""Contents kept of lower rounds beside those that certificates name: others may have prepared them (IBFT-M3)."""
 RESEND_MS_MIN: Final = 100
 """Sending again more often than this helps no link that works at all."""
 RESEND_MS_MAX: Final = 5_000
@@ -89,19 +91,18 @@ def resend(state: HeightState) -> None:
     state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
     state.out.append(SetTimer(state.resend_timer, resend_ms(state)))
     if not state.settled:
-        for kind in (VoteKind.ROUND_CHANGE, VoteKind.PREPARE, VoteKind.COMMIT):
-            message = state.own.get(kind)
-            if message is not None and (kind is VoteKind.COMMIT or message_round(message) == state.round):
-                state.out.append(Broadcast(message))
-        _resend_proposal(state)
+        speak_again(state)
     for header_hash, seats in state.wanted.items():
         ask_next(state, header_hash, seats)
 
 
-def message_round(message: object) -> int:
-    """The round of one of our own messages."""
-    vote = getattr(message, "vote", None)
-    return vote.round if vote is not None else -1
+def speak_again(state: HeightState) -> None:
+    """IBFT-V4. Our words of this round, and our last COMMIT whatever its round: it still counts (C1)."""
+    _resend_proposal(state)
+    for kind in (VoteKind.ROUND_CHANGE, VoteKind.PREPARE, VoteKind.COMMIT):
+        message = state.own.get(kind)
+        if message is not None and (kind is VoteKind.COMMIT or message.vote.round == state.round):
+            state.out.append(Broadcast(message))
 
 
 def want(state: HeightState, header_hash: bytes, seats: list[Seat]) -> None:
@@ -138,7 +139,7 @@ def _resend_proposal(state: HeightState) -> None:
 
 
 def _forget(state: HeightState) -> None:
-    """IBFT-M3. What no later step can need: votes of long ago, contents that nothing names."""
+    """IBFT-M3. What no later step can need: votes of long ago, and all but the last contents."""
     for key in [key for key in state.votes if key[1] < state.round - ROUNDS_BEHIND_MAX]:
         del state.votes[key]
     for lower in [r for r in state.changes if r < state.round]:
@@ -146,11 +147,7 @@ def _forget(state: HeightState) -> None:
     for buffered in [k for k in state.shares if not state.keeps(k[0], k[1])]:
         del state.shares[buffered]
     named = {c.header_hash: True for c in (state.prepared, state.certified) if c is not None}
-    for header_hash in [h for h in state.contents if h not in named]:
+    unnamed = [h for h in state.contents if h not in named]
+    for header_hash in unnamed[: max(len(unnamed) - CONTENTS_MAX, 0)]:
         del state.contents[header_hash]
         state.held.pop(header_hash, None)
-
-
-def prepared_of(state: HeightState) -> int:
-    """The round this seat is prepared in, or `NO_ROUND`."""
-    return NO_ROUND if state.prepared is None else state.prepared.round

@@ -1,6 +1,6 @@
 """Who may speak, of what, and what has to be checked first."""
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from metanode.chain.bls import AggregateClaim, commit_claim
 from metanode.chain.evidence import (
@@ -10,19 +10,26 @@ from metanode.chain.evidence import (
     justification_claims,
     vote_claim,
 )
-from metanode.chain.ibft.events import NO_SEAT, Accuse, Blame, Relay
+from metanode.chain.ibft.events import NO_SEAT, Accuse, Blame, Diverged, Relay
 from metanode.chain.ibft.intake import Judged, Waiting
 from metanode.chain.ibft.leading import on_round_change, propose
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange
 from metanode.chain.ibft.rules import IbftRefusal, check_ballot, check_proposal, check_round_change
 from metanode.chain.ibft.state import HeightState
-from metanode.chain.ibft.voting import accept, certify, decide, hold, on_ballot, on_proposal
+from metanode.chain.ibft.voting import accept, certify, decide, hold, on_ballot, on_proposal, try_prepare
 from metanode.primitives.names import Hash, Seat
 from metanode.primitives.refusal import Rejected
-from metanode.records.evidence import UnjustifiedProposal
+from metanode.records.commit import BlsCommit
+from metanode.records.evidence import ConflictingCommits, UnjustifiedProposal
 from metanode.records.header import read_header
 from metanode.records.proposal import check_content
 from metanode.records.vote import Vote, VoteKind
+
+Spoken: TypeAlias = Proposal | Ballot | RoundChange | Decided | Content
+"""What speaks of a height and is not merely a question."""
+
+Signable: TypeAlias = Proposal | Ballot | RoundChange | Decided
+"""What counts only after its signatures were checked."""
 
 RELAY_FROM_ROUND: Final = 2
 """After two failed rounds some link is likely dead, and others' words are passed on (IBFT-M4)."""
@@ -30,18 +37,18 @@ RELAY_SEATS_MAX: Final = 32
 """In larger sets relaying everything to everybody costs more than the dead link."""
 
 
-def height_of(message: Message) -> int:
+def height_of(message: Spoken) -> int:
     """The height a message speaks of."""
     match message:
         case Proposal(vote=vote) | Ballot(vote=vote) | RoundChange(vote=vote):
             return vote.height
         case Decided(commit=commit):
             return commit.height
-        case _:
-            return message.height
+        case Content(height=height):
+            return height
 
 
-def examine(state: HeightState, message: Proposal | Ballot | RoundChange | Decided, origin: Seat) -> Waiting | None:
+def examine(state: HeightState, message: Signable, origin: Seat) -> Waiting | None:
     """IBFT-M1, M2, M3. What must be checked before this message counts; none where it is known or of no more use.
     Raises `Rejected`."""
     match message:
@@ -55,7 +62,7 @@ def examine(state: HeightState, message: Proposal | Ballot | RoundChange | Decid
         case Proposal():
             return _examine_proposal(state, message, origin)
         case Decided(commit=commit, header=header):
-            if state.certified is not None:
+            if state.certified is not None and state.certified.header_hash == commit.header_hash:
                 return None
             if read_header(header).hash != commit.header_hash:
                 raise Rejected(IbftRefusal.WRONG_HEADER, "the commit is of another header")
@@ -122,13 +129,23 @@ def enter_judged(state: HeightState, judged: Judged) -> None:
             state.out.append(Blame(Seat(vote.seat), IbftRefusal.BAD_CERTIFICATE, f"of round {vote.prepared_round}"))
         case Decided() if not judged.supported:
             state.out.append(Blame(origin, IbftRefusal.BAD_SIGNATURE, f"commit at {state.height}"))
+        case Decided(commit=commit) if state.certified is not None:
+            _alarm(state, state.certified, commit)
         case Decided(commit=commit):
             certify(state, commit, [] if origin == NO_SEAT else [origin])
         case Proposal(vote=vote) | Ballot(vote=vote) | RoundChange(vote=vote):
             _relay(state, vote, message)
+            _learn(state, message)
             _count(state, message)
-        case _:
-            raise AssertionError("only votes and commits are checked")
+
+
+def _alarm(state: HeightState, first: BlsCommit, second: BlsCommit) -> None:
+    """EVID-6. Two certificates of one height for different headers: more than a third lie. Nothing is final here any
+    more; those who signed both in one round are convicted, the others by what is kept of the votes."""
+    if first.round == second.round:
+        evidence = ConflictingCommits(validators_hash=state.validators.hash, first=first, second=second)
+        state.out.append(Accuse(evidence))
+    state.out.append(Diverged(state.height, Hash(second.header_hash), "two certificates of one height"))
 
 
 def _count(state: HeightState, message: Proposal | Ballot | RoundChange) -> None:
@@ -139,6 +156,24 @@ def _count(state: HeightState, message: Proposal | Ballot | RoundChange) -> None
             on_ballot(state, vote)
         case RoundChange():
             on_round_change(state, message)
+
+
+def _learn(state: HeightState, message: Proposal | Ballot | RoundChange) -> None:
+    """IBFT-P5. What was checked along with a message counts by itself: its certificate's PREPAREs, and the
+    ROUND-CHANGEs of a justification against the COMMITs of their seats (EVID-4)."""
+    match message:
+        case Proposal(justification=justification):
+            certificates = justification.certificates
+            for change in justification.round_changes:
+                state.record(change)
+                state.watch(change)
+        case RoundChange(certificates=certificates):
+            pass
+        case Ballot():
+            return
+    for certificate in certificates:
+        state.learn_prepares(certificate)
+        try_prepare(state)
 
 
 def _accuse_unjustified(state: HeightState, message: Proposal, why: Rejected) -> None:
@@ -180,10 +215,12 @@ def go_on(state: HeightState) -> None:
         accept(state)
 
 
-def is_late_commit(state: HeightState, message: Message) -> bool:
-    """IBFT-C3. A COMMIT to what was decided, after it was: it may still be credited."""
-    if state.certified is None or not isinstance(message, Ballot):
+def is_of_use_late(state: HeightState, message: Spoken) -> bool:
+    """IBFT-C3, EVID-6. After the decision: a COMMIT to it may be credited, a certificate of another is an alarm."""
+    if state.certified is None or not isinstance(message, Ballot | Decided):
         return False
+    if isinstance(message, Decided):
+        return message.commit.height == state.height
     vote, commit = message.vote, state.certified
     decided = (VoteKind.COMMIT, commit.height, commit.round, commit.header_hash)
     return (vote.kind, vote.height, vote.round, vote.header_hash) == decided

@@ -2,16 +2,17 @@
 
 from typing import assert_never
 
+from metanode.chain.guard import STEPS
 from metanode.chain.ibft.events import NO_SEAT
 from metanode.chain.ibft.journal import Accepted, Held, Locked, Moved, Proposed, Record, Settled, Spoke
 from metanode.chain.ibft.leading import lead_first_round, lead_round
 from metanode.chain.ibft.messages import Ballot, Proposal
-from metanode.chain.ibft.moves import enter, journal, sign_round_change, start_timers
+from metanode.chain.ibft.moves import enter, journal, sign_round_change, speak_again, start_timers
 from metanode.chain.ibft.state import HeightState, Lead
-from metanode.chain.ibft.voting import certify, decide, hold, journal_content
+from metanode.chain.ibft.voting import certify, decide, hold, is_prepared_here, journal_content
 from metanode.primitives.names import NO_HASH, Hash, Round
 from metanode.records.header import read_header
-from metanode.records.vote import VoteKind, justification_digest
+from metanode.records.vote import Vote, VoteKind, justification_digest
 
 
 def replay(state: HeightState, record: Record) -> None:
@@ -26,16 +27,20 @@ def replay(state: HeightState, record: Record) -> None:
         case Proposed(round=round_, header_hash=header_hash, justification=justification):
             _reach(state, round_)
             state.proposed[round_] = (Hash(header_hash), justification)
+            state.reached = (round_, STEPS[VoteKind.PROPOSAL])
         case Accepted(round=round_, header_hash=header_hash):
             _reach(state, round_)
             state.accepted = Hash(header_hash)
+            state.reached = (round_, STEPS[VoteKind.PREPARE])
         case Locked(certificate=certificate):
             _reach(state, certificate.round)
             state.prepared = certificate
+            state.reached = (certificate.round, STEPS[VoteKind.COMMIT])
         case Moved(round=round_, announced=announced):
             enter(state, Round(round_), announced=announced)
+            state.reached = (round_, STEPS[VoteKind.ROUND_CHANGE])
         case Spoke(vote=vote):
-            _speak_again(state, record)
+            _own_again(state, vote)
             state.record(vote)
         case Settled(commit=commit):
             state.settled, state.certified = True, commit
@@ -48,9 +53,8 @@ def _reach(state: HeightState, round_: int) -> None:
         enter(state, Round(round_), announced=False)
 
 
-def _speak_again(state: HeightState, record: Spoke) -> None:
-    """A vote signed before the stop is sent again with the slow timer (IBFT-V4)."""
-    vote = record.vote
+def _own_again(state: HeightState, vote: Vote) -> None:
+    """A vote signed before the stop is sent again (IBFT-V4)."""
     if vote.kind in (VoteKind.PREPARE, VoteKind.COMMIT):
         state.own[vote.kind] = Ballot(vote=vote)
     elif vote.kind == VoteKind.PROPOSAL and vote.round in state.proposed:
@@ -76,16 +80,22 @@ def resume(state: HeightState) -> None:
     start_timers(state)
     if state.seat == NO_SEAT:
         return
-    if state.prepared is not None and state.prepared.round == state.round:
-        state.sign(VoteKind.COMMIT, state.prepared.header_hash)
+    speak_again(state)
+    if is_prepared_here(state):
+        state.sign(VoteKind.COMMIT, state.accepted)
     elif state.accepted != NO_HASH:
         state.sign(VoteKind.PREPARE, state.accepted)
     elif state.round in state.proposed:
-        header_hash, justification = state.proposed[state.round]
-        state.lead = Lead(justification, header_hash, signing=True)
-        state.sign(VoteKind.PROPOSAL, header_hash, attachment=justification_digest(justification))
+        _propose_again(state)
     elif state.announced:
         sign_round_change(state)
+
+
+def _propose_again(state: HeightState) -> None:
+    """IBFT-P9. The block that was durable before the stop, and no other."""
+    header_hash, justification = state.proposed[state.round]
+    state.lead = Lead(justification, header_hash, signing=True)
+    state.sign(VoteKind.PROPOSAL, header_hash, attachment=justification_digest(justification))
 
 
 def _resume_settled(state: HeightState) -> None:
@@ -98,17 +108,23 @@ def _resume_settled(state: HeightState) -> None:
 
 
 def take_seat(state: HeightState) -> None:
-    """GUARD-9. An observer that may vote from now on: what it watched it now says, each step durable first."""
-    prepared = state.prepared
+    """GUARD-9. An observer that may vote from now on: what it saw happen it now says, each step durable first."""
+    if not state.due:
+        return
+    state.resend_timer = ""
+    start_timers(state)
     if state.accepted != NO_HASH:
         journal_content(state, state.accepted)
         journal(state, Accepted(height=state.height, round=state.round, header_hash=state.accepted))
         state.sign(VoteKind.PREPARE, state.accepted)
-    if prepared is not None and prepared.round == state.round and prepared.header_hash == state.accepted:
-        journal(state, Locked(height=state.height, certificate=prepared))
-        state.sign(VoteKind.COMMIT, prepared.header_hash)
-    if state.due:
-        state.resend_timer = ""
-        start_timers(state)
-        lead_first_round(state)
-        lead_round(state)
+    elif state.round in state.proposed:
+        _propose_again(state)
+    elif state.round > 0:
+        journal(state, Moved(height=state.height, round=state.round, announced=True))
+        state.announced = True
+        sign_round_change(state)
+    if state.prepared is not None and is_prepared_here(state):
+        journal(state, Locked(height=state.height, certificate=state.prepared))
+        state.sign(VoteKind.COMMIT, state.accepted)
+    lead_first_round(state)
+    lead_round(state)

@@ -6,8 +6,9 @@ from itertools import count
 from typing import Final
 
 from metanode.chain.bls import ShareBuffer, has_seal
+from metanode.chain.evidence import certificate_votes
 from metanode.chain.ibft.events import NO_SEAT, Accuse, Effect, Sign
-from metanode.chain.ibft.messages import Message, Proposal, RoundChange
+from metanode.chain.ibft.messages import Ballot, Proposal, RoundChange
 from metanode.chain.ibft.schedule import leader, round_timeout_ms
 from metanode.primitives.names import NO_HASH, Hash, Height, Round, Seat
 from metanode.records.commit import BlsCommit, PreparedCertificate, commit_signing_bytes, prepare_signing_bytes
@@ -67,6 +68,7 @@ class HeightState:
     due: bool = False
     round: Round = FIRST_ROUND
     announced: bool = False
+    reached: tuple[int, int] = (-1, 0)
     candidate: Proposal | None = None
     accepted: Hash = NO_HASH
     prepared: PreparedCertificate | None = None
@@ -83,7 +85,7 @@ class HeightState:
     lead: Lead | None = None
     proposed: dict[int, tuple[Hash, Justification]] = field(default_factory=dict)
     requested: dict[tuple[int, int], tuple[PreparedCertificate, ...]] = field(default_factory=dict)
-    own: dict[int, Message] = field(default_factory=dict)
+    own: dict[int, Proposal | Ballot | RoundChange] = field(default_factory=dict)
     spoken: list[Vote] = field(default_factory=list)
 
     votes: dict[tuple[int, int], dict[Seat, Vote]] = field(default_factory=dict)
@@ -137,6 +139,13 @@ class HeightState:
             return Recorded.SAME
         self.accuse_once(vote, ConflictingVotes(validators_hash=self.validators.hash, first=known, second=vote))
         return Recorded.CONFLICT
+
+    def learn_prepares(self, certificate: PreparedCertificate) -> None:
+        """IBFT-P5, EVID-3. The PREPAREs of a checked certificate are votes like any: two certificates of one round for
+        different values, which f liars cannot make, accuse every seat that is in both."""
+        for vote in certificate_votes(certificate, self.validators):
+            if self.round - ROUNDS_BEHIND_MAX <= vote.round <= self.round + ROUNDS_AHEAD_MAX:
+                self.record(vote)
 
     def watch(self, vote: Vote) -> None:
         """EVID-4. Hold a COMMIT against every ROUND-CHANGE of its seat, and a ROUND-CHANGE against every COMMIT."""

@@ -134,7 +134,7 @@ def on_ballot(state: HeightState, vote: Vote) -> None:
 
 def try_prepare(state: HeightState) -> None:
     """IBFT-R2. Q PREPAREs of the accepted value in the current round: lock on it."""
-    if state.accepted == NO_HASH or _is_prepared_here(state):
+    if state.accepted == NO_HASH or is_prepared_here(state):
         return
     prepares = state.votes.get((VoteKind.PREPARE, state.round), {})
     agreeing = sorted(seat for seat, vote in prepares.items() if vote.header_hash == state.accepted)
@@ -147,7 +147,8 @@ def try_prepare(state: HeightState) -> None:
     _lock(state, _certificate(state, PREPARED_BY_ENVELOPES, agreeing, signatures))
 
 
-def _is_prepared_here(state: HeightState) -> bool:
+def is_prepared_here(state: HeightState) -> bool:
+    """Whether a quorum prepared in the current round."""
     return state.prepared is not None and state.prepared.round == state.round
 
 
@@ -201,7 +202,7 @@ def on_shares(state: HeightState, event: SharesChecked) -> None:
         ask_shares(state, kind, round_, header_hash)
     elif kind is VoteKind.COMMIT:
         certify(state, commit_of(state, round_, header_hash), [])
-    elif round_ == state.round and header_hash == state.accepted and not _is_prepared_here(state):
+    elif round_ == state.round and header_hash == state.accepted and not is_prepared_here(state):
         _lock(state, _certificate(state, PREPARED_BY_AGGREGATE, list(buffer.seats), (buffer.aggregate,)))
 
 
