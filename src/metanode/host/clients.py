@@ -12,6 +12,8 @@ from metanode.node import events as heard
 
 WAITING_MAX: Final = 4_096
 """Questions under way at once; one more is told that the node is busy."""
+KNOWN: Final = ApiRefusal.ALREADY_KNOWN.value
+"""Success, too: it was here before."""
 ANSWER_TIMEOUT_S: Final = 10.0
 """The node answers in milliseconds; a flood of signature checks may take longer, this is too long."""
 
@@ -85,7 +87,7 @@ class Clients:
             case out.Answer(request, answer):
                 self._resolve(request, answer)
             case out.BatchAnswer(request, outcomes):
-                self._resolve(request, [Outcome(i, c, d) for i, c, d in outcomes])
+                self._resolve(request, [Outcome(i, c or (KNOWN if known else ""), d) for i, c, d, known in outcomes])
             case out.PublishFinal(height):
                 self._head = height
                 for wake in tuple(self._wakers.values()):

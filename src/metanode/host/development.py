@@ -113,7 +113,7 @@ def node_settings(base_port: int, index: int, root: Path) -> Settings:
         network=NetworkSettings(listen=f"127.0.0.1:{peer_port(base_port, index)}"),
         http=HttpSettings(listen=f"127.0.0.1:{http_port(base_port, index)}"),
         keys=KeySettings(password_file=str(root / "password")),
-        log=LogSettings(format=LogFormat.JSON, file="logs/node.log"),
+        log=LogSettings(format=LogFormat.JSON, file="node.log"),
     )
 
 

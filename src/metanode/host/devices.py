@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Final, Protocol
+from typing import Final
 
+from metanode.chain.guard import Request
 from metanode.host.block_log import BlockLog
 from metanode.host.clients import Clients
 from metanode.host.clock import Clock
@@ -13,24 +14,17 @@ from metanode.host.journal import Journal
 from metanode.host.logs import Log
 from metanode.host.metrics import Metrics
 from metanode.host.settings import LogLevel
+from metanode.host.signer import Refused, Signer
 from metanode.host.store import Store
 from metanode.host.tcp import TcpCarrier
 from metanode.host.verify import Pool, Slices, check_aggregates, check_shares, check_signatures
 from metanode.network.bpci import ENTROPY_BYTES, perform
 from metanode.node import effects as out
 from metanode.node import events as heard
-from metanode.records.vote import Vote
+from metanode.primitives.ed25519 import SigningKey
 
 PRUNE_EVERY_BLOCKS: Final = 256
 """Old blocks are dropped in steps of at least this many: whole segments go at once."""
-
-
-class Signer(Protocol):
-    """Who alone holds the vote key and the BLS key, behind the sign guard."""
-
-    def sign(self, request: out.SignVote) -> Vote | str:
-        """The signed vote, durable in the guard before it is returned; or why it is refused."""
-        ...
 
 
 class Devices:
@@ -43,7 +37,7 @@ class Devices:
         blocks: BlockLog,
         store: Store,
         signer: Signer,
-        transport_seed: bytes,
+        transport_key: SigningKey,
         pool: Pool | None,
         clients: Clients,
         log: Log,
@@ -55,7 +49,7 @@ class Devices:
         self._blocks = blocks
         self._store = store
         self._signer = signer
-        self._transport_seed = transport_seed
+        self._transport_key = transport_key
         self._pool = pool
         self._clients = clients
         self._log = log
@@ -83,6 +77,11 @@ class Devices:
         self._store.flush()
         self._journal.begin_segment(records)
         self._metrics.checkpointed(perf_counter() - began)
+
+    def close_cleanly(self) -> None:
+        """DISK-7. A graceful stop: blocks and state durable; the journal stays as it is."""
+        self._blocks.sync()
+        self._store.flush()
 
     def append_block(self, height: int, block: bytes) -> None:
         """Append to the block log; from time to time drop what retention allows."""
@@ -112,13 +111,15 @@ class Devices:
                 return heard.SharesChecked(now_ms, token, total, bad)
             case out.SignVote():
                 began = perf_counter()
-                signed = self._signer.sign(effect)
+                verdict = self._signer.sign(
+                    Request(effect.vote, effect.chain_id, effect.validators_hash, effect.seal_message)
+                )
                 self._metrics.signed(perf_counter() - began)
-                if isinstance(signed, str):
-                    return heard.VoteRefused(now_ms, effect.vote, signed)
-                return heard.VoteSigned(now_ms, signed)
+                if isinstance(verdict, Refused):
+                    return heard.VoteRefused(now_ms, verdict.vote, verdict.reason)
+                return heard.VoteSigned(now_ms, verdict.vote)
             case out.Compute(room, token, operation):
-                result = perform(operation, self._transport_seed, random_bytes(ENTROPY_BYTES))
+                result = perform(operation, self._transport_key, random_bytes(ENTROPY_BYTES))
                 return heard.Computed(now_ms, room, token, result)
 
     def verify_later(self, effect: out.CheckSignatures, deliver: Callable[[heard.Event], None]) -> bool:

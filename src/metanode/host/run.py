@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 
 from metanode import __version__
 from metanode.host.block_log import BlockLog
@@ -20,7 +21,6 @@ from metanode.host.devices import Devices
 from metanode.host.disk import Disk, free_bytes
 from metanode.host.entropy import random_bytes
 from metanode.host.fault import Fault, FaultReason
-from metanode.host.guard_file import GuardFile
 from metanode.host.http_server import HttpServer
 from metanode.host.http_settings import PortSettings
 from metanode.host.journal import Journal, JournalDamaged
@@ -29,7 +29,7 @@ from metanode.host.logs import Log
 from metanode.host.loop import Loop
 from metanode.host.metrics import Metrics
 from metanode.host.settings import Settings, load_settings, read_address, read_key, read_peer
-from metanode.host.signer import GuardedSigner
+from metanode.host.signer import open_signer
 from metanode.host.store import Store
 from metanode.host.tcp import TcpCarrier
 from metanode.host.verify import Pool
@@ -67,7 +67,7 @@ def run(root: Path, environment: Mapping[str, str], ready: Callable[[str], None]
     Returns the reason it stopped. Raises `Fault` where it cannot start or go on.
     """
     if not __debug__:
-        raise Fault(FaultReason.BUG, "assertions are switched off (python -O)", "start it without -O")
+        raise Fault(FaultReason.NODE_HALTED, "assertions are switched off (python -O)", "start it without -O")
     with ExitStack() as closing:
         directory = DataDirectory(root)
         closing.callback(directory.close)
@@ -111,7 +111,8 @@ class _Process:
         journal, found = Journal.open(layout.journal, self._disk, random_bytes)
         self._closing.callback(journal.close)
         stop = Stop(asyncio.Event())
-        signer = self._signer(secrets, log)
+        signer = open_signer(layout, self._directory.owner, secrets, self._disk)
+        self._closing.callback(signer.close)
         pool = Pool(settings.verify.workers) if settings.verify.workers else None
 
         loop: Loop
@@ -122,7 +123,7 @@ class _Process:
             blocks,
             store,
             signer,
-            secrets.transport,
+            ed25519.SigningKey(secrets.transport),
             pool,
             clients,
             log,
@@ -134,7 +135,7 @@ class _Process:
             self._node_settings(transport_key, vote_key),
             store,
             blocks,
-            Mathematics(bls.verify_possession, ed25519.is_valid_key),
+            Mathematics(bls.verify_possession, is_account_key),
         )
         loop = Loop(node, devices, lambda reason: stop.ask(reason, failed=True))
         carrier = TcpCarrier(loop.deliver, self._clock.now_ms)
@@ -160,16 +161,11 @@ class _Process:
         loop.stop()
         await carrier.stop()
         if not stop.failed:
-            devices.checkpoint_on_stop()
+            devices.close_cleanly()
         if stop.failed:
             fix = "read the log above; nothing acknowledged is lost, start it again when the cause is mended"
-            raise Fault(FaultReason.BUG, stop.reason, fix)
+            raise Fault(FaultReason.NODE_HALTED, stop.reason, fix)
         return stop.reason
-
-    def _signer(self, secrets: object, log: Log) -> GuardedSigner:
-        guard = GuardFile.open(self._directory.layout.guard, self._directory.owner.identity, self._disk)
-        self._closing.callback(guard.close)
-        return GuardedSigner(secrets, guard)  # type: ignore[arg-type]
 
     def _node_settings(self, transport_key: bytes, vote_key: bytes) -> NodeSettings:
         settings = self._settings
@@ -203,6 +199,11 @@ class _Process:
                 )
             metrics.store(store.statistics())
             await asyncio.sleep(HOUSEKEEPING_S)
+
+
+def is_account_key(key: bytes) -> bool:
+    """Whether 32 bytes are a point that could ever sign: on the curve, in the main subgroup, not small."""
+    return len(key) == 32 and bool(crypto_core_ed25519_is_valid_point(key))
 
 
 def _name_of(genesis: Genesis, vote_key: bytes) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from metanode.chain import ibft
 from metanode.ledger import BlockInput, Ledger, genesis_state
-from metanode.ledger.governance.state import read_parameters, read_rules, read_validators
+from metanode.ledger.queries import current_parameters, current_rules_version, current_validators
 from metanode.node.applied import set_row, tip_row
 from metanode.node.blocks import BODY_RECORD, BODY_RECORDS, BodyRecord, apply, keep
 from metanode.node.desk import Candidate, Desk, Tip
@@ -73,9 +73,9 @@ def stored_tip(genesis: Genesis, rows: Rows, ledger: Ledger) -> Tip:
         commit=row.commit,
         frontier=Frontier.from_tuple((row.frontier_size, row.frontier)),
         previous_validators=set_at(rows, max(row.height, 1)),
-        validators=read_validators(ledger),
-        parameters=read_parameters(ledger),
-        rules_version=read_rules(ledger).version,
+        validators=current_validators(ledger),
+        parameters=current_parameters(ledger),
+        rules_version=current_rules_version(ledger),
     )
 
 

@@ -140,10 +140,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """The answer to a `SubmittedBatch`: (identity, code) a transaction, the code empty where accepted."""
+    """The answer to a `SubmittedBatch`: (identity, code, detail, known) a transaction, the code empty where accepted."""
 
     request: int
-    outcomes: tuple[tuple[bytes, str, str], ...]
+    outcomes: tuple[tuple[bytes, str, str, bool], ...]
 
 
 @dataclass(frozen=True, slots=True)

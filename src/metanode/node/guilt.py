@@ -3,7 +3,7 @@
 from typing import Final
 
 from metanode.chain.evidence import evidence_claims
-from metanode.ledger.governance.state import read_set_by_hash
+from metanode.ledger.queries import validators_by_hash as kept_validators
 from metanode.network.bpci import Punish, Stream
 from metanode.node.desk import Desk, Suspicion
 from metanode.node.effects import CheckAggregates, CheckSignatures
@@ -25,7 +25,7 @@ def validators_by_hash(desk: Desk, validators_hash: bytes) -> ValidatorSet | Non
     for validators in (desk.tip.validators, desk.tip.previous_validators):
         if validators.hash == validators_hash:
             return validators
-    return read_set_by_hash(desk.ledger, validators_hash)
+    return kept_validators(desk.ledger, validators_hash)
 
 
 def accuse(desk: Desk, evidence: Evidence) -> None:
