@@ -1,0 +1,113 @@
+"""Write docs/reference from the code: refusals, faults, exit statuses, commands. Then follow every link of docs.
+
+Run by `make docs`; with `--check` nothing is written, and a page that is out of date is an error.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from metanode.api.errors import explain
+from metanode.api.exits import ExitStatus
+from metanode.cli.bpi.program import bpi
+from metanode.cli.bpi.table import COMMANDS
+from metanode.cli.failure import fault_status
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "metanode"
+REFERENCE = ROOT / "docs" / "reference"
+CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)([^)#\s]+)")
+MADE = "<!-- Made by `make docs` from the code; do not edit. -->\n\n"
+
+
+def coded_members(kind: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Each member of an enum of stable codes: its code and the docstring below it."""
+    for member, below in zip(kind.body, kind.body[1:], strict=False):
+        match member, below:
+            case (
+                ast.Assign(value=ast.Constant(value=str() as code)),
+                ast.Expr(value=ast.Constant(value=str() as meaning)),
+            ) if CODE.fullmatch(code):
+                yield code, " ".join(meaning.split())
+            case _:
+                pass
+
+
+def codes() -> str:
+    """Every stable code of the house by its room, with what it means and how a command that meets it ends."""
+    page = [
+        "# Codes\n",
+        "Every refusal (somebody else's mistake) and every fault (the world failed), by its stable code.\n",
+    ]
+    for module in sorted(SOURCE.rglob("*.py")):
+        for kind in ast.walk(ast.parse(module.read_text())):
+            members = list(coded_members(kind)) if isinstance(kind, ast.ClassDef) else []
+            if not isinstance(kind, ast.ClassDef) or not members:
+                continue
+            where = module.relative_to(SOURCE).with_suffix("").as_posix().removesuffix("/__init__")
+            page.append(f"## {(ast.get_docstring(kind) or kind.name).splitlines()[0]}\n")
+            page.append(f"`{where}`, `{kind.name}`\n")
+            page.append("| code | exit | meaning |\n|---|---|---|")
+            of_cli = kind.name == "CliRefusal"
+            for code, meaning in members:
+                status = fault_status(code) if kind.name == "FaultReason" else explain(code).exit
+                page.append(f"| `{code}` | {'' if of_cli else int(status)} | {meaning.replace('|', '/')} |")
+            page.append("")
+    return "\n".join(page)
+
+
+def exit_statuses() -> str:
+    """The table of exit statuses."""
+    rows = [f"| {int(status)} | {status.name.lower().replace('_', ' ')} |" for status in ExitStatus]
+    return "\n".join(
+        ["# Exit statuses\n", "What a shell sees; a number never changes its meaning.\n", "| | |\n|---|---|", *rows, ""]
+    )
+
+
+def commands() -> str:
+    """The help of every command, as it prints it."""
+    page = ["# Commands of bpi\n", "Every command takes `--json`; with it, errors are JSON too.\n"]
+    for path in ("", *sorted(COMMANDS)):
+        context = click.Context(bpi, info_name="bpi", max_content_width=100)
+        command: click.Command = bpi
+        for word in path.split():
+            assert isinstance(command, click.Group)
+            below = command.get_command(context, word)
+            assert below is not None, path
+            command, context = below, click.Context(below, info_name=word, parent=context, max_content_width=100)
+        page.append(f"## {f'bpi {path}'.strip()}\n\n```\n{command.get_help(context)}\n```\n")
+    return "\n".join(page)
+
+
+def broken_links() -> list[str]:
+    """Every link of a page of ours to a file that is not there."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in LINK.findall(page.read_text())
+        if not (page.parent / target).exists()
+    ]
+
+
+def main() -> None:
+    """Write or check the pages; end with 1 when something is not true."""
+    wrong = broken_links()
+    for name, page in (("codes.md", codes()), ("exit-statuses.md", exit_statuses()), ("commands.md", commands())):
+        file, text = REFERENCE / name, MADE + page
+        if "--check" not in sys.argv:
+            REFERENCE.mkdir(exist_ok=True)
+            file.write_text(text)
+        elif not file.is_file() or file.read_text() != text:
+            wrong.append(f"docs/reference/{name}: out of date, run `make docs`")
+    print("\n".join(wrong) or "docs: every link leads somewhere")
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
