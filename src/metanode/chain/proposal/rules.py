@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
+from metanode.chain.light import section_roots
 from metanode.primitives.digest import Tag
 from metanode.primitives.merkle import Frontier, counted_root
 from metanode.primitives.names import Hash, Height, Millis, Seat
 from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.block import LEAF_BYTES, LEAF_PLAIN, Body
-from metanode.records.commit import BlsCommit, commit_hash
+from metanode.records.commit import BlsCommit
 from metanode.records.evidence import Evidence, evidence_digest
 from metanode.records.header import Header
 from metanode.records.parameters import Parameters
@@ -90,11 +91,6 @@ def due_ms(parent_timestamp_ms: int, parameters: Parameters, *, waiting: bool) -
     return Millis(parent_timestamp_ms + period)
 
 
-def evidence_root(evidence: Sequence[Evidence]) -> Hash:
-    """PROP-2. The root of the digests, in order."""
-    return counted_root(Tag.EVIDENCE_ROOT, [evidence_digest(one) for one in evidence])
-
-
 def build_header(  # noqa: PLR0913 - a header has that many parts
     *,
     version: int,
@@ -113,6 +109,7 @@ def build_header(  # noqa: PLR0913 - a header has that many parts
 ) -> Header:
     """PROP-1, PROP-2, PROP-3. The header of a block of these parts. `frontier`: of all headers up to the parent."""
     assert frontier.size == height - 1, "the history ends with the parent"
+    roots = section_roots(leaves, body.last_commit, body.evidence)
     return Header(
         version=version,
         chain_id=chain_id,
@@ -120,11 +117,11 @@ def build_header(  # noqa: PLR0913 - a header has that many parts
         timestamp_ms=timestamp_ms,
         proposer=proposer,
         parent_hash=parent_hash,
-        last_commit_hash=commit_hash(body.last_commit),
-        transactions_root=counted_root(Tag.TRANSACTIONS_ROOT, leaves),
+        last_commit_hash=roots.last_commit_hash,
+        transactions_root=roots.transactions_root,
         openings_root=EMPTY_OPENINGS,
         inclusion_root=EMPTY_INCLUSION,
-        evidence_root=evidence_root(body.evidence),
+        evidence_root=roots.evidence_root,
         state_root=state_root,
         receipts_root=receipts_root,
         history_root=frontier.counted_root(Tag.HISTORY_ROOT),
@@ -212,11 +209,12 @@ def check_sections(
     header: Header, leaves: Sequence[bytes], last_commit: tuple[BlsCommit, ...], evidence: tuple[Evidence, ...]
 ) -> None:
     """PROP-2. Whether these are the sections of this header: any refusal is in `FOREIGN`. Raises `Rejected`."""
-    if counted_root(Tag.TRANSACTIONS_ROOT, leaves) != header.transactions_root:
+    roots = section_roots(leaves, last_commit, evidence)
+    if roots.transactions_root != header.transactions_root:
         raise Rejected(ProposalRefusal.WRONG_TRANSACTIONS, f"{len(leaves)} leaves have another root")
-    if len(last_commit) > 1 or commit_hash(last_commit) != header.last_commit_hash:
+    if len(last_commit) > 1 or roots.last_commit_hash != header.last_commit_hash:
         raise Rejected(ProposalRefusal.WRONG_LAST_COMMIT, "another certificate")
-    if evidence_root(evidence) != header.evidence_root:
+    if roots.evidence_root != header.evidence_root:
         raise Rejected(ProposalRefusal.WRONG_EVIDENCE, f"{len(evidence)} pieces have another root")
 
 
