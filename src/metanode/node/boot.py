@@ -11,23 +11,20 @@ from metanode.node.desk import Candidate, Desk, Tip
 from metanode.node.known import known_transaction
 from metanode.node.rows import SET, STATE, TIP, TIP_ROWS, height_key
 from metanode.node.storage import Rows
-from metanode.primitives.digest import Tag
 from metanode.primitives.merkle import Frontier
-from metanode.primitives.names import NO_HASH, Hash
+from metanode.primitives.names import NO_HASH, Hash, Height
 from metanode.records.block import FINAL_BLOCKS, Body
 from metanode.records.commit import BlsCommit
 from metanode.records.genesis import Genesis, genesis_validators
 from metanode.records.header import Header, read_header
 from metanode.records.validators import VALIDATOR_LISTS, ValidatorSet
 
-assert Tag.HEADER, "block hashes are tagged"
-
 
 def first_rows(genesis: Genesis) -> Mapping[bytes, bytes | None]:
     """What the store of a new chain holds before the first block: the state of genesis, and a tip at height 0."""
     validators = genesis_validators(genesis)
     tip = Tip(
-        height=0,
+        height=Height(0),
         hash=NO_HASH,
         timestamp_ms=genesis.started_ms,
         header=(),
@@ -55,10 +52,10 @@ def set_at(rows: Rows, height: int) -> ValidatorSet:
     return ValidatorSet(VALIDATOR_LISTS.decode(best).validators)
 
 
-def height_of_tip(rows: Rows) -> tuple[int, Hash]:
+def height_of_tip(rows: Rows) -> tuple[Height, Hash]:
     """Height and hash of the last applied block."""
     row = TIP_ROWS.decode(rows.get(TIP) or b"")
-    return row.height, read_header(row.header).hash if row.header else NO_HASH
+    return Height(row.height), read_header(row.header).hash if row.header else NO_HASH
 
 
 def stored_tip(genesis: Genesis, rows: Rows, ledger: Ledger) -> Tip:
@@ -66,7 +63,7 @@ def stored_tip(genesis: Genesis, rows: Rows, ledger: Ledger) -> Tip:
     row = TIP_ROWS.decode(rows.get(TIP) or b"")
     header = (read_header(row.header),) if row.header else ()
     return Tip(
-        height=row.height,
+        height=Height(row.height),
         hash=header[0].hash if header else NO_HASH,
         timestamp_ms=header[0].timestamp_ms if header else genesis.started_ms,
         header=header,

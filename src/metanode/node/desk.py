@@ -12,7 +12,7 @@ from metanode.node.settings import NodeSettings
 from metanode.node.shelf import Shelf
 from metanode.node.storage import Archive, Rows
 from metanode.primitives.merkle import Frontier
-from metanode.primitives.names import Hash, Seat
+from metanode.primitives.names import Hash, Height, Seat
 from metanode.primitives.refusal import Refusal
 from metanode.records.block import Body, KnownTransaction
 from metanode.records.commit import BlsCommit
@@ -35,7 +35,7 @@ class Tip:
     `validators` sign the next height; `previous_validators` signed this one.
     """
 
-    height: int
+    height: Height
     hash: Hash
     timestamp_ms: int
     header: tuple[Header, ...]

@@ -35,7 +35,7 @@ def accuse(desk: Desk, evidence: Evidence) -> None:
         return
     desk.evidence_known[name] = True
     desk.evidence = (*desk.evidence, evidence)
-    desk.note("evidence", kind=type(evidence).__name__)
+    desk.note("evidence", crime=type(evidence).__name__)
     broadcast(desk, Stream.GOSSIP, Letter.EVIDENCE, encode(evidence), without=())
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, assert_never
 
 from metanode.chain import ibft, mempool, proposal
+from metanode.chain.guard import read_record
 from metanode.ledger import Ledger, Mathematics
 from metanode.network import bpci, discovery
 from metanode.node import events as heard
@@ -139,7 +140,7 @@ class Node:
             case heard.VoteSigned(_, vote):
                 desk.tell("ibft", ibft.Signed(now, vote))
             case heard.VoteRefused(_, vote, reason):
-                desk.note("guard_refused", reason=reason, height=vote.height, round=vote.round, kind=vote.kind)
+                desk.note("guard_refused", reason=reason, height=vote.height, round=vote.round, step=vote.kind)
                 desk.tell("ibft", ibft.SignRefused(now, vote, reason))
             case _ as never:
                 assert_never(never)
@@ -149,6 +150,7 @@ class Node:
         records = recover(desk, journal)
         desk.booted = True
         desk.may_vote = may_vote
+        desk.tell("ibft", ibft.Started(desk.now_ms, read_record(guard)))
         desk.note("booted", height=desk.tip.height, records=len(journal), may_vote=int(desk.may_vote))
         allow_peers(desk)
         begin_height(desk, replay=records)

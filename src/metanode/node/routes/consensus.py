@@ -57,6 +57,7 @@ def _carry_block(
     | ibft.Accuse
     | ibft.Blame
     | ibft.Behind
+    | ibft.VotesFrom
     | ibft.Keep,
 ) -> None:
     """What concerns blocks and guilt."""
@@ -78,6 +79,8 @@ def _carry_block(
             desk.blame_seat(seat, refusal, detail)
         case ibft.Behind(seat, height):
             desk.note("behind", seat=seat, height=height)
+        case ibft.VotesFrom(height):
+            desk.note("votes_from", height=height)
         case ibft.Keep():
             keep_for_forensics(desk, effect)
         case _ as never:
