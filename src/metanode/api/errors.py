@@ -51,6 +51,8 @@ class ApiRefusal(Refusal):
     """The node has not recovered yet, or is stopping."""
     TIMED_OUT = "api.timed-out"
     """The node did not answer, or the body did not arrive, in time; the outcome is not known."""
+    ALREADY_KNOWN = "api.already-known"
+    """Not an error: the transaction was in the pool or in a block before; sending it again changed nothing."""
     SLOW_CONSUMER = "api.slow-consumer"
     """A stream of events was cut off because its reader did not keep up."""
     INTERNAL = "api.internal"
@@ -156,6 +158,7 @@ EXPLANATIONS: Final[dict[str, Explanation]] = {
     ApiRefusal.TIMED_OUT: Explanation(
         _E.OUTCOME_UNKNOWN, 504, -32022, "HTTP-13", "ask again; submitting again is safe", retryable=True
     ),
+    ApiRefusal.ALREADY_KNOWN: Explanation(_E.OK, 200, -32003, "HTTP-14", "nothing: wait for it with transaction.wait"),
     ApiRefusal.SLOW_CONSUMER: Explanation(
         _E.NETWORK, 503, -32021, "HTTP-15", "connect again with Last-Event-ID and read faster", retryable=True
     ),
@@ -229,15 +232,14 @@ _ROOMS: Final[dict[str, Explanation]] = {
 
 
 def explain(code: str) -> Explanation:
-    """HTTP-2. What any stable code means: by itself, by its ending, by its room, else a refused transaction."""
+    """HTTP-2. What any stable code means: by itself, by its room, by its ending, else a refused transaction."""
     exact = EXPLANATIONS.get(code)
     if exact is not None:
         return exact
     room, _, ending = code.partition(".")
-    for endings, explanation in _ENDINGS:
-        if ending in endings:
-            return explanation
-    return _ROOMS.get(room, _REFUSED)
+    if room in _ROOMS:
+        return _ROOMS[room]
+    return next((explanation for endings, explanation in _ENDINGS if ending in endings), _REFUSED)
 
 
 def error_form(error: ApiError) -> ErrorForm:

@@ -24,7 +24,8 @@ class Method(msgspec.Struct, Generic[Asked, Answered], frozen=True, gc=False):
     """HTTP-3. One method: its name, its REST face, who may call it, its typed request and answer.
 
     `path` names fields of the request in braces; the other fields are the query of a GET or DELETE, the JSON body of a
-    POST. `development`: exists on development chains only. `retryable`: calling twice is the same as calling once.
+    POST. `development`: exists on development chains only. `raw`: the hexadecimal field of the answer that REST gives
+    as bytes to a caller who accepts only `application/octet-stream`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Method(msgspec.Struct, Generic[Asked, Answered], frozen=True, gc=False):
     answer: type[Answered]
     summary: str
     development: bool = False
+    raw: str = ""
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -48,7 +50,14 @@ NODE_STATUS: Final = Method(
     "node.status", "GET", "/v1/status", _READ, node.Nothing, node.NodeStatus, "How this node and its chain are"
 )
 GENESIS_GET: Final = Method(
-    "genesis.get", "GET", "/v1/genesis", _READ, node.Nothing, node.GenesisView, "What everyone agreed on at the start"
+    "genesis.get",
+    "GET",
+    "/v1/genesis",
+    _READ,
+    node.Nothing,
+    node.GenesisView,
+    "What everyone agreed on at the start",
+    raw="encoded",
 )
 BLOCK_GET: Final = Method(
     "block.get", "GET", "/v1/blocks/{height}", _READ, blocks.BlockGet, blocks.BlockView, "One block"
@@ -64,6 +73,7 @@ BLOCK_EXPORT: Final = Method(
     blocks.BlockExport,
     blocks.BlockFile,
     "The bytes of a block and of its receipts",
+    raw="block",
 )
 HEADER_LIST: Final = Method(
     "header.list",
@@ -182,6 +192,7 @@ RECEIPT_EXPORT: Final = Method(
     transactions.ReceiptExport,
     transactions.ReceiptFileView,
     "The receipt file, which proves itself without a server",
+    raw="file",
 )
 STATE_PROVE: Final = Method(
     "state.prove",
