@@ -22,19 +22,14 @@ _FIELDS: Final = "metanode_fields"
 
 NOTE_LEVELS: Final[Mapping[str, int]] = {
     "final": logging.DEBUG,
-    "tick": logging.DEBUG,
-    "link_opened": logging.DEBUG,
-    "link_closed": logging.DEBUG,
+    "evicted": logging.DEBUG,
     "blame": logging.WARNING,
     "block_refused": logging.WARNING,
-    "sign_refused": logging.WARNING,
-    "journal_cut": logging.WARNING,
-    "journal_damaged": logging.ERROR,
-    "guard_unusable": logging.ERROR,
-    "block_damaged": logging.ERROR,
-    "verifier_lost": logging.ERROR,
-    "diverged": logging.CRITICAL,
-    "halt": logging.CRITICAL,
+    "dropped": logging.WARNING,
+    "evidence": logging.WARNING,
+    "guard_refused": logging.WARNING,
+    "shed": logging.WARNING,
+    "unknown_letter": logging.WARNING,
 }
 """The level of each kind of note; what is not listed is INFO."""
 

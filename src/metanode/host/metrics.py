@@ -2,7 +2,7 @@
 
 import resource
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +21,10 @@ class Fold:
     """What one kind of note does: fields that set gauges, fields that add to counters, fields that are observed (in
     milliseconds if the field ends in `_ms`), and the field whose value is the label of a counter."""
 
-    gauges: Mapping[str, str]
-    counters: Mapping[str, str]
-    histograms: Mapping[str, str]
-    labels: Mapping[str, str]
+    gauges: Mapping[str, str] = field(default_factory=dict)
+    counters: Mapping[str, str] = field(default_factory=dict)
+    histograms: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 FOLDS: Final[Mapping[str, Fold]] = {
@@ -32,18 +32,17 @@ FOLDS: Final[Mapping[str, Fold]] = {
         gauges={"height": "metanode_height", "round": "metanode_round"},
         counters={"transactions": "metanode_transactions", "bytes": "metanode_block_bytes"},
         histograms={"age_ms": "metanode_final_seconds", "transactions": "metanode_block_transactions"},
-        labels={},
     ),
-    "blame": Fold(gauges={}, counters={}, histograms={}, labels={"reason": "metanode_blamed"}),
-    "block_refused": Fold(gauges={}, counters={}, histograms={}, labels={"reason": "metanode_blocks_refused"}),
-    "pool": Fold(
-        gauges={"count": "metanode_pool_transactions", "bytes": "metanode_pool_bytes"},
-        counters={},
-        histograms={},
-        labels={},
-    ),
-    "peers": Fold(gauges={"count": "metanode_peers"}, counters={}, histograms={}, labels={}),
-    "sync": Fold(gauges={"target": "metanode_sync_target"}, counters={}, histograms={}, labels={}),
+    "behind": Fold(gauges={"height": "metanode_sync_target"}),
+    "peer_up": Fold(gauges={"peers": "metanode_peers"}),
+    "peer_down": Fold(gauges={"peers": "metanode_peers"}),
+    "evicted": Fold(counters={"count": "metanode_pool_evicted"}),
+    "shed": Fold(counters={"count": "metanode_pool_shed"}),
+    "dropped": Fold(counters={"count": "metanode_letters_dropped"}),
+    "blame": Fold(labels={"reason": "metanode_blamed"}),
+    "block_refused": Fold(labels={"reason": "metanode_blocks_refused"}),
+    "guard_refused": Fold(labels={"reason": "metanode_signatures_refused"}),
+    "evidence": Fold(labels={"kind": "metanode_evidence"}),
 }
 """The whole table: which note moves which metric."""
 
@@ -54,12 +53,15 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "metanode_block_bytes": "Bytes of transactions in final blocks.",
     "metanode_final_seconds": "From the timestamp of a block to its finality here.",
     "metanode_block_transactions": "Transactions a block.",
+    "metanode_sync_target": "Highest height of others when this node last found itself behind.",
+    "metanode_peers": "Connected peers.",
+    "metanode_pool_evicted": "Transactions that left the pool without a block.",
+    "metanode_pool_shed": "Transactions of peers not taken for want of room.",
+    "metanode_letters_dropped": "Messages to slow peers that were dropped.",
     "metanode_blamed": "Messages of peers that broke a rule, by refusal.",
     "metanode_blocks_refused": "Proposed blocks judged unfit, by refusal.",
-    "metanode_pool_transactions": "Transactions waiting.",
-    "metanode_pool_bytes": "Bytes of transactions waiting.",
-    "metanode_peers": "Connected peers.",
-    "metanode_sync_target": "Height that a node behind is catching up to.",
+    "metanode_signatures_refused": "Votes that the sign guard refused, by reason.",
+    "metanode_evidence": "Proofs of guilt found, by kind.",
 }
 
 
@@ -88,11 +90,13 @@ class Metrics:
 
     def _declare(self, fold: Fold) -> None:
         for name in fold.gauges.values():
+            if name in self._gauges:
+                continue
             self._gauges[name] = Gauge(name, _MEANINGS[name], registry=self._registry)
         for name in fold.counters.values():
             self._counters[name] = Counter(name, _MEANINGS[name], registry=self._registry)
-        for field, name in fold.histograms.items():
-            self._histograms[name] = self._histogram(name, _MEANINGS[name], _SECONDS if _is_ms(field) else _COUNTS)
+        for key, name in fold.histograms.items():
+            self._histograms[name] = self._histogram(name, _MEANINGS[name], _SECONDS if _is_ms(key) else _COUNTS)
         for name in fold.labels.values():
             self._labelled[name] = self._labelled_counter(name, _MEANINGS[name])
 
@@ -108,17 +112,17 @@ class Metrics:
         fold = FOLDS.get(note.kind)
         if fold is None:
             return
-        for field, value in note.fields.items():
+        for key, value in note.fields.items():
             if isinstance(value, str):
-                if (name := fold.labels.get(field)) is not None:
+                if (name := fold.labels.get(key)) is not None:
                     self._labelled[name].labels(self._label(name, value)).inc()
                 continue
-            if (name := fold.gauges.get(field)) is not None:
+            if (name := fold.gauges.get(key)) is not None:
                 self._gauges[name].set(value)
-            if (name := fold.counters.get(field)) is not None:
+            if (name := fold.counters.get(key)) is not None:
                 self._counters[name].inc(max(0, value))
-            if (name := fold.histograms.get(field)) is not None:
-                self._histograms[name].observe(value / 1000 if _is_ms(field) else value)
+            if (name := fold.histograms.get(key)) is not None:
+                self._histograms[name].observe(value / 1000 if _is_ms(key) else value)
 
     def journalled(self, seconds: float) -> None:
         """The journal took so long."""
@@ -160,8 +164,8 @@ class Metrics:
         return value
 
 
-def _is_ms(field: str) -> bool:
-    return field.endswith("_ms")
+def _is_ms(key: str) -> bool:
+    return key.endswith("_ms")
 
 
 def resident_bytes() -> int:

@@ -8,8 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
+from metanode.api.methods import Scope
 from metanode.host.disk import read_file
 from metanode.host.fault import Fault, FaultReason
+from metanode.host.http_settings import PortSettings, Token
+from metanode.primitives.refusal import Rejected
 
 SETTINGS_BYTES_MAX: Final = 1 << 20
 """A settings file is a page; this is a mistake."""
@@ -57,17 +60,18 @@ class NetworkSettings:
 class HttpSettings:
     """The public port: JSON-RPC, REST, subscriptions, health, metrics."""
 
-    listen: str = _key("address:port of the public port; empty for none", default="127.0.0.1:26600")
-    token_file: str = _key("file with one bearer token a line; empty lets everybody read and submit", default="")
-    request_bytes_max: int = _key("largest request body, bytes", default=4 << 20, least=1024, greatest=64 << 20)
-    requests_window_max: int = _key(
-        "requests of one address in a window of a second", default=2_000, least=1, greatest=1_000_000
-    )
-    batch_max: int = _key(
-        "calls in one JSON-RPC batch, transactions in one submission", default=1_000, least=1, greatest=10_000
-    )
-    subscribers_max: int = _key("open event streams", default=256, least=0, greatest=10_000)
-    allowed_origins: tuple[str, ...] = _key("web origins that browsers may call from (CORS)", default=())
+    listen: str = _key("IP address:port of the public port", default="127.0.0.1:26600")
+    tokens: tuple[str, ...] = _key("`name scopes sha256`: bearer tokens; needed beyond loopback", default=())
+    hosts: tuple[str, ...] = _key("names this node answers for, beside localhost and IP addresses", default=())
+    origins: tuple[str, ...] = _key("web sites whose pages may call (CORS)", default=())
+    tls_certificate: str = _key("PEM file of the certificate; empty for plain HTTP", default="")
+    tls_key: str = _key("PEM file of its key", default="")
+    body_bytes_max: int = _key("largest request body, bytes", default=8 << 20, least=1024, greatest=64 << 20)
+    connections_max: int = _key("open connections", default=512, least=1, greatest=100_000)
+    connections_per_address_max: int = _key("of one address", default=256, least=1, greatest=100_000)
+    streams_max: int = _key("open event streams", default=128, least=1, greatest=10_000)
+    rate_per_second: int = _key("requests of one address or token a second", default=2_000, least=1, greatest=1_000_000)
+    rate_burst: int = _key("requests at once before that rate counts", default=4_000, least=1, greatest=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +288,43 @@ def _value(value: Any, key: Field[Any], where: str, name: str) -> Any:
     if isinstance(value, str) and value.isprintable():
         return value
     raise _wrong(where, name, value, "a printable text", "write it in quotes")
+
+
+def port_settings(http: HttpSettings, *, development: bool, version: str) -> PortSettings:
+    """What the public port is opened with. `development`: what genesis says. Raises `Fault` naming the key."""
+    address, port = read_address(http.listen, "http.listen")
+    try:
+        return PortSettings(
+            address=address,
+            port=port,
+            tokens=tuple(_token(text) for text in http.tokens),
+            hosts=http.hosts,
+            origins=http.origins,
+            development=development,
+            body_bytes_max=http.body_bytes_max,
+            connections_max=http.connections_max,
+            connections_per_address_max=http.connections_per_address_max,
+            streams_max=http.streams_max,
+            rate_per_second=http.rate_per_second,
+            rate_burst=http.rate_burst,
+            tls_certificate=http.tls_certificate,
+            tls_key=http.tls_key,
+            version=version,
+        )
+    except Rejected as rejected:
+        fix = "listen on 127.0.0.1, or add http.tokens; see docs/settings.md"
+        raise Fault(FaultReason.SETTINGS_WRONG_VALUE, str(rejected), fix) from rejected
+
+
+def _token(text: str) -> Token:
+    """A token of `name scopes sha256`, scopes joined by commas."""
+    name, _, rest = text.partition(" ")
+    scopes, _, digest = rest.partition(" ")
+    known = tuple(str(scope) for scope in Scope)
+    if not scopes or any(scope not in known for scope in scopes.split(",")):
+        due = "`name scopes sha256`"
+        raise _wrong("settings", "http.tokens", name, due, f"scopes are {', '.join(known)}, joined by commas")
+    return Token(name, digest, tuple(Scope(scope) for scope in scopes.split(",")))
 
 
 def read_address(text: str, key: str) -> tuple[str, int]:

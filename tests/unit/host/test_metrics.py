@@ -1,3 +1,8 @@
+import re
+from pathlib import Path
+
+import metanode.node
+from metanode.host.logs import NOTE_LEVELS
 from metanode.host.metrics import FOLDS, KINDS_MAX, Metrics, resident_bytes
 from metanode.node.effects import Note
 
@@ -61,6 +66,16 @@ def test_every_fold_has_metrics_that_are_rendered():
     for fold in FOLDS.values():
         for name in (*fold.gauges.values(), *fold.counters.values(), *fold.histograms.values(), *fold.labels.values()):
             assert f"# TYPE {name}" in text
+
+
+def test_the_tables_know_only_notes_that_the_node_writes():
+    source = Path(metanode.node.__file__).parent
+    written = {
+        kind
+        for path in source.rglob("*.py")
+        for kind in re.findall(r'note\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert sorted({*FOLDS, *NOTE_LEVELS} - written) == []
 
 
 def test_two_nodes_in_one_process_do_not_share_numbers():

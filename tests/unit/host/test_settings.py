@@ -2,7 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from metanode.api.methods import Scope
 from metanode.host.fault import Fault, FaultReason
+from metanode.host.http_settings import PortSettings, Token
 from metanode.host.settings import (
     HttpSettings,
     LogFormat,
@@ -12,6 +14,7 @@ from metanode.host.settings import (
     Settings,
     dump_settings,
     load_settings,
+    port_settings,
     read_address,
     read_key,
     read_peer,
@@ -42,7 +45,7 @@ def test_what_is_written_is_taken():
     peers = ["a", "b"]
     discovery = false
     [http]
-    batch_max = 7
+    streams_max = 7
     [log]
     level = "debug"
     format = "json"
@@ -50,7 +53,7 @@ def test_what_is_written_is_taken():
     assert read_settings(text, "node.toml") == Settings(
         name="north",
         network=NetworkSettings(listen="0.0.0.0:1", peers=("a", "b"), discovery=False),
-        http=HttpSettings(batch_max=7),
+        http=HttpSettings(streams_max=7),
         log=LogSettings(level=LogLevel.DEBUG, format=LogFormat.JSON),
     )
 
@@ -125,6 +128,38 @@ def test_addresses_and_peers():
     for wrong in ("", "zz" * 32, "ab"):
         with pytest.raises(Fault, match="64 hexadecimal digits"):
             read_key(wrong, "network.observers")
+
+
+def test_the_public_port_gets_its_settings():
+    digest = "ab" * 32
+    http = HttpSettings(listen="0.0.0.0:80", tokens=(f"ci read,submit {digest}",), hosts=("node.example",))
+    assert port_settings(http, development=True, version="1") == PortSettings(
+        address="0.0.0.0",
+        port=80,
+        tokens=(Token("ci", digest, (Scope.READ, Scope.SUBMIT)),),
+        hosts=("node.example",),
+        development=True,
+        version="1",
+    )
+    assert port_settings(HttpSettings(), development=False, version="0.0.0") == PortSettings()
+
+
+@pytest.mark.parametrize(
+    "http",
+    [
+        HttpSettings(listen="0.0.0.0:80"),
+        HttpSettings(listen="example:80"),
+        HttpSettings(listen="80"),
+        HttpSettings(tokens=("ci",)),
+        HttpSettings(tokens=("ci everything " + "ab" * 32,)),
+        HttpSettings(tokens=("ci read short",)),
+        HttpSettings(tls_key="key.pem"),
+    ],
+)
+def test_a_public_port_that_would_be_unsafe_is_not_opened(http):
+    with pytest.raises(Fault) as caught:
+        port_settings(http, development=False, version="1")
+    assert caught.value.reason is FaultReason.SETTINGS_WRONG_VALUE
 
 
 def test_the_page_of_the_docs_is_made_from_the_settings():
