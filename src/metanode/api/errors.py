@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from metanode.api.exits import ExitStatus
+from metanode.api.exits import ExitStatus, Explanation
+from metanode.api.ledger_codes import CODES, REFUSED, ROOMS
 from metanode.primitives.refusal import Refusal
 
 
@@ -94,17 +95,6 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorForm
 
 
-class Explanation(msgspec.Struct, frozen=True, gc=False):
-    """What a code means for a caller. `rpc_code` is JSON-RPC's number, `rule` the rule that was broken."""
-
-    exit: ExitStatus
-    http_status: int
-    rpc_code: int
-    rule: str
-    fix: str
-    retryable: bool = False
-
-
 _E: Final = ExitStatus
 
 EXPLANATIONS: Final[dict[str, Explanation]] = {
@@ -176,70 +166,11 @@ EXPLANATIONS: Final[dict[str, Explanation]] = {
 }
 """HTTP-2. Every code of this room. Codes of other rooms are explained by `explain`."""
 
-_REFUSED: Final = Explanation(_E.USAGE, 422, -32010, "HTTP-2", "correct what the message names, sign again and submit")
-
-_ENDINGS: Final[tuple[tuple[tuple[str, ...], Explanation], ...]] = (
-    (
-        ("insufficient", "insufficient-funds", "fee-not-covered", "unaffordable", "overdrawn"),
-        Explanation(
-            _E.INSUFFICIENT, 422, -32010, "LEDGER-T5", "lower the amount or the fee, or fund the account first"
-        ),
-    ),
-    (
-        ("expired",),
-        Explanation(_E.EXPIRED, 422, -32010, "LEDGER-T5", "sign again with a later expires_ms", retryable=True),
-    ),
-    (
-        ("expires-too-late",),
-        Explanation(_E.USAGE, 422, -32010, "LEDGER-T5", "choose an expires_ms within expiry_max_ms"),
-    ),
-    (
-        (
-            "wrong-nonce",
-            "nonce-used",
-            "nonce-gap",
-            "nonce-too-low",
-            "nonce-too-far",
-            "duplicate",
-            "replacement-too-cheap",
-        ),
-        Explanation(_E.CONFLICT, 409, -32003, "LEDGER-T5", "ask account.get for the lane's next nonce and sign again"),
-    ),
-    (
-        ("full", "pool-full", "sender-full", "too-many"),
-        Explanation(_E.NETWORK, 503, -32021, "POOL-1", "wait, or offer a higher fee", retryable=True),
-    ),
-    (
-        ("not-allowed", "not-minter", "not-issuer", "not-operator", "not-validator", "missing-role", "unauthorized"),
-        Explanation(_E.NOT_ALLOWED, 403, -32002, "LEDGER-T5", "sign with an account that has the right"),
-    ),
-    (
-        ("unknown", "not-found", "no-such-coin", "no-such-proposal", "unknown-coin", "unknown-account"),
-        Explanation(_E.NOT_FOUND, 404, -32001, "LEDGER-T5", "check the name"),
-    ),
-)
-"""HTTP-2. Codes of the ledger and the pool by the last part of their name."""
-
-_ROOMS: Final[dict[str, Explanation]] = {
-    "codec": Explanation(_E.USAGE, 422, -32010, "BYTES-1", "encode canonically: bpi or metanode.client does"),
-    "light": Explanation(_E.INVALID_PROOF, 422, -32010, "LIGHT-1", "do not trust this file; get it from another node"),
-    "bls": Explanation(_E.INVALID_PROOF, 422, -32010, "BLS-B5", "do not trust this file; get it from another node"),
-    "commit": Explanation(_E.INVALID_PROOF, 422, -32010, "BLS-B5", "do not trust this file; get it from another node"),
-    "genesis": Explanation(_E.CONFIGURATION, 422, -32010, "GEN-3", "correct the genesis: bpi genesis check"),
-    "parameter": Explanation(_E.CONFIGURATION, 422, -32010, "GEN-2", "choose a value in the parameter's range"),
-    "settings": Explanation(_E.CONFIGURATION, 422, -32010, "HTTP-7", "correct the settings file"),
-}
-
 
 def explain(code: str) -> Explanation:
-    """HTTP-2. What any stable code means: by itself, by its room, by its ending, else a refused transaction."""
-    exact = EXPLANATIONS.get(code)
-    if exact is not None:
-        return exact
-    room, _, ending = code.partition(".")
-    if room in _ROOMS:
-        return _ROOMS[room]
-    return next((explanation for endings, explanation in _ENDINGS if ending in endings), _REFUSED)
+    """HTTP-2. What any stable code means: by itself, by its room, else a refused transaction."""
+    exact = EXPLANATIONS.get(code) or CODES.get(code)
+    return exact or ROOMS.get(code.partition(".")[0], REFUSED)
 
 
 def error_form(error: ApiError) -> ErrorForm:

@@ -1,4 +1,4 @@
-"""Calls, actions and events as plain objects, for JSON and for people: the same for the server and for offline files."""
+"""Calls, actions and events as plain objects, for JSON and for people: the same on a node and for offline files."""
 
 from typing import Final
 
@@ -30,7 +30,7 @@ def _shown(value: object, name: str) -> object:
 
 
 def plain(record: Wire) -> Plain:
-    """HTTP-18. `type` is the record's tag; bytes are hexadecimal, addresses bech32m, amounts decimal text."""
+    """`type` is the record's tag; bytes are hexadecimal, addresses bech32m, amounts decimal text."""
     tag = record.__struct_config__.tag
     fields = {name: _shown(getattr(record, name), name) for name in record.__struct_fields__}
     return {"type": tag, **fields} if isinstance(tag, str) else fields

@@ -1,8 +1,8 @@
 """What a transaction asks for, as one sentence: shown before it is signed, and wherever it is shown again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, assert_never
 
 from metanode.records.address import ADDRESS_BYTES, show_address
 from metanode.records.amount import AMOUNT_BYTES_MAX
@@ -26,16 +26,19 @@ from metanode.records.calls import (
 )
 from metanode.records.transaction import Transaction
 
+DECIMALS_SHOWN_MAX: Final = 38
+"""An amount has no more digits; a definition that says more is shown without a point, and refused by the ledger."""
+
 
 @dataclass(frozen=True, slots=True)
 class Glossary:
-    """What makes sentences readable: names of accounts by address, decimals by coin, the coin fees are paid in.
+    """What makes sentences readable: names of accounts by address, decimals of a coin, the coin fees are paid in.
 
     What it does not know is shown as it is on the wire: addresses as bech32m, amounts in smallest units.
     """
 
     names: Mapping[bytes, str] = field(default_factory=dict)
-    decimals: Mapping[str, int] = field(default_factory=dict)
+    decimals: Callable[[str], int | None] = lambda _coin: None
     fee_coin: str = ""
 
     def who(self, address: bytes) -> str:
@@ -48,12 +51,14 @@ class Glossary:
         """An amount of a coin, with its point where the decimals are known."""
         if len(data) > AMOUNT_BYTES_MAX:
             return f"a malformed amount of {coin}"
-        units = int.from_bytes(data, "big")
-        if coin not in self.decimals:
-            return f"{units} units of {coin}"
-        decimals = self.decimals[coin]
-        whole, part = divmod(units, 10**decimals)
-        return f"{whole}.{part:0{decimals}} {coin}" if decimals else f"{whole} {coin}"
+        return _with_point(int.from_bytes(data, "big"), self.decimals(coin), coin)
+
+
+def _with_point(units: int, decimals: int | None, coin: str) -> str:
+    if decimals is None:
+        return f"{units} units of {coin}"
+    whole, part = divmod(units, 10**decimals)
+    return f"{whole}.{part:0{decimals}} {coin}" if decimals else f"{whole} {coin}"
 
 
 def action_sentence(action: Action, glossary: Glossary) -> str:
@@ -83,8 +88,8 @@ def call_sentence(call: Call, glossary: Glossary) -> str:
         case AccountsRevokeRole(account=account, role=role):
             return f"takes the role {role} from {glossary.who(account)}"
         case CoinDefine(coin=coin, decimals=decimals, supply_max=supply_max, minters=minters):
-            scale = Glossary(decimals={coin: decimals} if 0 <= decimals <= 38 else {})
-            most = f"at most {scale.amount(supply_max, coin)}" if supply_max else "without a maximum"
+            shown = Glossary(decimals=lambda _coin: decimals if 0 <= decimals <= DECIMALS_SHOWN_MAX else None)
+            most = f"at most {shown.amount(supply_max, coin)}" if supply_max else "without a maximum"
             by = ", ".join(glossary.who(minter) for minter in minters) or "nobody"
             return f"defines the coin {coin} with {decimals} decimals, {most}, to be minted by {by}"
         case CoinMint(coin=coin, to=to, amount=amount):
@@ -102,7 +107,7 @@ def call_sentence(call: Call, glossary: Glossary) -> str:
 
 
 def transaction_sentence(transaction: Transaction, glossary: Glossary) -> str:
-    """LEDGER-T4. The whole transaction as one sentence: every call, and the fee. Nothing that is signed is left out."""
+    """The whole transaction as one sentence: every call, and the fee. Nothing that is signed is left out."""
     calls = "; ".join(call_sentence(call, glossary) for call in transaction.calls) or "asks for nothing"
     fee = f", for a fee of {glossary.amount(transaction.fee, glossary.fee_coin or 'the fee coin')}"
     memo = f", with the memo {transaction.memo!r}" if transaction.memo else ""
