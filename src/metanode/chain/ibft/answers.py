@@ -6,7 +6,7 @@ from typing import Final
 from metanode.chain.guard import LastWord
 from metanode.chain.ibft.events import NO_SEAT, Decide, Effect, SendTo
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange, Wanted
-from metanode.primitives.names import Seat
+from metanode.primitives.names import NO_HASH, Seat
 from metanode.records.proposal import ProposalContent
 
 DECIDED_RESENDS_MAX: Final = 16
@@ -65,6 +65,8 @@ class Answers:
 
     def to_wanted(self, message: Wanted, origin: Seat, contents: dict[bytes, ProposalContent]) -> list[Effect]:
         """IBFT-C1. A content for the seat that asks, if we hold it: of this height, or the one decided last."""
+        if message.header_hash == NO_HASH:
+            return self._to_observer(message.height, origin)
         content = contents.get(message.header_hash)
         decision = self.decision
         if content is None and decision is not None and decision.commit.header_hash == message.header_hash:
@@ -76,6 +78,15 @@ class Answers:
             return []
         said.contents += 1
         return [SendTo(origin, Content(height=message.height, content=content))]
+
+    def _to_observer(self, height: int, origin: Seat) -> list[Effect]:
+        """IBFT-V5. Who only watches asks what was decided."""
+        said, decision = self._said.setdefault(origin, _Said()), self.decision
+        unknown = decision is None or decision.commit.height < height
+        if decision is None or unknown or origin == NO_SEAT or said.decided >= DECIDED_RESENDS_MAX:
+            return []
+        said.decided += 1
+        return [SendTo(origin, decision)]
 
     def to_asked(self, word: LastWord, origin: Seat) -> list[Effect]:
         """GUARD-8. What we heard of a key, for whoever starts with it; as often as contents, and as small as a vote."""

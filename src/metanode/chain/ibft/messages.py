@@ -38,7 +38,7 @@ class Decided(Wire, tag="decided/1"):
 
 
 class Wanted(Wire, tag="wanted/1"):
-    """A seat asks for the content of a header that was prepared or committed without it."""
+    """A seat asks for the content of a header that was prepared or committed without it; zeros: for the decision."""
 
     height: int
     header_hash: bytes

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from metanode.chain.ibft.events import Broadcast, CancelTimer, Journal, SendTo, SetTimer
+from metanode.chain.ibft.events import NO_SEAT, Broadcast, CancelTimer, Journal, SendTo, SetTimer
 from metanode.chain.ibft.journal import Moved, Record, Spoke
 from metanode.chain.ibft.messages import Proposal, RoundChange, Wanted
 from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX, HeightState
@@ -90,10 +90,20 @@ def resend(state: HeightState) -> None:
     """IBFT-V4. Our latest ROUND-CHANGE, PREPARE and COMMIT again; the proposal only to those who did not prepare it."""
     state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
     state.out.append(SetTimer(state.resend_timer, resend_ms(state)))
-    if not state.settled:
+    if state.seat == NO_SEAT:
+        _ask_decision(state)
+    elif not state.settled:
         speak_again(state)
     for header_hash, seats in state.wanted.items():
         ask_next(state, header_hash, seats)
+
+
+def _ask_decision(state: HeightState) -> None:
+    """IBFT-V5. An observer sends no ROUND-CHANGE that could be answered: it asks one seat after another."""
+    seat = Seat(state.asks % len(state.validators))
+    state.asks += 1
+    if state.certified is None:
+        state.out.append(SendTo(seat, Wanted(height=state.height, header_hash=NO_HASH)))
 
 
 def speak_again(state: HeightState) -> None:

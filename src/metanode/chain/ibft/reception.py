@@ -16,7 +16,7 @@ from metanode.chain.ibft.leading import on_round_change, propose
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange
 from metanode.chain.ibft.rules import IbftRefusal, check_ballot, check_proposal, check_round_change
 from metanode.chain.ibft.state import HeightState
-from metanode.chain.ibft.voting import accept, certify, decide, hold, on_ballot, on_proposal, try_prepare
+from metanode.chain.ibft.voting import accept, certify, decide, hold, is_carried, on_ballot, on_proposal, try_prepare
 from metanode.primitives.names import Hash, Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.commit import BlsCommit
@@ -203,7 +203,7 @@ def enter_content(state: HeightState, message: Content, origin: Seat) -> None:
     header_hash = check_content(message.content).hash
     if header_hash not in state.wanted:
         raise Rejected(IbftRefusal.UNWANTED, "a content that nobody asked for")
-    hold(state, message.content, Hash(header_hash), origin, reproposed=True)
+    hold(state, message.content, Hash(header_hash), origin, reproposed=is_carried(state, header_hash))
     go_on(state)
 
 

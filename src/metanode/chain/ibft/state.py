@@ -79,7 +79,7 @@ class HeightState:
     contents: dict[bytes, ProposalContent] = field(default_factory=dict)
     held: dict[bytes, bool] = field(default_factory=dict)
     valid: dict[bytes, bool] = field(default_factory=dict)
-    validating: dict[bytes, bool] = field(default_factory=dict)
+    validating: dict[bytes, tuple[bool, Seat]] = field(default_factory=dict)
     wanted: dict[bytes, list[Seat]] = field(default_factory=dict)
 
     lead: Lead | None = None
@@ -97,6 +97,7 @@ class HeightState:
     shares: dict[tuple[int, int, bytes], ShareBuffer] = field(default_factory=dict)
     asked: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
     suspects: dict[Seat, bool] = field(default_factory=dict)
+    asks: int = 0
     round_timer: str = ""
     resend_timer: str = ""
 

@@ -17,6 +17,7 @@ from metanode.chain.ibft.messages import Ballot, Proposal
 from metanode.chain.ibft.moves import journal, move, start_timers, stop_timers, want
 from metanode.chain.ibft.rules import IbftRefusal
 from metanode.chain.ibft.state import HeightState, Recorded
+from metanode.primitives.bitmap import decode as decode_bitmap
 from metanode.primitives.bitmap import encode as encode_bitmap
 from metanode.primitives.names import NO_HASH, Hash, Round, Seat
 from metanode.records.commit import PREPARED_BY_AGGREGATE, PREPARED_BY_ENVELOPES, BlsCommit, PreparedCertificate
@@ -54,27 +55,49 @@ def hold(state: HeightState, content: ProposalContent, header_hash: Hash, source
     state.wanted.pop(header_hash, None)
     if header_hash in state.valid or header_hash in state.validating:
         return
-    state.validating[header_hash] = reproposed
+    state.validating[header_hash] = (reproposed, source)
     state.out.append(Validate(content, header_hash, state.height, state.round, source, reproposed))
 
 
 def on_validated(state: HeightState, event: Validated) -> None:
     """A verdict. A block that was judged by its time while a quorum prepared it is judged once more, without."""
     header_hash = event.header_hash
-    carried = state.validating.pop(header_hash, True)
+    carried, source = state.validating.pop(header_hash, (True, NO_SEAT))
     if event.valid:
         state.valid[header_hash] = True
         return
     content = state.contents.pop(header_hash, None)
-    certified = state.certified is not None and state.certified.header_hash == header_hash
-    if content is not None and certified and not carried and not event.foreign:
-        hold(state, content, header_hash, NO_SEAT, reproposed=True)
-    elif certified and event.foreign:
-        want(state, header_hash, _committers(state, header_hash))
-    elif certified:
-        state.out.append(Diverged(state.height, header_hash, event.refusal))
-    else:
+    commit = state.certified
+    if event.foreign and source not in (state.seat, NO_SEAT):
+        state.out.append(Blame(source, IbftRefusal.UNFIT_BLOCK, event.refusal))
+        _want_elsewhere(state, header_hash, source)
+    elif commit is None or commit.header_hash != header_hash:
         _turn_down(state, header_hash, event.refusal)
+    elif content is not None and not carried:
+        hold(state, content, header_hash, NO_SEAT, reproposed=True)
+    else:
+        state.out.append(Diverged(state.height, header_hash, event.refusal))
+
+
+def _want_elsewhere(state: HeightState, header_hash: Hash, source: Seat) -> None:
+    """The sections were not the header's: whoever delivered them lied, and another seat may hold the right ones."""
+    if state.candidate is not None and state.candidate.vote.header_hash == header_hash:
+        first = [Seat(state.candidate.vote.seat)]
+    else:
+        first = []
+    others = [Seat(s) for s in range(len(state.validators)) if s != source and s not in first]
+    want(state, header_hash, [s for s in first if s != source] + others)
+
+
+def is_carried(state: HeightState, header_hash: bytes) -> bool:
+    """Whether a quorum is known to have prepared this block, so that its time is not judged again."""
+    shown = [c.header_hash for c in (state.certified, state.prepared) if c is not None]
+    candidate, lead = state.candidate, state.lead
+    if candidate is not None and candidate.justification.certificates:
+        shown.append(candidate.vote.header_hash)
+    if lead is not None and lead.justification.certificates:
+        shown.append(lead.header_hash)
+    return header_hash in shown
 
 
 def _turn_down(state: HeightState, header_hash: Hash, refusal: str) -> None:
@@ -89,12 +112,6 @@ def _turn_down(state: HeightState, header_hash: Hash, refusal: str) -> None:
         else:
             lead.header_hash = NO_HASH
             state.out.append(Blame(state.seat, IbftRefusal.UNFIT_BLOCK, refusal))
-
-
-def _committers(state: HeightState, header_hash: bytes) -> list[Seat]:
-    """Who committed to a value, in whatever round: each honest one of them holds it."""
-    tables = [table for (kind, _), table in state.votes.items() if kind == VoteKind.COMMIT]
-    return sorted({seat: True for t in tables for seat, vote in t.items() if vote.header_hash == header_hash})
 
 
 def accept(state: HeightState) -> None:
@@ -233,7 +250,13 @@ def certify(state: HeightState, commit: BlsCommit, sources: list[Seat]) -> None:
         hold(state, content, header_hash, NO_SEAT, reproposed=True)
         decide(state)
         return
-    want(state, header_hash, sources + [s for s in _committers(state, header_hash) if s not in sources])
+    _want_of_signers(state, commit, sources)
+
+
+def _want_of_signers(state: HeightState, commit: BlsCommit, sources: list[Seat]) -> None:
+    """Who committed was prepared, and holds the block."""
+    signers = decode_bitmap(commit.validator_bitmap, len(state.validators))
+    want(state, commit.header_hash, sources + [Seat(s) for s in signers if s not in sources])
 
 
 def decide(state: HeightState) -> None:

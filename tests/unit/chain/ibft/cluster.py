@@ -167,7 +167,15 @@ class Cluster:
             case ibft.Decide(height=height):
                 assert height not in player.decided, "decided twice"
                 player.decided[height] = effect
-            case ibft.Diverged() | ibft.Improved() | ibft.Accuse() | ibft.Blame() | ibft.Behind() | ibft.Keep():
+            case (
+                ibft.Diverged()
+                | ibft.Improved()
+                | ibft.Accuse()
+                | ibft.Blame()
+                | ibft.Behind()
+                | ibft.Keep()
+                | ibft.VotesFrom()
+            ):
                 pass
             case _:
                 assert_never(effect)
