@@ -1,0 +1,87 @@
+"""One table from the methods of the API to who answers them; the door where a refusal becomes an answer."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from metanode.api import methods
+from metanode.api.errors import ApiError, ApiRefusal
+from metanode.api.shapes import Answer
+from metanode.chain.mempool import Mempool, Submitted
+from metanode.node import effects as out
+from metanode.node.desk import Desk
+from metanode.node.requests.accounts import account_get, account_list
+from metanode.node.requests.blocks import block_export, block_get, block_list
+from metanode.node.requests.coins import coin_get, coin_list
+from metanode.node.requests.event_pages import event_list
+from metanode.node.requests.evidence import evidence_list
+from metanode.node.requests.exports import receipt_export
+from metanode.node.requests.faults import fault_clear, fault_set
+from metanode.node.requests.governance import governance_get, governance_list
+from metanode.node.requests.headers import header_list
+from metanode.node.requests.peers import peer_list
+from metanode.node.requests.proofs import state_prove
+from metanode.node.requests.receipts import receipt_get, receipt_list
+from metanode.node.requests.status import genesis_get, mempool_status, node_status, parameters_get
+from metanode.node.requests.transactions import transaction_get, transaction_show
+from metanode.node.requests.validators import validator_get, validator_list
+from metanode.primitives.refusal import Rejected
+
+OF_DESK: Final[dict[str, Callable[[Desk, Any], Answer]]] = {
+    methods.GENESIS_GET.name: genesis_get,
+    methods.BLOCK_GET.name: block_get,
+    methods.BLOCK_LIST.name: block_list,
+    methods.BLOCK_EXPORT.name: block_export,
+    methods.HEADER_LIST.name: header_list,
+    methods.VALIDATOR_LIST.name: validator_list,
+    methods.VALIDATOR_GET.name: validator_get,
+    methods.PARAMETERS_GET.name: parameters_get,
+    methods.ACCOUNT_LIST.name: account_list,
+    methods.COIN_GET.name: coin_get,
+    methods.COIN_LIST.name: coin_list,
+    methods.RECEIPT_GET.name: receipt_get,
+    methods.RECEIPT_LIST.name: receipt_list,
+    methods.RECEIPT_EXPORT.name: receipt_export,
+    methods.STATE_PROVE.name: state_prove,
+    methods.EVENT_LIST.name: event_list,
+    methods.GOVERNANCE_LIST.name: governance_list,
+    methods.GOVERNANCE_GET.name: governance_get,
+    methods.PEER_LIST.name: peer_list,
+    methods.EVIDENCE_LIST.name: evidence_list,
+    methods.FAULT_SET.name: fault_set,
+    methods.FAULT_CLEAR.name: fault_clear,
+}
+"""Methods answered out of the desk alone."""
+OF_POOL: Final[dict[str, Callable[[Desk, Mempool, Any], Answer]]] = {
+    methods.NODE_STATUS.name: node_status,
+    methods.MEMPOOL_STATUS.name: mempool_status,
+    methods.ACCOUNT_GET.name: account_get,
+    methods.TRANSACTION_GET.name: transaction_get,
+    methods.TRANSACTION_SHOW.name: transaction_show,
+}
+"""Methods that also look into the pool."""
+
+
+def answer(desk: Desk, pool: Mempool, request: int, method: str, arguments: Any) -> None:
+    """HTTP-3. Answer one question; every refusal becomes an `ApiError`. Whole answers, at once, bounded by a page."""
+    desk.emit(out.Answer(request, _answer(desk, pool, method, arguments)))
+
+
+def _answer(desk: Desk, pool: Mempool, method: str, arguments: Any) -> Answer | ApiError:
+    if not desk.booted and method != methods.NODE_STATUS.name:
+        return ApiError(ApiRefusal.NOT_READY, "the node is still recovering")
+    try:
+        if method in OF_POOL:
+            return OF_POOL[method](desk, pool, arguments)
+        if method in OF_DESK:
+            return OF_DESK[method](desk, arguments)
+    except Rejected as rejected:
+        return ApiError(rejected.reason.value, rejected.detail)
+    return ApiError(ApiRefusal.UNKNOWN_METHOD, f"the node does not answer {method[:80]!r}")
+
+
+def submit(desk: Desk, request: int, transactions: tuple[bytes, ...]) -> None:
+    """HTTP-14. Signed transactions for the pool, whose outcome answers the request."""
+    if desk.booted:
+        desk.tell("pool", Submitted(desk.now_ms, request, transactions))
+    else:
+        desk.emit(out.Answer(request, ApiError(ApiRefusal.NOT_READY, "the node is still recovering")))
