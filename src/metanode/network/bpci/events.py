@@ -138,11 +138,12 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class PeerUp:
-    """A peer can be spoken to. After a replacement of links it follows a `PeerDown`."""
+    """A peer can be spoken to. After a replacement of links it follows a `PeerDown`. `role`: what the registry says."""
 
     peer: bytes
     link: int
     outbound: bool
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -289,7 +289,7 @@ class Bpci:
             self._end(old, LinkEnd.REPLACED)
         session.up = True
         self._peers[session.peer] = link
-        self._effects.append(PeerUp(session.peer, link.number, link.outbound))
+        self._effects.append(PeerUp(session.peer, link.number, link.outbound, self._admissions.role(session.peer)))
         return True
 
     def _resume(self, token: int, result: Result) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from metanode.network.bpci.events import AllowedPeer
+from metanode.network.bpci.events import AllowedPeer, Role
 from metanode.network.bpci.handshake import CLOCK_SKEW_MS
 from metanode.network.bpci.refusals import BpciRefusal
 from metanode.primitives.refusal import Rejected
@@ -34,6 +34,10 @@ class Admissions:
     def allows(self, key: bytes) -> bool:
         """Whether the registry knows this key."""
         return key in self._allowed
+
+    def role(self, key: bytes) -> Role:
+        """Why this known key is allowed."""
+        return self._allowed[key].role
 
     def admit_peer(self, key: bytes, cluster: bytes, now_ms: int) -> None:
         """BPCI-A1. Raises `Rejected` UNKNOWN_PEER, WRONG_CLUSTER or COOLING."""

@@ -16,6 +16,7 @@ from metanode.network.bpci import (
     Computed,
     Connected,
     PeerUp,
+    Role,
     Stream,
     Tick,
 )
@@ -69,8 +70,8 @@ def refused(pump: Pump, by: str, reason: BpciRefusal) -> None:
 def test_two_that_know_each_other_are_up_and_talk() -> None:
     pump = Pump("alice", "bob")
     near, far = pump.dial("alice", "bob")
-    assert pump["alice"].of(PeerUp) == [PeerUp(pump["bob"].public, near, True)]
-    assert pump["bob"].of(PeerUp) == [PeerUp(pump["alice"].public, far, False)]
+    assert pump["alice"].of(PeerUp) == [PeerUp(pump["bob"].public, near, True, Role.VALIDATOR)]
+    assert pump["bob"].of(PeerUp) == [PeerUp(pump["alice"].public, far, False, Role.VALIDATOR)]
     pump.send("alice", "bob", Stream.CONSENSUS, b"vote")
     pump.send("bob", "alice", Stream.GOSSIP, b"one", b"two")
     assert pump["bob"].delivered(Stream.CONSENSUS) == [b"vote"]
