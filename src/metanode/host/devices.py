@@ -85,6 +85,8 @@ class Devices:
 
     def append_block(self, height: int, block: bytes) -> None:
         """Append to the block log; from time to time drop what retention allows."""
+        if self._blocks.last and height != self._blocks.last + 1:
+            self._blocks.restart(height)  # state came by snapshot: the log begins anew above the gap
         self._blocks.append(height, block)
         if self._retention_blocks and height % PRUNE_EVERY_BLOCKS == 0:
             self._blocks.prune(height - self._retention_blocks)

@@ -5,6 +5,7 @@ from typing import Final
 from metanode.chain import ibft
 from metanode.chain.mempool import BlockFinal, FoundInadmissible, Select
 from metanode.chain.proposal import Hold, Release, block_timestamp, build_header
+from metanode.chain.sync import Applied
 from metanode.ledger import AdmissionRefusal, BlockInput, Refused
 from metanode.node.applied import accounts_written, rows_of_block
 from metanode.node.desk import Candidate, Desk, Tip
@@ -163,6 +164,17 @@ def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) 
         ),
     )
     desk.tell("assembly", Release(header.height))
+    desk.tell(
+        "sync",
+        Applied(
+            desk.now_ms,
+            header.height,
+            header.hash,
+            header.timestamp_ms,
+            execution.validators,
+            votes=desk.may_vote and desk.seat >= 0,
+        ),
+    )
     if candidate.body.evidence:
         drop(desk, {evidence_digest(e): True for e in candidate.body.evidence})
     desk.note(

@@ -8,12 +8,14 @@ from metanode.ledger.queries import current_parameters, current_rules_version, c
 from metanode.node.applied import set_row, tip_row
 from metanode.node.blocks import BODY_RECORD, BODY_RECORDS, BodyRecord, apply, keep
 from metanode.node.desk import Candidate, Desk, Tip
+from metanode.node.effects import AppendBlock
 from metanode.node.known import known_transaction
 from metanode.node.rows import SET, STATE, TIP, TIP_ROWS, height_key
 from metanode.node.storage import Rows
+from metanode.primitives.codec import encode
 from metanode.primitives.merkle import Frontier
 from metanode.primitives.names import NO_HASH, Hash, Height
-from metanode.records.block import FINAL_BLOCKS, Body
+from metanode.records.block import FINAL_BLOCKS, Body, final_block
 from metanode.records.commit import BlsCommit
 from metanode.records.genesis import Genesis, genesis_validators
 from metanode.records.header import Header, read_header
@@ -90,6 +92,7 @@ def recover(desk: Desk, journal: tuple[bytes, ...]) -> list[ibft.Record]:
         block = FINAL_BLOCKS.decode(desk.archive.block(desk.tip.height + 1) or b"")
         _apply_again(desk, read_header(block.header), block.body, block.commit, append=False)
     settled = {record.height: record.commit for record in records if isinstance(record, ibft.Settled)}
+    _append_again(desk, settled, bodies)
     while (commit := settled.get(desk.tip.height + 1)) is not None and commit.header_hash in bodies:
         body = bodies[Hash(commit.header_hash)]
         _apply_again(desk, read_header(body.header), body.body, commit, append=True)
@@ -99,6 +102,16 @@ def recover(desk: Desk, journal: tuple[bytes, ...]) -> list[ibft.Record]:
             keep(desk, _execute_again(desk, header, body.body))
             desk.journalled[header_hash] = True
     return [record for record in records if record.height > desk.tip.height]
+
+
+def _append_again(desk: Desk, settled: Mapping[int, BlsCommit], bodies: Mapping[Hash, BodyRecord]) -> None:
+    """DISK-7. After a power cut the store may be ahead of the block log, neither being synced between checkpoints; the
+    journal holds every block since the last one."""
+    for height in range(desk.archive.last + 1, desk.tip.height + 1):
+        commit = settled.get(height)
+        if commit is not None and commit.header_hash in bodies:
+            body = bodies[Hash(commit.header_hash)]
+            desk.emit(AppendBlock(height, encode(final_block(read_header(body.header), commit, body.body))))
 
 
 def _apply_again(desk: Desk, header: Header, body: Body, commit: BlsCommit, *, append: bool) -> None:

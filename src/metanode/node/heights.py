@@ -13,6 +13,8 @@ def begin_height(desk: Desk, replay: Sequence[ibft.Record] = ()) -> None:
     """The block below is applied: IBFT begins the next height, after a start with its own journal."""
     tip = desk.tip
     desk.court.clear()
+    if tip.validators.validators != tip.previous_validators.validators:
+        allow_peers(desk)
     desk.tell(
         "ibft",
         ibft.HeightBegins(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final, assert_never
 
-from metanode.chain import ibft, mempool, proposal
+from metanode.chain import ibft, mempool, proposal, sync
 from metanode.chain.guard import read_record
 from metanode.ledger import Ledger, Mathematics
 from metanode.network import bpci, discovery
@@ -16,7 +16,7 @@ from metanode.node.heights import allow_peers, begin_height
 from metanode.node import guilt
 from metanode.node.judging import BlockRefusal, checked
 from metanode.node.pacing import DUE, due
-from metanode.node.routes import bodies, consensus, network, pool
+from metanode.node.routes import bodies, consensus, network, pool, synchronise
 from metanode.node.settings import NodeSettings
 from metanode.node.storage import Archive, Rows, StateRows
 from metanode.records.genesis import Genesis, genesis_hash
@@ -49,10 +49,12 @@ class Node:
             ),
             settings.entropy,
         )
+        self._sync: Final = synchronise.make(self._desk)
         self._rooms: Final[dict[str, tuple[Callable[[Any], Sequence[Any]], Callable[[Desk, Any], None]]]] = {
             "ibft": (self._ibft.handle, consensus.carry),
             "pool": (self._pool.handle, pool.carry),
             "assembly": (self._assembly.handle, bodies.carry),
+            "sync": (self._sync.handle, synchronise.carry),
             "bpci": (self._bpci.handle, network.carry),
             "discovery": (self._discovery.handle, network.carry_discovery),
         }
@@ -135,6 +137,8 @@ class Node:
                 desk.tell("ibft", ibft.AggregatesChecked(now, token, verdicts))
             case heard.AggregatesChecked(_, "court", token, verdicts):
                 checked(desk, token, verdicts, BlockRefusal.WRONG_PARENT_COMMIT)
+            case heard.AggregatesChecked(_, "sync", token, verdicts):
+                desk.tell("sync", sync.CommitsChecked(now, token, verdicts))
             case heard.AggregatesChecked(_, _, token, verdicts):
                 guilt.checked(desk, token, verdicts)
             case heard.VoteSigned(_, vote):
@@ -162,6 +166,7 @@ class Node:
             desk.tell("discovery", discovery.Pulse(now))
             desk.tell("pool", mempool.Tick(now))
             desk.tell("assembly", proposal.Tick(now))
+            desk.tell("sync", sync.Tick(now))
 
     def _timer(self, timer: str) -> None:
         desk = self._desk

@@ -303,6 +303,7 @@ def dump_toml(genesis: Genesis) -> str:
     if genesis.development:
         lines.append("# DEVELOPMENT chain: known keys, fault injection, a faucet. Never for value.")
     lines += [f"{k} = {_toml(v)}" for k, v in people.items() if not isinstance(v, dict) and k not in _NESTED]
+    lines += [f"{section} = []" for section in ("validators", "accounts", "coins") if not people[section]]
     lines += ["", "[parameters]", *(f"{k} = {_toml(v)}" for k, v in people["parameters"].items())]
     for section in ("validators", "accounts", "coins"):
         for row in people[section]:

@@ -12,6 +12,7 @@ from metanode.node.forensics import keep_for_forensics
 from metanode.node.guilt import accuse
 from metanode.node.heights import begin_height
 from metanode.node.judging import judge
+from metanode.node.routes import synchronise
 from metanode.node.talk import Letter, broadcast, send_to_seat
 from metanode.primitives.codec import encode
 from metanode.primitives.names import Seat
@@ -78,7 +79,7 @@ def _carry_block(
         case ibft.Blame(seat, refusal, detail):
             desk.blame_seat(seat, refusal, detail)
         case ibft.Behind(seat, height):
-            desk.note("behind", seat=seat, height=height)
+            synchronise.hint(desk, seat, height)
         case ibft.VotesFrom(height):
             desk.note("votes_from", height=height)
         case ibft.Keep():

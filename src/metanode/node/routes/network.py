@@ -2,12 +2,12 @@
 
 from typing import assert_never
 
-from metanode.chain import mempool, proposal
+from metanode.chain import mempool, proposal, sync
 from metanode.network import bpci, discovery
 from metanode.node import effects as out
 from metanode.node import guilt
 from metanode.node.desk import Desk
-from metanode.node.routes import bodies, consensus, pool
+from metanode.node.routes import bodies, consensus, pool, synchronise
 from metanode.node.talk import Letter, seat_of, send
 from metanode.primitives.refusal import Rejected
 
@@ -60,6 +60,7 @@ def _rose(desk: Desk, peer: bytes, *, outbound: bool) -> None:
     desk.tell("discovery", discovery.PeerRose(peer, desk.now_ms))
     desk.tell("pool", mempool.PeerUp(peer, relays=seat_of(desk, peer) >= 0))
     desk.tell("assembly", proposal.PeerUp(peer))
+    desk.tell("sync", sync.PeerUp(peer))
 
 
 def _fell(desk: Desk, peer: bytes, reason: str) -> None:
@@ -68,6 +69,7 @@ def _fell(desk: Desk, peer: bytes, reason: str) -> None:
     desk.tell("discovery", discovery.PeerFell(peer, desk.now_ms))
     desk.tell("pool", mempool.PeerDown(peer))
     desk.tell("assembly", proposal.PeerDown(peer))
+    desk.tell("sync", sync.PeerDown(peer))
 
 
 def _delivered(desk: Desk, peer: bytes, messages: tuple[bytes, ...]) -> None:
@@ -93,6 +95,8 @@ def _open(desk: Desk, peer: bytes, message: bytes) -> None:
             pool.hear(desk, peer, data)
         case Letter.BODIES:
             bodies.hear(desk, peer, data)
+        case Letter.SYNC:
+            synchronise.hear(desk, peer, data)
         case Letter.EVIDENCE:
             guilt.hear(desk, peer, data)
         case Letter.DISCOVERY:
