@@ -6,22 +6,18 @@ from time import perf_counter
 from typing import Final
 
 from metanode.chain.guard import Request
-from metanode.host.block_log import BlockLog
 from metanode.host.clients import Clients
 from metanode.host.clock import Clock
 from metanode.host.entropy import random_bytes
-from metanode.host.journal import Journal
-from metanode.host.logs import Log
 from metanode.host.metrics import Metrics
+from metanode.host.opening import Opened
 from metanode.host.settings import LogLevel
-from metanode.host.signer import Refused, Signer
-from metanode.host.store import Store
+from metanode.host.signer import Refused
 from metanode.host.tcp import TcpCarrier
-from metanode.host.verify import Pool, Slices, check_aggregates, check_shares, check_signatures
+from metanode.host.verify import Slices, check_aggregates, check_shares, check_signatures
 from metanode.network.bpci import ENTROPY_BYTES, perform
 from metanode.node import effects as out
 from metanode.node import events as heard
-from metanode.primitives.ed25519 import SigningKey
 
 PRUNE_EVERY_BLOCKS: Final = 256
 """Old blocks are dropped in steps of at least this many: whole segments go at once."""
@@ -31,30 +27,19 @@ class Devices:
     """One node's world. Called by the loop only, in its thread."""
 
     def __init__(
-        self,
-        clock: Clock,
-        journal: Journal,
-        blocks: BlockLog,
-        store: Store,
-        signer: Signer,
-        transport_key: SigningKey,
-        pool: Pool | None,
-        clients: Clients,
-        log: Log,
-        metrics: Metrics,
-        retention_blocks: int,
+        self, clock: Clock, opened: Opened, clients: Clients, metrics: Metrics, retention_blocks: int
     ) -> None:
-        self._clock = clock
-        self._journal = journal
-        self._blocks = blocks
-        self._store = store
-        self._signer = signer
-        self._transport_key = transport_key
-        self._pool = pool
-        self._clients = clients
-        self._log = log
-        self._metrics = metrics
-        self._retention_blocks = retention_blocks
+        self._clock: Final = clock
+        self._journal: Final = opened.journal
+        self._blocks: Final = opened.blocks
+        self._store: Final = opened.store
+        self._signers: Final = opened.signers
+        self._transport_key: Final = opened.transport_key
+        self._verifiers: Final = opened.verifiers
+        self._clients: Final = clients
+        self._log: Final = opened.log
+        self._metrics: Final = metrics
+        self._retention_blocks: Final = retention_blocks
         self._slices: list[Slices] = []
         self.carrier: TcpCarrier
 
@@ -113,7 +98,7 @@ class Devices:
                 return heard.SharesChecked(now_ms, token, total, bad)
             case out.SignVote():
                 began = perf_counter()
-                verdict = self._signer.sign(
+                verdict = self._signers[0].sign(
                     Request(effect.vote, effect.chain_id, effect.validators_hash, effect.seal_message)
                 )
                 self._metrics.signed(perf_counter() - began)
@@ -126,7 +111,7 @@ class Devices:
 
     def verify_later(self, effect: out.CheckSignatures, deliver: Callable[[heard.Event], None]) -> bool:
         """Hand a batch to the verify workers, if there are any; the answer comes as an event."""
-        if self._pool is None:
+        if not self._verifiers:
             return False
         loop = asyncio.get_running_loop()
 
@@ -134,7 +119,7 @@ class Devices:
             event = heard.SignaturesChecked(self.now_ms(), effect.room, effect.token, verdicts)
             loop.call_soon_threadsafe(deliver, event)
 
-        self._pool.check(effect.items, done)
+        self._verifiers[0].check(effect.items, done)
         return True
 
     def check_slice(self, effect: out.CheckSignatures, count: int) -> tuple[bool, ...] | None:

@@ -56,6 +56,8 @@ class FaultReason(StrEnum):
     """A value of the wrong type or outside its range."""
     BACKUP_DAMAGED = "backup.damaged"
     """A backup lacks a file, or a file differs from what was written."""
+    PORT_TAKEN = "port.taken"
+    """Another program listens there, or the address is not this machine's."""
     NODE_HALTED = "node.halted"
     """The node stopped itself: to go on would do harm, or a bug was met. The log says why."""
     VERIFIER_LOST = "verify.lost"

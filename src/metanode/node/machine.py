@@ -16,6 +16,7 @@ from metanode.node.heights import allow_peers, begin_height
 from metanode.node import guilt
 from metanode.node.judging import BlockRefusal, checked
 from metanode.node.pacing import DUE, due
+from metanode.node.requests import answer, submit
 from metanode.node.routes import bodies, consensus, network, pool, synchronise
 from metanode.node.settings import NodeSettings
 from metanode.node.storage import Archive, Rows, StateRows
@@ -93,9 +94,9 @@ class Node:
             case heard.LinkDrained():
                 pass  # the transport's own queues bound what is under way
             case heard.SubmittedBatch(_, request, transactions):
-                desk.tell("pool", mempool.Submitted(now, request, transactions))
+                submit(desk, request, transactions)
             case heard.Asked(_, request, method, arguments):
-                pass
+                answer(desk, self._pool, request, method, arguments)
             case heard.Ticked():
                 self._tick()
             case heard.TimerFired(_, timer):

@@ -24,4 +24,5 @@ class NodeSettings:
     retention_blocks: int = 0
     entropy: bytes = bytes(32)
     snapshot_sync: bool = False
-    may_vote: bool = True
+    name: str = ""
+    version: str = ""

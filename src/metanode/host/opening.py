@@ -1,0 +1,110 @@
+"""Opening what a data directory holds, in order; what was found damaged is said in the log, once."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from metanode.host.block_log import BlockLog
+from metanode.host.data_directory import DataDirectory, Layout
+from metanode.host.disk import Disk
+from metanode.host.entropy import random_bytes
+from metanode.host.journal import Journal, JournalCut, JournalDamaged
+from metanode.host.keys import find_password, load_validator_keys
+from metanode.host.logs import Log
+from metanode.host.settings import LogLevel, Settings
+from metanode.host.signer import Signer, open_signer
+from metanode.host.store import Store
+from metanode.host.verify import Pool
+from metanode.node.boot import first_rows
+from metanode.node.rows import TIP
+from metanode.primitives.ed25519 import SigningKey
+from metanode.records.genesis import Genesis
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Everything one process holds. An observer has keys for its links, and no signer."""
+
+    layout: Layout
+    genesis: Genesis
+    name: str
+    transport_key: SigningKey
+    vote_key: bytes
+    store: Store
+    blocks: BlockLog
+    journal: Journal
+    records: tuple[bytes, ...]
+    journal_is_whole: bool
+    signers: tuple[Signer, ...]
+    log: Log
+    verifiers: tuple[Pool, ...]
+
+    @property
+    def may_vote(self) -> bool:
+        """DISK-18. Whether the journal is whole and the guard holds."""
+        return self.journal_is_whole and any(signer.may_sign for signer in self.signers)
+
+    @property
+    def guard_record(self) -> bytes:
+        """What the guard holds, for the start-up question."""
+        return self.signers[0].record if self.signers else b""
+
+
+def open_all(
+    directory: DataDirectory, settings: Settings, environment: Mapping[str, str], closing: ExitStack
+) -> Opened:
+    """Open everything; `closing` closes it in reverse. Raises `Fault`."""
+    layout, genesis, disk = directory.layout, directory.genesis, Disk()
+    password = find_password(settings.keys.password_file, environment)
+    secrets = load_validator_keys(layout.keys, password, development=genesis.development)
+    public = secrets.public
+    named = next((v.name for v in genesis.validators if v.vote_key == public.vote_key), "observer")
+    name = settings.name or named
+    log = Log(settings.log, name, layout.root)
+    closing.callback(log.close)
+    store = Store(layout.store)
+    closing.callback(store.close)
+    if store.get(TIP) is None:
+        store.write(first_rows(genesis))
+        store.flush()
+    blocks = BlockLog(layout.blocks, disk, random_bytes)
+    closing.callback(blocks.close)
+    journal, found = Journal.open(layout.journal, disk, random_bytes)
+    closing.callback(journal.close)
+    signers: tuple[Signer, ...] = ()
+    if directory.owner.is_validator:
+        signers = (open_signer(layout, directory.owner, secrets, disk),)
+        closing.callback(signers[0].close)
+    opened = Opened(
+        layout=layout,
+        genesis=genesis,
+        name=name,
+        transport_key=SigningKey(secrets.transport),
+        vote_key=public.vote_key,
+        store=store,
+        blocks=blocks,
+        journal=journal,
+        records=found.records,
+        journal_is_whole=not isinstance(found, JournalDamaged),
+        signers=signers,
+        log=log,
+        verifiers=(Pool(settings.verify.workers),) if settings.verify.workers else (),
+    )
+    _say(opened, found)
+    return opened
+
+
+def _say(opened: Opened, found: object) -> None:
+    """Damage is never silent."""
+    log = opened.log
+    if isinstance(found, JournalCut):
+        log.write(LogLevel.WARNING, "journal_cut", bytes=found.cut_bytes)
+    if isinstance(found, JournalDamaged):
+        log.write(LogLevel.ERROR, "journal_damaged", detail=found.detail)
+    if opened.blocks.cut_bytes:
+        log.write(LogLevel.WARNING, "block_log_cut", bytes=opened.blocks.cut_bytes)
+    for damage in opened.blocks.damages:
+        log.write(LogLevel.ERROR, "block_log_damaged", detail=str(damage))
+    for signer in opened.signers:
+        if not signer.may_sign:
+            log.write(LogLevel.ERROR, "guard_unusable", condition=signer.condition.value)
