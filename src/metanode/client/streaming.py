@@ -1,0 +1,127 @@
+"""Events as they become final: an iterator that takes the stream up again where it broke."""
+
+import http.client
+import time
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlencode
+
+import msgspec
+
+from metanode.api.blocks import BlockSummary
+from metanode.api.errors import ApiRefusal, ErrorBody
+from metanode.api.transactions import ReceiptView, TransactionView
+from metanode.client.calling import refusal_of
+from metanode.client.connection import Connection, Response
+from metanode.client.failures import ClientError, Unreachable, failure
+
+SILENCE_S: Final = 40.0
+"""The node says something every 15 s; after this long the connection is taken for dead."""
+PAUSE_S: Final = 0.5
+"""Between two attempts to connect again."""
+LINE_BYTES_MAX: Final = 8 << 20
+"""No event is longer."""
+
+Data: TypeAlias = BlockSummary | TransactionView | ReceiptView
+_DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    "block": msgspec.json.Decoder(BlockSummary),
+    "transaction": msgspec.json.Decoder(TransactionView),
+    "receipt": msgspec.json.Decoder(ReceiptView),
+}
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event. `id` is the cursor to go on after; `kind` says which of the three `data` is."""
+
+    id: str
+    kind: str
+    data: Data
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One message of a stream, as it is on the wire (WHATWG HTML, server-sent events)."""
+
+    id: str
+    kind: str
+    data: bytes
+
+
+def frames(lines: Iterator[bytes]) -> Iterator[Frame]:
+    """The messages in lines that end with a line feed; comments are left out, ids without data are kept."""
+    identifier, kind, data = "", "", b""
+    for line in lines:
+        field, _, value = line.rstrip(b"\r\n").partition(b": ")
+        match field:
+            case b"id":
+                identifier = value.decode()
+            case b"event":
+                kind = value.decode()
+            case b"data":
+                data += value
+            case b"" if not value:
+                if identifier or kind:
+                    yield Frame(identifier, kind, data)
+                identifier, kind, data = "", "", b""
+            case _:
+                pass
+
+
+class Stream:
+    """HTTP-15. Iterate over it; `cursor` is always the place to go on after, also in another process."""
+
+    def __init__(self, connection: Connection, query: dict[str, str], cursor: str, patience_s: float) -> None:
+        self._connection: Final = connection
+        self._path: Final = "/v1/events" + (f"?{urlencode(query)}" if query else "")
+        self._patience_s: Final = patience_s
+        self._response: http.client.HTTPResponse | None = None
+        self.cursor = cursor
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+
+    def __iter__(self) -> Iterator[Event]:
+        """Events without end. Raises `Unreachable` where the node stays away, `ClientError` where it refuses."""
+        last_heard = time.monotonic()
+        while True:
+            try:
+                self._response = self._connect()
+                for frame in frames(self._lines(self._response)):
+                    last_heard = time.monotonic()
+                    event = self._event(frame)
+                    if event is not None:
+                        yield event
+            except (OSError, http.client.HTTPException, Unreachable):
+                if time.monotonic() - last_heard > self._patience_s:
+                    raise
+            finally:
+                self.close()
+            time.sleep(PAUSE_S)
+
+    def _connect(self) -> http.client.HTTPResponse:
+        headers = {"Accept": "text/event-stream", **({"Last-Event-ID": self.cursor} if self.cursor else {})}
+        response = self._connection.stream(self._path, headers, timeout_s=SILENCE_S)
+        if response.status != 200:
+            body = response.read(65_536)
+            response.close()
+            raise refusal_of(Response(response.status, "", body))
+        return response
+
+    @staticmethod
+    def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
+        while line := response.readline(LINE_BYTES_MAX):
+            yield line
+
+    def _event(self, frame: Frame) -> Event | None:
+        self.cursor = frame.id or self.cursor
+        if frame.kind == "error":
+            raise ClientError(msgspec.json.decode(frame.data, type=ErrorBody).error)
+        decoder = _DECODERS.get(frame.kind)
+        if decoder is None:  # a beat, `closing` or `cut-off`: the cursor is all that counts
+            return None
+        try:
+            return Event(frame.id, frame.kind, decoder.decode(frame.data))
+        except msgspec.MsgspecError as error:
+            raise failure(ApiRefusal.BAD_ANSWER, f"event {frame.id}: {error}") from None
