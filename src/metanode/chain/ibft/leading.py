@@ -3,7 +3,7 @@
 from metanode.chain.ibft.events import Broadcast, Build
 from metanode.chain.ibft.journal import Proposed
 from metanode.chain.ibft.messages import Proposal, RoundChange
-from metanode.chain.ibft.moves import answer_with_own_round_change, journal, move, want
+from metanode.chain.ibft.moves import answer_with_own_round_change, journal, move, start_round_timer, want
 from metanode.chain.ibft.schedule import highest_supported
 from metanode.chain.ibft.state import NO_JUSTIFICATION, HeightState, Lead, Recorded
 from metanode.chain.ibft.voting import hold, journal_content, on_proposal
@@ -27,6 +27,7 @@ def on_round_change(state: HeightState, message: RoundChange) -> None:
     if state.keeps(VoteKind.ROUND_CHANGE, vote.round):
         state.changes.setdefault(vote.round, {})[seat] = message
     _jump(state)
+    start_round_timer(state)
     lead_round(state)
 
 

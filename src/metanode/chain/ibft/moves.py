@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from metanode.chain.ibft.events import NO_SEAT, Broadcast, CancelTimer, Journal, SendTo, SetTimer
+from metanode.chain.ibft.events import NO_SEAT, Broadcast, CancelTimer, Journal, Relay, SendTo, SetTimer
 from metanode.chain.ibft.journal import Moved, Record, Spoke
-from metanode.chain.ibft.messages import Proposal, RoundChange, Wanted
+from metanode.chain.ibft.messages import Ballot, Proposal, RoundChange, Wanted
 from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX, HeightState
 from metanode.primitives.names import NO_HASH, Round, Seat
 from metanode.records.commit import certificate_digest
@@ -16,18 +16,46 @@ RESEND_MS_MIN: Final = 100
 """Sending again more often than this helps no link that works at all."""
 RESEND_MS_MAX: Final = 5_000
 """A seat that comes back hears within five seconds where the others are."""
+RELAY_SEATS_MAX: Final = 16
+"""In larger sets relaying everybody's words to everybody costs more than the dead link that it mends."""
 
 
-def start_timers(state: HeightState) -> None:
-    """IBFT-V1, V6. The round's own timer, and the slow one that sends again. An observer needs only the slow one."""
+def in_trouble(state: HeightState) -> bool:
+    """IBFT-M4. A round has failed, so some link may be dead: in a small set others' words are passed on."""
+    return state.round > 0 and len(state.validators) <= RELAY_SEATS_MAX and state.seat != NO_SEAT
+
+
+def start_timers(state: HeightState, *, proven: bool = False) -> None:
+    """IBFT-V1, V6. The slow timer that sends again, at once; the round's own as soon as it may run."""
     state.due = True
-    if state.settled or state.decided or state.resend_timer:
+    if state.settled or state.decided:
         return
-    if state.seat >= 0:
+    if not state.resend_timer:
+        state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
+        state.out.append(SetTimer(state.resend_timer, resend_ms(state)))
+    start_round_timer(state, proven=proven)
+
+
+def start_round_timer(state: HeightState, *, proven: bool = False) -> None:
+    """IBFT-V8. Above round 0 the time of a round runs only from when Q seats are known to have come as far.
+
+    Who ran ahead waits there for the others. With timeouts that stop doubling, seats some rounds apart would otherwise
+    climb at the same pace for ever and never meet. `proven`: a justified proposal shows that a quorum is there.
+    """
+    waits = state.due and not state.round_timer and state.seat != NO_SEAT and not state.settled
+    if waits and (state.round == 0 or proven or _quorum_is_here(state)):
         state.round_timer = f"ibft.round/{state.height}/{state.round}"
         state.out.append(SetTimer(state.round_timer, state.timeout_of(state.round)))
-    state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
-    state.out.append(SetTimer(state.resend_timer, resend_ms(state)))
+
+
+def _quorum_is_here(state: HeightState) -> bool:
+    """Whether Q seats, ours among them, were heard in this round or a higher one."""
+    here = {seat: True for seat, change in state.latest.items() if change.vote.round >= state.round}
+    here[state.seat] = True
+    for (_, round_), table in state.votes.items():
+        if round_ >= state.round:
+            here.update(dict.fromkeys(table, True))
+    return len(here) >= state.quorum
 
 
 def resend_ms(state: HeightState) -> int:
@@ -94,8 +122,22 @@ def resend(state: HeightState) -> None:
         _ask_decision(state)
     elif not state.settled:
         speak_again(state)
+        _relay_again(state)
     for header_hash, seats in state.wanted.items():
         ask_next(state, header_hash, seats)
+
+
+def _relay_again(state: HeightState) -> None:
+    """IBFT-M4. What others said in this round, once more with the slow timer: the first time it may have been lost."""
+    if not in_trouble(state):
+        return
+    for seat, change in state.changes.get(state.round, {}).items():
+        if seat != state.seat:
+            state.out.append(Relay(seat, change))
+    for kind in (VoteKind.PREPARE, VoteKind.COMMIT):
+        for seat, vote in state.votes.get((kind, state.round), {}).items():
+            if seat != state.seat:
+                state.out.append(Relay(seat, Ballot(vote=vote)))
 
 
 def _ask_decision(state: HeightState) -> None:

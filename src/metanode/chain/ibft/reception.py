@@ -1,6 +1,6 @@
 """Who may speak, of what, and what has to be checked first."""
 
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from metanode.chain.bls import AggregateClaim, commit_claim
 from metanode.chain.evidence import (
@@ -13,7 +13,8 @@ from metanode.chain.evidence import (
 from metanode.chain.ibft.events import NO_SEAT, Accuse, Blame, Diverged, Relay
 from metanode.chain.ibft.intake import Judged, Waiting
 from metanode.chain.ibft.leading import on_round_change, propose
-from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange
+from metanode.chain.ibft.messages import Ballot, Content, Decided, Proposal, RoundChange
+from metanode.chain.ibft.moves import in_trouble
 from metanode.chain.ibft.rules import IbftRefusal, check_ballot, check_proposal, check_round_change
 from metanode.chain.ibft.state import HeightState
 from metanode.chain.ibft.voting import accept, certify, decide, hold, is_carried, on_ballot, on_proposal, try_prepare
@@ -30,11 +31,6 @@ Spoken: TypeAlias = Proposal | Ballot | RoundChange | Decided | Content
 
 Signable: TypeAlias = Proposal | Ballot | RoundChange | Decided
 """What counts only after its signatures were checked."""
-
-RELAY_FROM_ROUND: Final = 2
-"""After two failed rounds some link is likely dead, and others' words are passed on (IBFT-M4)."""
-RELAY_SEATS_MAX: Final = 32
-"""In larger sets relaying everything to everybody costs more than the dead link."""
 
 
 def height_of(message: Spoken) -> int:
@@ -189,12 +185,10 @@ def _accuse_unjustified(state: HeightState, message: Proposal, why: Rejected) ->
         state.out.append(Accuse(evidence))
 
 
-def _relay(state: HeightState, vote: Vote, message: Message) -> None:
-    """IBFT-M4. Passed on once a (kind, height, round, sender), so a proposal's block once, and only in trouble."""
-    seats = len(state.validators)
-    trouble = state.round >= RELAY_FROM_ROUND and seats <= RELAY_SEATS_MAX
+def _relay(state: HeightState, vote: Vote, message: Proposal | Ballot | RoundChange) -> None:
+    """IBFT-M4. Passed on when first heard, so once a (kind, height, round, sender), and a proposal's block once."""
     known = Seat(vote.seat) in state.votes.get((vote.kind, vote.round), {})
-    if trouble and vote.round >= state.round and not known and state.seat != NO_SEAT:
+    if in_trouble(state) and vote.round >= state.round and not known:
         state.out.append(Relay(Seat(vote.seat), message))
 
 

@@ -14,7 +14,7 @@ from metanode.chain.ibft.events import (
 )
 from metanode.chain.ibft.journal import Accepted, Held, Locked, Settled
 from metanode.chain.ibft.messages import Ballot, Proposal
-from metanode.chain.ibft.moves import journal, move, start_timers, stop_timers, want
+from metanode.chain.ibft.moves import journal, move, start_round_timer, start_timers, stop_timers, want
 from metanode.chain.ibft.rules import IbftRefusal
 from metanode.chain.ibft.state import HeightState, Recorded
 from metanode.primitives.bitmap import decode as decode_bitmap
@@ -40,7 +40,7 @@ def on_proposal(state: HeightState, message: Proposal) -> None:
     state.candidate = message
     if message.justification.round_changes:
         state.justifications.append(message.justification)
-    start_timers(state)
+    start_timers(state, proven=True)
     carried = bool(message.justification.certificates)
     hold(state, message.content, Hash(vote.header_hash), Seat(vote.seat), reproposed=carried)
     accept(state)
@@ -139,6 +139,7 @@ def on_ballot(state: HeightState, vote: Vote) -> None:
     if state.record(vote) is not Recorded.FIRST:
         return
     kind, seat = VoteKind(vote.kind), Seat(vote.seat)
+    start_round_timer(state)
     if kind is VoteKind.COMMIT:
         state.watch(vote)
     if vote.seal:

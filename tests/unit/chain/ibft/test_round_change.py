@@ -1,5 +1,6 @@
 """Changing rounds: V1 … V7, P3 … P9, and the peers' old mistakes."""
 
+import pytest
 from tests.unit.chain.ibft.cluster import Cluster
 from tests.unit.chain.ibft.counterfeit import certificate, content, vote
 
@@ -304,13 +305,13 @@ def test_an_older_round_change_is_answered_with_our_own() -> None:
     cluster = Cluster(4, puppets=(0, 3))
     cluster.start()
     cluster.wire.clear()
-    cluster.expire(1).expire(1)
-    cluster.pump()
+    cluster.puppet(0, change(cluster.members, 0, 2), [1, 2])
+    cluster.expire(1, 2).pump().expire(1, 2).pump()
     cluster.sent.clear()
     cluster.puppet(3, change(cluster.members, 3, 1), [1])
     cluster.pump()
     answers = [m for s, r, m in cluster.sent if (s, r) == (1, 3)]
-    assert [(m.vote.kind, m.vote.round) for m in answers] == [(VoteKind.ROUND_CHANGE, 2)]
+    assert [(m.vote.kind, m.vote.seat, m.vote.round) for m in answers] == [(VoteKind.ROUND_CHANGE, 1, 2)]
 
 
 def test_own_words_are_sent_again_and_the_proposal_only_where_it_is_missing() -> None:
@@ -345,17 +346,43 @@ def test_a_lossy_start_still_decides_in_round_0() -> None:
     assert {p.decided[1].round for p in cluster.players.values()} == {0}
 
 
-def test_after_two_failed_rounds_others_words_are_passed_on() -> None:
-    """A dead link between two seats, with one seat down: only a third can carry their words."""
+def test_who_ran_ahead_waits_for_a_quorum_there() -> None:
+    """With capped timeouts seats some rounds apart would climb at one pace and never meet (IBFT-V8)."""
+    cluster = Cluster(4)
+    cluster.links = lambda s, r, m: False
+    cluster.start().pump()
+    cluster.run(600_000)
+    assert rounds(cluster) == [1, 1, 1, 1], "alone nobody goes further"
+    assert all(list(p.timers) == ["ibft.resend/1/1"] for p in cluster.players.values())
+    cluster.links = lambda s, r, m: True
+    cluster.run(610_000)
+    assert cluster.all_decided()
+
+
+@pytest.mark.parametrize("dead", [{2, 3}, {1, 3}, {1, 2}])
+def test_a_dead_link_is_bridged_by_a_third(dead: set[int]) -> None:
+    """One seat down, and two of the others cannot hear each other: all three words are needed for a quorum."""
     cluster = Cluster(4)
     cluster.kill(0)
-    cluster.links = lambda s, r, m: False
-    cluster.start().pump().expire().pump().expire().pump()
-    assert {p.machine._state.round for p in cluster.living()} == {2}
-    cluster.links = lambda s, r, m: {s, r} != {2, 3}
-    cluster.run(3000)
+    cluster.links = lambda s, r, m: {s, r} != dead
+    cluster.start()
+    cluster.run(20_000)
     assert cluster.all_decided()
     assert [e for p in cluster.living() for e in p.asked(ibft.Relay)]
+
+
+def test_a_link_dead_in_one_direction_only() -> None:
+    cluster = Cluster(4)
+    cluster.kill(0)
+    cluster.links = lambda s, r, m: (s, r) != (2, 3)
+    cluster.start()
+    cluster.run(20_000)
+    assert cluster.all_decided()
+
+
+def test_in_a_healthy_round_nothing_is_relayed() -> None:
+    cluster = Cluster(4).start().pump()
+    assert [e for p in cluster.players.values() for e in p.asked(ibft.Relay)] == []
 
 
 def test_own_proposal_that_is_invalid_is_not_sent() -> None:
