@@ -1,0 +1,142 @@
+"""Checking on the caller's side: headers, certificates, receipts. The node only carries bytes; it is not believed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from metanode.api.blocks import RawHeader
+from metanode.chain.light import (
+    Basis,
+    GenesisBasis,
+    HeaderBasis,
+    LightRefusal,
+    SectionRoots,
+    Trusted,
+    Verified,
+    body_leaves,
+    check_basis_age,
+    follow,
+    section_roots,
+    trust,
+    verify_receipt_bytes,
+)
+from metanode.client.client import Client
+from metanode.primitives import bls
+from metanode.primitives.digest import Tag
+from metanode.primitives.merkle import counted_root
+from metanode.primitives.refusal import Rejected
+from metanode.records.block import FINAL_BLOCKS, KnownTransaction
+from metanode.records.commit import COMMITS
+from metanode.records.genesis import GENESES, Genesis, genesis_hash
+from metanode.records.header import Header, read_header
+from metanode.records.receipt import receipt_leaf
+from metanode.records.transaction import SIGNED_TRANSACTIONS, authorizations_digest, identity
+from metanode.records.validators import VALIDATOR_LISTS, Validator
+
+RANGE: Final = 500
+"""Headers asked for at once."""
+
+__all__ = [
+    "Basis",
+    "Checked",
+    "GenesisBasis",
+    "HeaderBasis",
+    "LightClient",
+    "Verified",
+    "fetch_genesis",
+    "verify_receipt",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One header that was followed, and how many of how many seats signed it."""
+
+    header: Header
+    signers: int
+    seats: int
+
+
+def fetch_genesis(client: Client, chain_id: bytes) -> Genesis:
+    """The genesis of this chain from a node that need not be trusted: its digest must be `chain_id`.
+
+    Raises `Rejected` where the node gives another.
+    """
+    genesis = GENESES.decode(bytes.fromhex(client.node.genesis().encoded))
+    if genesis_hash(genesis) != chain_id:
+        raise Rejected(LightRefusal.BASIS, f"the node's genesis is {genesis_hash(genesis).hex()}")
+    return genesis
+
+
+def verify_receipt(data: bytes, basis: Basis, now_ms: int | None = None) -> Verified:
+    """LIGHT-10. Check a receipt file with a basis of trust and nothing else. Raises `Rejected` naming the layer."""
+    return verify_receipt_bytes(data, basis, bls.fast_aggregate_verify, now_ms)
+
+
+def _wire(raw: RawHeader) -> tuple[bytes, bytes, bytes]:
+    try:
+        return bytes.fromhex(raw.header), bytes.fromhex(raw.commit), bytes.fromhex(raw.next_validators)
+    except ValueError:
+        raise Rejected(LightRefusal.ENCODING, f"height {raw.height} is not hexadecimal") from None
+
+
+class LightClient:
+    """HTTP-16. Follows the chain of a node header by header from a basis of trust, checking each certificate.
+
+    `now_ms`: the caller's clock; given, a basis older than the trusting period is refused (LIGHT-3).
+    """
+
+    def __init__(self, client: Client, basis: Basis, now_ms: int | None = None) -> None:
+        self._client: Final = client
+        self._trusted: Trusted = trust(basis)
+        if now_ms is not None:
+            check_basis_age(self._trusted, now_ms)
+
+    @property
+    def trusted(self) -> Trusted:
+        """The last header that was followed, and the set that signs after it."""
+        return self._trusted
+
+    def advance(self, height: int = 0) -> Iterator[Checked]:
+        """LIGHT-4. Follow up to this height, 0 for the head, one header after another. Raises `Rejected`."""
+        while not height or self._trusted.height < height:
+            first = self._trusted.height + 1
+            limit = min(RANGE, height - first + 1) if height else RANGE
+            page = self._client.block.headers(first, limit)
+            if not page.items:
+                return
+            for raw in page.items:
+                yield self._follow(raw)
+
+    def check_block(self, header: Header) -> int:
+        """The transactions and receipts of a header that was followed, against its roots; how many receipts it has.
+
+        Raises `Rejected`.
+        """
+        file = self._client.block.export(header.height)
+        block = FINAL_BLOCKS.decode(bytes.fromhex(file.block))
+        if block.header != header.encoded:
+            raise Rejected(LightRefusal.HEADER, f"the node gives another block of height {header.height}")
+        known = [_known(encoded) for encoded in block.body.transactions]
+        if section_roots(body_leaves(known), block.body.last_commit, block.body.evidence) != SectionRoots.of_header(
+            header
+        ):
+            raise Rejected(LightRefusal.TRANSACTION, f"the body of height {header.height} leads to other roots")
+        leaves = [receipt_leaf(bytes.fromhex(text)) for text in file.receipts]
+        if counted_root(Tag.RECEIPTS_ROOT, leaves) != header.receipts_root:
+            raise Rejected(LightRefusal.INCLUSION, f"the receipts of height {header.height} lead to another root")
+        return len(leaves)
+
+    def _follow(self, raw: RawHeader) -> Checked:
+        encoded, commit_bytes, set_bytes = _wire(raw)
+        header = read_header(encoded)
+        commit = COMMITS.decode(commit_bytes)
+        announced: tuple[Validator, ...] = VALIDATOR_LISTS.decode(set_bytes).validators if set_bytes else ()
+        seats = len(self._trusted.validators)
+        self._trusted = follow(self._trusted, header, commit, announced, bls.fast_aggregate_verify)
+        return Checked(header, sum(byte.bit_count() for byte in commit.validator_bitmap), seats)
+
+
+def _known(encoded: bytes) -> KnownTransaction:
+    signed = SIGNED_TRANSACTIONS.decode(encoded)
+    return KnownTransaction(encoded, signed, identity(signed.transaction), authorizations_digest(signed.authorizations))

@@ -1,0 +1,56 @@
+"""What a transaction may cost at most: its work limit, so that it does not reserve more of a block than it needs."""
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from metanode.records.calls import (
+    AccountsGrantRole,
+    AccountsRevokeRole,
+    AccountsSetPolicy,
+    AddValidator,
+    Call,
+    CoinBurn,
+    CoinDefine,
+    CoinMint,
+    CoinTransfer,
+    GovernancePropose,
+    GovernanceVote,
+    RotateKeys,
+)
+
+TRANSACTION: Final = 50
+"""Admission, account, receipt."""
+AUTHORIZATION: Final = 60
+"""One signature to verify."""
+FIRST_CREDIT: Final = 30
+"""An account that a credit may create."""
+
+
+def call_work(call: Call) -> int:
+    """LEDGER-W1. The most one call costs."""
+    match call:
+        case CoinTransfer():
+            return 30 + FIRST_CREDIT
+        case CoinMint():
+            return 50 + FIRST_CREDIT
+        case CoinBurn():
+            return 50
+        case CoinDefine():
+            return 200
+        case AccountsSetPolicy(keys=keys):
+            return 100 + 50 * len(keys)
+        case AccountsGrantRole() | AccountsRevokeRole():
+            return 60 + FIRST_CREDIT
+        case GovernancePropose(action=AddValidator() | RotateKeys()):
+            return 3_300
+        case GovernancePropose():
+            return 300
+        case GovernanceVote():
+            return 200
+        case _:
+            assert_never(call)
+
+
+def work_estimate(calls: Sequence[Call], signatures: int) -> int:
+    """LEDGER-W1. The work limit of a transaction with these calls: enough whatever the state is, and no more."""
+    return TRANSACTION + FIRST_CREDIT + AUTHORIZATION * signatures + sum(call_work(call) for call in calls)
