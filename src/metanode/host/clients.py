@@ -19,12 +19,10 @@ ANSWER_TIMEOUT_S: Final = 10.0
 
 
 class Clients:
-    """The door the HTTP face knocks at. `deliver` takes node events."""
+    """The door the HTTP face knocks at."""
 
-    def __init__(
-        self, deliver: Callable[[heard.Event], None], now_ms: Callable[[], int], metrics: Callable[[], bytes]
-    ) -> None:
-        self._deliver = deliver
+    def __init__(self, now_ms: Callable[[], int], metrics: Callable[[], bytes]) -> None:
+        self._deliver: Callable[[heard.Event], None]
         self._now_ms = now_ms
         self._metrics = metrics
         self._waiting: dict[int, asyncio.Future[Any]] = {}
@@ -33,6 +31,10 @@ class Clients:
         self._wakers: dict[int, Callable[[], None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_ready = False
+
+    def connect(self, deliver: Callable[[heard.Event], None]) -> None:
+        """From now on questions go there."""
+        self._deliver = deliver
 
     async def ask(self, method: str, request: Request) -> Answer | ApiError:
         """Answer a method of the table."""

@@ -11,7 +11,15 @@ from metanode.host.disk import Disk, write_durably
 from metanode.host.entropy import random_bytes
 from metanode.host.guard_file import guard_identity
 from metanode.host.keys import create_account, development_secrets, write_validator_keys
-from metanode.host.settings import HttpSettings, KeySettings, LogFormat, LogSettings, NetworkSettings, Settings, dump_settings
+from metanode.host.settings import (
+    HttpSettings,
+    KeySettings,
+    LogFormat,
+    LogSettings,
+    NetworkSettings,
+    Settings,
+    dump_settings,
+)
 from metanode.primitives import ed25519
 from metanode.records.address import address_of_key
 from metanode.records.amount import amount_bytes
@@ -102,9 +110,7 @@ def development_genesis(count: int, base_port: int, name: str, parameters: Param
 def _account(name: str, amount: int) -> GenesisAccount:
     key = ed25519.public_key(account_seed(name))
     balances = (GenesisBalance(coin="USD", amount=amount_bytes(amount)),) if amount else ()
-    return GenesisAccount(
-        name=name, address=address_of_key(key), keys=(key,), threshold=1, roles=(), balances=balances
-    )
+    return GenesisAccount(name=name, address=address_of_key(key), keys=(key,), threshold=1, roles=(), balances=balances)
 
 
 def node_settings(base_port: int, index: int, root: Path) -> Settings:
@@ -146,5 +152,3 @@ def create_network(
     for account in genesis.accounts:
         create_account(root / "accounts", account.name, account_seed(account.name), PASSWORD, random_bytes, disk)
     return DevelopmentNetwork(root, genesis, tuple(nodes))
-
-

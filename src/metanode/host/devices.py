@@ -26,9 +26,7 @@ PRUNE_EVERY_BLOCKS: Final = 256
 class Devices:
     """One node's world. Called by the loop only, in its thread."""
 
-    def __init__(
-        self, clock: Clock, opened: Opened, clients: Clients, metrics: Metrics, retention_blocks: int
-    ) -> None:
+    def __init__(self, clock: Clock, opened: Opened, clients: Clients, metrics: Metrics, retention_blocks: int) -> None:
         self._clock: Final = clock
         self._journal: Final = opened.journal
         self._blocks: Final = opened.blocks

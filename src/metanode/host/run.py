@@ -72,8 +72,7 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     """Wire, run, stop."""
     stop, clock, genesis = Stop(), Clock(), opened.genesis
     metrics = Metrics(__version__)
-    loop: Loop
-    clients = Clients(lambda event: loop.deliver(event), clock.now_ms, metrics.render)
+    clients = Clients(clock.now_ms, metrics.render)
     retention = settings.storage.retention_blocks if settings.storage.prune else 0
     devices = Devices(clock, opened, clients, metrics, retention)
     mathematics = Mathematics(bls.verify_possession, is_account_key)
@@ -81,6 +80,7 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     loop = Loop(node, devices, lambda reason: stop.ask(reason, failed=True))
     carrier = TcpCarrier(loop.deliver, clock.now_ms)
     devices.carrier = carrier
+    clients.connect(loop.deliver)
     await _listen(carrier, settings.network.listen)
     loop.deliver(Booted(clock.now_ms(), opened.records, opened.may_vote, opened.guard_record))
     loop.start()
@@ -167,5 +167,3 @@ async def _housekeeping(opened: Opened, settings: Settings, stop: Stop, metrics:
 def is_account_key(key: bytes) -> bool:
     """Whether 32 bytes are a point that could ever sign: on the curve, in the main subgroup, not small."""
     return len(key) == 32 and bool(crypto_core_ed25519_is_valid_point(key))
-
-

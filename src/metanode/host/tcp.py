@@ -41,7 +41,7 @@ class _Link(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._carrier.drained(self.number)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         self._carrier.lost(self.number)
 
 

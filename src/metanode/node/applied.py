@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from metanode.ledger import Execution
-from metanode.node.desk import Candidate, Tip
+from metanode.node.desk import Tip
 from metanode.node.rows import (
     ACCOUNT,
     HASH,
@@ -60,7 +60,7 @@ def accounts_written(writes: Mapping[bytes, bytes | None]) -> dict[Address, None
     return {Address(key[2 : 2 + ADDRESS_BYTES]): None for key in writes if key[:2] in (b"aa", b"cb")}
 
 
-def rows_of_block(tip: Tip, before: Tip, candidate: Candidate, execution: Execution) -> Mapping[bytes, bytes | None]:
+def rows_of_block(tip: Tip, before: Tip, execution: Execution) -> Mapping[bytes, bytes | None]:
     """Everything one block writes: one atomic batch, so that state and indexes are of the same height."""
     height = tip.height
     rows: dict[bytes, bytes | None] = {STATE + key: value for key, value in execution.writes.items()}

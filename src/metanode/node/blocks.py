@@ -9,8 +9,8 @@ from metanode.chain.sync import Applied
 from metanode.ledger import AdmissionRefusal, BlockInput, Refused
 from metanode.node.applied import accounts_written, rows_of_block
 from metanode.node.desk import Candidate, Desk, Tip
-from metanode.node.guilt import due_evidence, drop
 from metanode.node.effects import AppendBlock, JournalCheckpoint, PublishFinal, WriteStore
+from metanode.node.guilt import drop, due_evidence
 from metanode.node.settings import CHECKPOINT_BLOCKS, CHECKPOINT_BYTES
 from metanode.primitives.codec import Decoder, Wire, encode
 from metanode.primitives.names import Hash, Height, Millis, Round
@@ -105,7 +105,9 @@ def _execute(desk: Desk, timestamp_ms: int, transactions: tuple[KnownTransaction
 def _tell_refused(desk: Desk, transactions: tuple[KnownTransaction, ...], refused: tuple[Refused, ...]) -> None:
     """The pool forgets what is inadmissible by itself; a full block and a missing predecessor are nobody's fault."""
     innocent = (AdmissionRefusal.BLOCK_FULL, AdmissionRefusal.NONCE_AHEAD)
-    items = tuple((transactions[r.index].identity, r.reason.value, r.detail) for r in refused if r.reason not in innocent)
+    items = tuple(
+        (transactions[r.index].identity, r.reason.value, r.detail) for r in refused if r.reason not in innocent
+    )
     if items:
         desk.tell("pool", FoundInadmissible(desk.now_ms, items))
 
@@ -151,7 +153,7 @@ def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) 
     )
     if append:
         desk.emit(AppendBlock(header.height, encode(final_block(header, commit, candidate.body))))
-    desk.emit(WriteStore(header.height, rows_of_block(desk.tip, old, candidate, execution)))
+    desk.emit(WriteStore(header.height, rows_of_block(desk.tip, old, execution)))
     desk.candidates.clear()
     desk.journalled.clear()
     identities = tuple(known.identity for known in candidate.transactions)

@@ -140,7 +140,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """The answer to a `SubmittedBatch`: (identity, code, detail, known) a transaction, the code empty where accepted."""
+    """The answer to a `SubmittedBatch`: (identity, code, detail, known) each, the code empty where accepted."""
 
     request: int
     outcomes: tuple[tuple[bytes, str, str, bool], ...]

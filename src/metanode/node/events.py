@@ -36,7 +36,7 @@ class TimerFired:
 
 @dataclass(frozen=True, slots=True)
 class LinkOpened:
-    """A carrier to somebody is open; who it is, the handshake will tell. `dialled` is the peer asked for, if we dialled."""
+    """A carrier is open; to whom, the handshake will tell. `dialled` is the peer asked for, if we dialled."""
 
     now_ms: int
     link: int

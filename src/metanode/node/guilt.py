@@ -75,12 +75,12 @@ def checked(desk: Desk, token: int, verdicts: tuple[bool, ...]) -> None:
         return
     if not all(verdicts):
         del desk.suspicions[token]
-        desk.note("blame", peer=suspicion.peer.hex()[:16], reason="evidence.false", detail="a signature does not verify")
+        desk.note(
+            "blame", peer=suspicion.peer.hex()[:16], reason="evidence.false", detail="a signature does not verify"
+        )
         desk.tell("bpci", Punish(suspicion.peer, "false evidence", desk.now_ms))
         return
     suspicion.waits -= 1
     if not suspicion.waits:
         del desk.suspicions[token]
         accuse(desk, suspicion.evidence)
-
-

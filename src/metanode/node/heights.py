@@ -13,6 +13,7 @@ def begin_height(desk: Desk, replay: Sequence[ibft.Record] = ()) -> None:
     """The block below is applied: IBFT begins the next height, after a start with its own journal."""
     tip = desk.tip
     desk.court.clear()
+    desk.round = 0
     if tip.validators.validators != tip.previous_validators.validators:
         allow_peers(desk)
     desk.tell(
@@ -39,7 +40,8 @@ def allow_peers(desk: Desk) -> None:
     """BPCI: only validators of the next height and the observers this operator names may speak to us."""
     cluster = desk.chain_id[:16]
     peers = [
-        bpci.AllowedPeer(validator.transport_key, cluster, bpci.Role.VALIDATOR) for validator in desk.tip.validators.validators
+        bpci.AllowedPeer(validator.transport_key, cluster, bpci.Role.VALIDATOR)
+        for validator in desk.tip.validators.validators
     ]
     known = {peer.key: None for peer in peers}
     peers += [

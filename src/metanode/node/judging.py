@@ -48,7 +48,7 @@ def judge(desk: Desk, request: ibft.Validate) -> None:
         _check_against_tip(desk, judgement)
     except Rejected as rejected:
         if rejected.reason in FOREIGN:
-            # PROP-6: the header may be fine, the sections were swapped on the way: blame the deliverer, wait for others.
+            # PROP-6: the header may be fine, its sections were swapped on the way: blame the deliverer.
             desk.blame_seat(request.source, rejected.reason, rejected.detail)
             return
         refuse(desk, header_hash, rejected.reason, rejected.detail)
@@ -86,7 +86,7 @@ def _check_against_tip(desk: Desk, judgement: Judgement) -> None:
 def _ask_certificate(desk: Desk, judgement: Judgement) -> None:
     """BLS-B7. Any valid certificate of the parent will do; ours is known, another is checked once."""
     tip, carried = desk.tip, judgement.request.content.last_commit
-    if not carried and tip.height == 0 or carried == tip.commit:
+    if (not carried and tip.height == 0) or carried == tip.commit:
         return
     header_hash = judgement.request.header_hash
     try:
@@ -108,9 +108,10 @@ def _parent_claim(desk: Desk, carried: tuple[BlsCommit, ...]) -> tuple[tuple[byt
 def _ask_evidence(desk: Desk, judgement: Judgement, evidence: Evidence) -> None:
     header_hash = judgement.request.header_hash
     validators = validators_by_hash(desk, evidence.validators_hash)
+    if validators is None:
+        refuse(desk, header_hash, BlockRefusal.BAD_EVIDENCE, "of a set that is not, or no longer, known")
+        return
     try:
-        if validators is None:
-            raise Rejected(BlockRefusal.BAD_EVIDENCE, "of a set that is not, or no longer, known")
         claims = evidence_claims(evidence, validators, desk.chain_id)
     except Rejected as rejected:
         refuse(desk, header_hash, BlockRefusal.BAD_EVIDENCE, rejected.detail)
@@ -136,9 +137,7 @@ def checked(desk: Desk, token: int, verdicts: tuple[bool, ...], reason: BlockRef
     _answered(desk, judgement)
 
 
-def assembled(
-    desk: Desk, header_hash: Hash, body: Body, transactions: tuple[KnownTransaction, ...]
-) -> None:
+def assembled(desk: Desk, header_hash: Hash, body: Body, transactions: tuple[KnownTransaction, ...]) -> None:
     """The body is here, and belongs to the header."""
     judgement = desk.court.open.get(header_hash)
     if judgement is not None:

@@ -8,12 +8,12 @@ from metanode.chain.guard import read_record
 from metanode.ledger import Ledger, Mathematics
 from metanode.network import bpci, discovery
 from metanode.node import events as heard
+from metanode.node import guilt
 from metanode.node.accounts import PoolAccounts
 from metanode.node.boot import height_of_tip, recover, stored_tip
 from metanode.node.desk import Desk
 from metanode.node.effects import Effect
 from metanode.node.heights import allow_peers, begin_height
-from metanode.node import guilt
 from metanode.node.judging import BlockRefusal, checked
 from metanode.node.pacing import DUE, due
 from metanode.node.requests import answer, submit

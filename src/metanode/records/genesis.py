@@ -78,7 +78,7 @@ class GenesisAccount(Wire):
 
 
 class Genesis(Wire):
-    """Everything two strangers must agree on before the first block. `development`: fault injection and a faucet exist."""
+    """What strangers must agree on before the first block. `development`: fault injection and a faucet exist."""
 
     version: int
     name: str

@@ -26,6 +26,8 @@ def carry(desk: Desk, effect: ibft.Effect) -> None:
     match effect:
         case ibft.Journal(record):
             desk.journal(IBFT_RECORD + encode(record))
+            if isinstance(record, ibft.Moved):
+                desk.round = record.round
         case ibft.Sign(vote, chain_id, validators_hash, seal_message):
             desk.emit(out.SignVote(vote, chain_id, validators_hash, seal_message))
         case ibft.Broadcast(message):
