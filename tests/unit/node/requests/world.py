@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+import pytest
 from tests.unit.ledger.world import MATHEMATICS, START_MS, World, key, make_genesis
 
 from metanode.chain.bls import commit_claim
@@ -20,12 +21,13 @@ from metanode.node.desk import Candidate, Desk, Tip
 from metanode.node.effects import Answer, AppendBlock, Effect, WriteStore
 from metanode.node.requests import answer
 from metanode.node.settings import NodeSettings
+from metanode.node.shelf import Shelf
 from metanode.node.storage import StateRows
 from metanode.primitives.bitmap import encode as bitmap
 from metanode.primitives.merkle import Frontier
 from metanode.primitives.names import NO_HASH, Height, Millis, Seat
 from metanode.records.block import Body, KnownTransaction
-from metanode.records.calls import Call
+from metanode.records.calls import Action, Call, GovernancePropose, GovernanceVote
 from metanode.records.commit import BlsCommit
 from metanode.records.evidence import Evidence
 from metanode.records.genesis import Genesis, genesis_hash
@@ -210,9 +212,36 @@ class Chain:
         return effects
 
     def ask(self, method: str, arguments: Any) -> Any:
-        """The answer to one question."""
+        """The answer to one question that asks nothing of the host."""
         answer(self.desk, self.pool, 7, method, arguments)
         (effect,) = self.effects()
         assert isinstance(effect, Answer)
         assert effect.request == 7
         return effect.answer
+
+    def ask_reading(self, method: str, arguments: Any, bytes_max: int) -> Any:
+        """The answer to one question by a node that reads at most so many bytes for a page."""
+        with pytest.MonkeyPatch.context() as patch:
+            for room in ("blocks", "headers", "receipts", "event_pages"):
+                patch.setattr(f"metanode.node.requests.{room}.READ_BYTES_MAX", bytes_max)
+            return self.ask(method, arguments)
+
+    @classmethod
+    def again(cls, other: "Chain") -> "Chain":
+        """The same node after a restart: nothing on its shelf."""
+        other.desk.shelf = Shelf(other.rows, other.blocks)
+        return other
+
+    def answer_only(self, method: str, arguments: Any) -> Any:
+        """The answer to one question, whatever else it lets leave."""
+        answer(self.desk, self.pool, 7, method, arguments)
+        (answered,) = (effect.answer for effect in self.effects() if isinstance(effect, Answer))
+        return answered
+
+    def vote_in(self, action: Action) -> Candidate:
+        """Propose as the first operator, approve as all others; the block that applied it."""
+        proposed = self.final(self.transaction("operator-0", GovernancePropose(action=action)))
+        number = int.from_bytes(proposed.execution.receipts[0].results[0], "big")
+        call = GovernanceVote(proposal=number, approve=True)
+        operators = range(1, self.desk.tip.validators.quorum)
+        return self.final(*(self.transaction(f"operator-{one}", call) for one in operators))
