@@ -1,7 +1,7 @@
 """One pretend computer: a disk that survives, a node that does not, and the node's effects carried out."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, assert_never
 
@@ -9,15 +9,15 @@ import msgspec
 
 from metanode.chain.guard import Guard, Produce, Produced, Refuse, Release, Request, Store, read_record
 from metanode.ledger import Mathematics
+from metanode.network.bpci import ENTROPY_BYTES
 from metanode.node import effects as out
 from metanode.node import events as heard
-from metanode.network.bpci import ENTROPY_BYTES
 from metanode.node.boot import first_rows
 from metanode.node.machine import Node
 from metanode.node.settings import NodeSettings
+from metanode.primitives.names import Hash
 from metanode.records.commit import BlsCommit
 from metanode.records.genesis import Genesis
-from metanode.primitives.names import Hash
 from metanode.records.receipt import TransactionOrigin
 from metanode.records.vote import Vote, seal_digest, vote_signing_bytes
 from metanode.sim import standins

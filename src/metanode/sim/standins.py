@@ -19,8 +19,8 @@ from metanode.network.bpci.compute import (
     Result,
     SignAll,
     Signatures,
-    VerifyAll,
     Verdicts,
+    VerifyAll,
 )
 from metanode.primitives.sealing import KEM_CIPHERTEXT_BYTES, KEM_PUBLIC_KEY_BYTES
 

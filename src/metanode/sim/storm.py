@@ -13,7 +13,7 @@ class Sky(Protocol):
     start_ms: int
 
     def crash(self, index: int) -> None:
-        """kill -9 a node."""
+        """Kill -9 a node."""
         ...
 
     def boot(self, index: int) -> None:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from random import Random
 from typing import Any, Final, TypeAlias
 
+from metanode.node.effects import TICK_MS
 from metanode.node.events import (
     Asked,
     BytesArrived,
@@ -18,7 +19,6 @@ from metanode.node.events import (
     Ticked,
     TimerFired,
 )
-from metanode.node.effects import TICK_MS
 from metanode.sim.machine_room import MachineRoom
 from metanode.sim.storm import Storm
 
@@ -111,7 +111,7 @@ class World:
             self.at(TICK_MS, lambda: self._pulse(index, life))
 
     def crash(self, index: int) -> None:
-        """kill -9: everything but the disk is gone; peers see their connections end."""
+        """Kill -9: everything but the disk is gone; peers see their connections end."""
         room = self.rooms[index]
         room.crash()
         self.record(index, "crash")
