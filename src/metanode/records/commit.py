@@ -20,12 +20,8 @@ class CommitRefusal(Refusal):
 
     NO_QUORUM = "commit.no-quorum"
     """Fewer seats in the bitmap than a quorum."""
-    WRONG_HEADER = "commit.wrong-header"
-    """Certifies another height or header."""
     WRONG_WIDTH = "commit.wrong-width"
     """A hash or signature of the wrong length."""
-    BAD_SIGNATURE = "commit.bad-signature"
-    """The aggregate signature does not verify for the seats of the bitmap."""
 
 
 class BlsCommit(Wire):
