@@ -126,10 +126,13 @@ class Sync:
         self._pump(event.now_ms)
 
     def _judge_behind(self) -> None:
-        """SYNC-2. Behind: two or more final blocks are missing, as an honest validator says or certificates show."""
+        """SYNC-2. Behind: two or more final blocks are missing, as an honest validator says or certificates show; until
+        nothing that follows is under way."""
         progress = self._progress
         height = max(claimed_height(progress), progress.verified.height)
         behind = height >= progress.tip.height + 2
+        if progress.behind and (progress.run is not None or progress.ready):
+            behind = True
         if behind and not progress.behind:
             self._out.append(ev.Behind(Height(height)))
         if progress.behind and not behind:
