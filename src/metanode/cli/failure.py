@@ -25,6 +25,20 @@ class CliRefusal(Refusal):
     """A file that the command names cannot be read as what it should be."""
     CONFIGURATION = "cli.configuration"
     """A key or value of the command line's own configuration is wrong."""
+    NO_NETWORK = "cli.no-network"
+    """The folder holds no local network."""
+    NETWORK_EXISTS = "cli.network-exists"
+    """The folder holds something already where a new network should be made."""
+    UNKNOWN_NODE = "cli.unknown-node"
+    """The local network has no node of this name."""
+    PORT_TAKEN = "cli.port-taken"
+    """Another program listens on a port that a node needs."""
+    NODE_DIED = "cli.node-died"
+    """A node ended while it started, and did not say why."""
+    NOT_READY = "cli.not-ready"
+    """A node runs, but did not get ready in time."""
+    NOT_OURS = "cli.not-ours"
+    """A process belongs to another user."""
     INTERRUPTED = "cli.interrupted"
     """Ctrl-C."""
     TERMINATED = "cli.terminated"
@@ -90,11 +104,14 @@ def fault_status(code: str) -> ExitStatus:
 def form_of(error: BaseException) -> ErrorForm:
     """The form of whatever ended a command. What nobody foresaw is a bug and says so."""
     from metanode.api.errors import explain
+    from metanode.client.failures import ClientError
     from metanode.host.fault import Fault
 
     match error:
         case Failure():
             return error.form
+        case ClientError(form=form):
+            return ErrorForm(form.code, form.exit, form.message, form.rule, form.fix, form.retryable)
         case Rejected():
             meaning = explain(error.reason)
             message = error.detail or str(error.reason)

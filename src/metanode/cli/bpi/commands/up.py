@@ -1,0 +1,199 @@
+"""`bpi up`."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import click
+
+from metanode.api.exits import ExitStatus
+from metanode.api.node import NodeStatus
+from metanode.cli.bpi.commands.init import PORT_BASE_MAX, create
+from metanode.cli.bpi.local_network import PORT_BASE_DEFAULT, VALIDATORS_DEFAULT, LocalNetwork, LocalNode
+from metanode.cli.bpi.ports import is_free, spans, taker
+from metanode.cli.bpi.processes import POLL_S, START_S, Started, abandon, await_ready, start, stop
+from metanode.cli.bpi.self_test import SelfTest
+from metanode.cli.commands import leaf
+from metanode.cli.failure import CliRefusal, Failure
+from metanode.cli.output import Output
+from metanode.cli.run import Terminated
+from metanode.cli.session import Session, pass_session
+from metanode.client import Client
+
+WATCH_S: Final = 0.2
+"""How often `--foreground` looks at its nodes."""
+PEER_PORTS: Final = 20
+"""Ports for peers of a new network are this far above the public ones."""
+
+
+class Steps:
+    """The lines of `up`: when, which step, what was seen."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._began = time.monotonic()
+        self.seen: list[dict[str, Any]] = []
+
+    def saw(self, step: str, words: str, **facts: object) -> None:
+        """One step was done and looked at."""
+        elapsed = time.monotonic() - self._began
+        self.seen.append({"step": step, "at_s": round(elapsed, 3), **facts})
+        self._output.line(f"[{elapsed:.1f}s] {step:<11} {words}")
+
+
+@leaf()
+@click.option("--validators", type=click.IntRange(1, 20), help="Of a new network; 4 by default.")
+@click.option("--port-base", type=click.IntRange(1_024, PORT_BASE_MAX), help="Of a new network; 26600 by default.")
+@click.option("--name", help="Of a new chain; development by default.")
+@click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of a new chain.")
+@click.option("--foreground", is_flag=True, help="Stay; Ctrl-C stops the network.")
+@pass_session
+def up(
+    session: Session,
+    validators: int | None,
+    port_base: int | None,
+    name: str | None,
+    parameters: tuple[str, ...],
+    foreground: bool,  # noqa: FBT001 - click calls it
+) -> None:
+    """Start the local network, make it first where there is none, and return when it is READY.
+
+    The nodes run on in the background; bpi down stops them. Every line says what this program saw.
+    """
+    steps, network = Steps(session.output), LocalNetwork(session.data.resolve())
+    if network.is_there:
+        _refuse_options_of_new(session, (validators, port_base, name, parameters or None))
+        nodes = network.nodes
+        with _alone(network):
+            _check(steps, network, [p for node in nodes if not node.process for p in node.ports])
+            steps.saw("keys", f"{len(nodes)} nodes, made before in {session.data} (never for value)", made=False)
+            _bring_up(session, steps, network, foreground=foreground)
+        return
+    count, base = validators or VALIDATORS_DEFAULT, port_base or PORT_BASE_DEFAULT
+    _check(steps, network, [base + offset + i for offset in (0, PEER_PORTS) for i in range(count)])
+    create(session.data, count, base, name or "development", parameters)
+    steps.saw("keys", f"{count} validators, development keys in {session.data} (never for value)", made=True)
+    with _alone(network):
+        _bring_up(session, steps, network, foreground=foreground)
+
+
+def _refuse_options_of_new(session: Session, given: tuple[object, ...]) -> None:
+    """What a network is made with cannot be changed by starting it."""
+    if any(value is not None for value in given):
+        message = f"{session.data} has a network already; --validators, --port-base, --name, --parameter make a new one"
+        raise Failure(
+            CliRefusal.NETWORK_EXISTS, ExitStatus.CONFLICT, message, fix="bpi up without them; or --data another folder"
+        )
+
+
+@contextmanager
+def _alone(network: LocalNetwork) -> Iterator[None]:
+    """One `bpi up` a folder at a time."""
+    import fcntl
+
+    with (network.root / "up.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"another bpi up is at work in {network.root}"
+            raise Failure(
+                CliRefusal.NETWORK_EXISTS, ExitStatus.CONFLICT, message, fix="wait for it, or stop it", retryable=True
+            ) from None
+        yield
+
+
+def _check(steps: Steps, network: LocalNetwork, ports: Sequence[int]) -> None:
+    """Before anything is written or started: python, ports, space. Raises `Failure`."""
+    from metanode.host.disk import free_bytes
+
+    taken = [port for port in ports if not is_free(port)]
+    if taken:
+        message = f"port {taken[0]} is taken by {taker(taken[0])}"
+        fix = "bpi down stops a network of bpi; for a new network choose --port-base"
+        raise Failure(CliRefusal.PORT_TAKEN, ExitStatus.CONFLICT, message, fix=fix)
+    folder = next(p for p in (network.root, *network.root.parents) if p.is_dir())
+    free = free_bytes(folder)
+    words = [f"python {platform.python_version()}", f"{free / 2**30:.1f} GiB free"]
+    if ports:
+        words.insert(1, f"ports {spans(list(ports))} free")
+    steps.saw("checks", " · ".join(words), python=platform.python_version(), ports=list(ports), free_bytes=free)
+
+
+def _bring_up(session: Session, steps: Steps, network: LocalNetwork, *, foreground: bool) -> None:
+    """Start what does not run, look at all of it, say READY; stay where that is wanted."""
+    started = [start(node) for node in network.nodes if not node.process]
+    try:
+        await_ready(started, _answers)
+        url = _observe(steps, network)
+        nodes = [{"name": node.name, "url": node.url, "pid": node.process} for node in network.nodes]
+        data = {"url": url, "nodes": nodes, "started": [s.node.name for s in started], "steps": steps.seen}
+        session.output.result("up/1", data, lambda: _say_ready(session, url))
+        if foreground:
+            _stay(session, started)
+    except BaseException:  # Ctrl-C too: what did not get ready is not left half running
+        abandon(started)
+        raise
+
+
+def _answers(node: LocalNode) -> bool:
+    from metanode.client import ClientError
+
+    try:
+        with Client(node.url, timeout_s=2.0) as client:
+            return client.ready()
+    except ClientError:
+        return False
+
+
+def _observe(steps: Steps, network: LocalNetwork) -> str:
+    """What the chain does: validators, finality, one transaction and its receipt. Returns the URL it asked."""
+    with Client(network.nodes[0].url) as client:
+        status = _when(client.node.status, lambda s: s.validators_reachable >= s.quorum)
+        ready = sum(_answers(node) for node in network.nodes)
+        words = f"{ready}/{len(network.nodes)} running · tolerates {status.faults_tolerated} faulty"
+        steps.saw("validators", words, running=ready, nodes=len(network.nodes), tolerated=status.faults_tolerated)
+        test = SelfTest(client, network)
+        test.send()
+        before = status.height
+        status = _when(client.node.status, lambda s: s.height > before)
+        words = f"height {status.height} final · last block {status.last_block_age_ms / 1000:.2f} s ago"
+        steps.saw("finality", words, height=status.height, last_block_age_ms=status.last_block_age_ms)
+        found = test.verify()
+        words = f"1 transaction sent, receipt verified from raw bytes in {found.verify_ms:.1f} ms"
+        steps.saw("self-test", words, receipt=found.receipt, height=found.height, verify_ms=round(found.verify_ms, 3))
+    return network.nodes[0].url
+
+
+def _when(ask: Callable[[], NodeStatus], enough: Callable[[NodeStatus], bool]) -> NodeStatus:
+    """The first status that is enough. Raises `Failure` with what the node itself says, where none comes in time."""
+    until = time.monotonic() + START_S
+    while not enough(status := ask()):
+        if time.monotonic() > until:
+            message = f"no progress in {START_S:.0f} s: {status.light.reason or 'the node gives no reason'}"
+            raise Failure(CliRefusal.NOT_READY, ExitStatus.CONSENSUS, message, fix=status.light.fix or "bpi doctor")
+        time.sleep(POLL_S)
+    return status
+
+
+def _say_ready(session: Session, url: str) -> None:
+    setting = session.configuration.setting("data")
+    data = f" --data {setting.value}" if setting.origin == "flag" else ""
+    ready = session.output.styled("READY", "good")
+    session.output.line(f"{ready}  {url}   try:  bpi coin transfer --to globex --amount 420{data}")
+
+
+def _stay(session: Session, started: Sequence[Started]) -> None:
+    """Until Ctrl-C or SIGTERM; what ends meanwhile is told, not started again."""
+    session.output.note("in the foreground: Ctrl-C stops what was started here")
+    alive = list(started)
+    try:
+        while alive:
+            time.sleep(WATCH_S)
+            for one in [one for one in alive if one.process.poll() is not None]:
+                alive.remove(one)
+                session.output.note(f"{one.node.name} ended ({one.process.returncode})")
+    except (KeyboardInterrupt, Terminated):
+        stopped, killed = stop([one.node for one in started])
+        session.output.note(f"stopped {len(stopped)}" + (f", killed {len(killed)}" if killed else ""))
