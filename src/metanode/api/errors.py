@@ -4,7 +4,8 @@ from typing import Final
 
 import msgspec
 
-from metanode.api.exits import ExitStatus, Explanation
+from metanode.api.exits import ExitStatus
+from metanode.api.explanation import Explanation
 from metanode.api.ledger_codes import CODES, REFUSED, ROOMS
 from metanode.primitives.refusal import Refusal
 

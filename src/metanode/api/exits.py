@@ -2,8 +2,6 @@
 
 from enum import IntEnum
 
-import msgspec
-
 
 class ExitStatus(IntEnum):
     """HTTP-1. What a shell sees; the numbers never change their meaning."""
@@ -31,16 +29,3 @@ class ExitStatus(IntEnum):
     EXPIRED = 81
     INTERRUPTED = 130
     TERMINATED = 143
-
-
-class Explanation(msgspec.Struct, frozen=True, gc=False):
-    """HTTP-2. What a code means for a caller. `rpc_code` is JSON-RPC's number, `rule` the rule that was broken, `fix`
-    the smallest change that would pass.
-    """
-
-    exit: ExitStatus
-    http_status: int
-    rpc_code: int
-    rule: str
-    fix: str
-    retryable: bool = False

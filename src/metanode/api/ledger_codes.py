@@ -3,7 +3,8 @@ beside theirs and does not know them otherwise."""
 
 from typing import Final
 
-from metanode.api.exits import ExitStatus, Explanation
+from metanode.api.exits import ExitStatus
+from metanode.api.explanation import Explanation
 
 _E: Final = ExitStatus
 
@@ -84,6 +85,7 @@ CODES: Final[dict[str, Explanation]] = {
     "pool.full": _crowded("POOL-10", "wait, or offer a higher fee"),
     "pool.crowded-out": _crowded("POOL-10", "submit again with a higher fee"),
     "accounts.bad-keys": _refused("LEDGER-A4", "1 to 16 distinct keys in ascending order"),
+    "accounts.wrong-address": _refused("LEDGER-A1", "an address has 20 bytes"),
     "accounts.nobody-could-sign": _refused("LEDGER-A4", "choose a threshold from 1 to the number of keys"),
     "accounts.bad-role": _refused("LEDGER-A5", "a letter, then letters, digits and hyphens, at most 32"),
     "accounts.has-role": _conflict("LEDGER-A5", "nothing: the account has this role"),
