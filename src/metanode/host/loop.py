@@ -99,7 +99,8 @@ class Loop:
                 break
             effects = self._node.handle(self._inbox.popleft())
             for effect in effects:
-                self._carry_out(effect)
+                if not self._ended:
+                    self._carry_out(effect)
             self._sync_journal()
             self._inbox.extendleft(reversed(self._answers))
             self._answers.clear()

@@ -1,0 +1,106 @@
+"""The TCP carrier over real loopback sockets."""
+
+import asyncio
+from typing import Any
+
+from metanode.host import tcp
+from metanode.host.tcp import TcpCarrier
+from metanode.node.events import BytesArrived, Event, LinkClosed, LinkOpened
+
+
+class Ear:
+    """Writes events down."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    async def wait(self, kind: type[Any], count: int = 1) -> list[Any]:
+        async with asyncio.timeout(5):
+            while len(found := [e for e in self.events if isinstance(e, kind)]) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        return found
+
+
+def test_bytes_arrive_in_order_and_a_close_is_heard_on_both_sides() -> None:
+    async def play() -> None:
+        here, there = Ear(), Ear()
+        one, two = TcpCarrier(here, lambda: 1), TcpCarrier(there, lambda: 2)
+        port = await two.listen("127.0.0.1", 0)
+        one.dial(b"peer", f"127.0.0.1:{port}")
+        (opened,) = await here.wait(LinkOpened)
+        (accepted,) = await there.wait(LinkOpened)
+        assert (opened.dialled, accepted.dialled) == (b"peer", b"")
+        for number in range(100):
+            one.send(opened.link, bytes([number]) * 1000)
+        one.flush()
+        async with asyncio.timeout(5):
+            while sum(len(e.data) for e in there.events if isinstance(e, BytesArrived)) < 100_000:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        data = b"".join(e.data for e in there.events if isinstance(e, BytesArrived))
+        assert data == b"".join(bytes([n]) * 1000 for n in range(100))
+        two.close(accepted.link)
+        assert (await here.wait(LinkClosed))[0].link == opened.link
+        await one.stop()
+        await two.stop()
+
+    asyncio.run(play())
+
+
+def test_a_dial_that_fails_is_heard_as_a_link_that_closes() -> None:
+    async def play() -> None:
+        ear = Ear()
+        carrier = TcpCarrier(ear, lambda: 1)
+        for address in ("127.0.0.1:1", "nowhere", "127.0.0.1:notaport"):
+            carrier.dial(b"peer", address)
+        opened = await ear.wait(LinkOpened, 3)
+        closed = await ear.wait(LinkClosed, 3)
+        assert sorted(e.link for e in opened) == sorted(e.link for e in closed)
+        await carrier.stop()
+
+    asyncio.run(play())
+
+
+def test_a_peer_that_does_not_read_is_cut_off(monkeypatch: Any) -> None:
+    monkeypatch.setattr(tcp, "BUFFER_MAX_BYTES", 1 << 20)
+
+    async def play() -> None:
+        ear = Ear()
+        carrier = TcpCarrier(ear, lambda: 1)
+        port = await carrier.listen("127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        (opened,) = await ear.wait(LinkOpened)
+        del reader
+        for _ in range(64):
+            carrier.send(opened.link, bytes(1 << 20))
+            carrier.flush()
+        assert (await ear.wait(LinkClosed))[0].link == opened.link
+        writer.close()
+        await carrier.stop()
+
+    asyncio.run(play())
+
+
+def test_one_connection_too_many_is_closed_unread(monkeypatch: Any) -> None:
+    monkeypatch.setattr(tcp, "LINKS_MAX", 1)
+
+    async def play() -> None:
+        ear = Ear()
+        carrier = TcpCarrier(ear, lambda: 1)
+        port = await carrier.listen("127.0.0.1", 0)
+        _, first = await asyncio.open_connection("127.0.0.1", port)
+        await ear.wait(LinkOpened)
+        reader, second = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            data = await reader.read(1)
+        except ConnectionResetError:
+            data = b""
+        assert data == b""
+        assert len(ear.events) == 1
+        first.close()
+        second.close()
+        await carrier.stop()
+
+    asyncio.run(play())
