@@ -8,6 +8,7 @@ from metanode.chain.evidence.claims import (
     justification_claims,
     vote_claim,
 )
+from metanode.chain.evidence.forensics import find_guilty
 from metanode.chain.evidence.guilt import EvidenceRefusal, culprits, evidence_claims
 from metanode.chain.evidence.justification import (
     JustificationRefusal,
@@ -30,6 +31,7 @@ __all__ = [
     "check_seat",
     "culprits",
     "evidence_claims",
+    "find_guilty",
     "justification_claims",
     "vote_claim",
 ]

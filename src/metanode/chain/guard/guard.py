@@ -95,10 +95,11 @@ class Guard:
                 assert_never(event)
 
     def _request(self, request: Request) -> list[Effect]:
+        """GUARD-1, GUARD-7. One chain, and forwards only."""
         record, vote = self.record, request.vote
         assert not vote.signature, "the guard is asked for votes not yet signed"
         if record.vote and record.chain_id != request.chain_id:
-            raise Rejected(GuardRefusal.OTHER_CHAIN, "GUARD-7: these keys have signed on another chain")
+            raise Rejected(GuardRefusal.OTHER_CHAIN, "these keys have signed on another chain")
         place, last = place_of(vote), (record.height, record.round, record.step)
         if place < last:
             raise Rejected(GuardRefusal.BACKWARDS, f"{_show(place)} after {_show(last)}")

@@ -46,7 +46,7 @@ def lead_first_round(state: HeightState) -> None:
 
 
 def lead_round(state: HeightState) -> None:
-    """IBFT-V3, P4, P5. Q ROUND-CHANGEs to the round this seat leads: propose, once, the highest value prepared among
+    """IBFT-V3, IBFT-P4, IBFT-P5. Q ROUND-CHANGEs to the round this seat leads: propose, once, the highest value prepared among
     them, or a fresh one where there is none. Each was kept only after its certificate was checked."""
     changes = state.changes.get(state.round, {})
     mine = state.round > 0 and state.leads and not state.observes

@@ -183,7 +183,7 @@ def _certificate(state: HeightState, kind: int, seats: list[Seat], proof: tuple[
 
 
 def _lock(state: HeightState, certificate: PreparedCertificate) -> None:
-    """IBFT-R2, R3. Durable first, then the one COMMIT of this round: who commits is prepared."""
+    """IBFT-R2, IBFT-R3. Durable first, then the one COMMIT of this round: who commits is prepared."""
     state.prepared = certificate
     if not state.observes:
         journal(state, Locked(height=state.height, certificate=certificate))
