@@ -110,7 +110,6 @@ def test_what_is_pruned_or_not_final_is_refused() -> None:
     chain = Chain()
     for _ in range(3):
         chain.final()
-    chain.desk.shelf.block(1)  # even what lies on the shelf was final: it may be shown
     for height in range(1, 3):
         del chain.blocks.blocks[height]
     fresh = Chain.again(chain)

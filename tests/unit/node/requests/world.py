@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from tests.unit.ledger.world import MATHEMATICS, START_MS, World, key, make_genesis
 
+from metanode.api.node import NodeStatus, Nothing
 from metanode.chain.bls import commit_claim
+from metanode.chain.mempool import CheckSignatures as PoolCheckSignatures
 from metanode.chain.mempool import Mempool, PoolLimits
 from metanode.chain.mempool import SignaturesChecked as PoolSignaturesChecked
 from metanode.chain.mempool import Submitted as PoolSubmitted
@@ -203,7 +205,7 @@ class Chain:
         """Put these into the pool, their signatures checked."""
         effects = self.pool.handle(PoolSubmitted(self.desk.now_ms, 1, tuple(known.encoded for known in transactions)))
         for effect in effects:
-            if hasattr(effect, "token"):
+            if isinstance(effect, PoolCheckSignatures):
                 self.pool.handle(PoolSignaturesChecked(self.desk.now_ms, effect.token, (True,) * len(effect.items)))
 
     def effects(self) -> list[Effect]:
@@ -231,6 +233,13 @@ class Chain:
         """The same node after a restart: nothing on its shelf."""
         other.desk.shelf = Shelf(other.rows, other.blocks)
         return other
+
+    def ask_status(self) -> NodeStatus:
+        """The status, all validators connected."""
+        self.desk.peers = {one.transport_key: 1 for one in self.desk.tip.validators.validators[1:]}
+        status = self.ask("node.status", Nothing())
+        assert isinstance(status, NodeStatus)
+        return status
 
     def answer_only(self, method: str, arguments: Any) -> Any:
         """The answer to one question, whatever else it lets leave."""
