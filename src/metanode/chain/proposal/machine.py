@@ -24,6 +24,7 @@ class Assembly:
 
     def __init__(self) -> None:
         self._shelf: Final = Shelf()
+        self._now_ms = 0
         self._out: list[ev.Effect] = []
 
     def handle(self, event: ev.Event) -> list[ev.Effect]:
@@ -33,6 +34,7 @@ class Assembly:
         shelf = self._shelf
         match event:
             case ev.Assemble():
+                self._now_ms = event.now_ms
                 self._assemble(event)
             case ev.Hold(header_hash, height, transactions):
                 self._hold(header_hash, height, transactions)
@@ -44,27 +46,30 @@ class Assembly:
             case Found(token, transactions, missing):
                 self._found(token, transactions, missing)
             case ev.Received(now_ms, peer, message):
-                self._hear(now_ms, peer, message)
-            case ev.SignaturesChecked(_, token, verdicts):
+                self._now_ms = now_ms
+                self._hear(peer, message)
+            case ev.SignaturesChecked(now_ms, token, verdicts):
+                self._now_ms = now_ms
                 self._checked(token, verdicts)
             case ev.PeerUp(peer):
                 shelf.peers[peer] = None
             case ev.PeerDown(peer):
                 shelf.peers.pop(peer, None)
             case ev.Tick(now_ms):
+                self._now_ms = now_ms
                 for block in shelf.blocks.values():
                     if not block.is_complete() and now_ms >= block.asked_ms + ASK_AGAIN_MS:
-                        self._ask(block, now_ms)
+                        self._ask(block)
             case _ as never:
                 assert_never(never)
         return out
 
-    def _hear(self, now_ms: int, peer: bytes, message: Message) -> None:
+    def _hear(self, peer: bytes, message: Message) -> None:
         match message:
             case WantBodies():
                 self._serve(peer, message)
             case Bodies():
-                self._take(now_ms, peer, message)
+                self._take(peer, message)
             case _ as never:
                 assert_never(never)
 
@@ -90,7 +95,7 @@ class Assembly:
             found=[None] * len(leaves),
             left=len(leaves),
             looking=dict.fromkeys(leaves),
-            asked_ms=event.now_ms - ASK_AGAIN_MS,
+            asked_ms=event.now_ms,
         )
         self._shelf.put(block)
         if block.is_complete():
@@ -124,8 +129,8 @@ class Assembly:
             block.looking.pop(leaf, None)
         if block.is_complete():
             self._complete(block)
-        else:
-            self._ask(block, block.asked_ms + ASK_AGAIN_MS)
+        elif missing:
+            self._ask(block)
 
     def _fill(self, block: Gathering, known: KnownTransaction) -> None:
         leaf = known.leaf
@@ -157,7 +162,7 @@ class Assembly:
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
-    def _ask(self, block: Gathering, now_ms: int) -> None:
+    def _ask(self, block: Gathering) -> None:
         """PROP-9. The deliverer first, then one peer after another, each for all that is missing."""
         missing = block.missing
         if not missing:
@@ -169,9 +174,9 @@ class Assembly:
         elif peers:
             self._out.append(ev.AskPeer(peers[block.asks % len(peers)], want))
         block.asks += 1
-        block.asked_ms = now_ms
+        block.asked_ms = self._now_ms
 
-    def _take(self, now_ms: int, peer: bytes, bodies: Bodies) -> None:
+    def _take(self, peer: bytes, bodies: Bodies) -> None:
         """PROP-9. Bytes prove themselves by their leaf; signatures of what fits are checked before it counts."""
         block = self._shelf.blocks.get(Hash(bodies.header_hash))
         if bodies.version != 1 or len(bodies.transactions) > BODIES_COUNT_MAX:
@@ -199,10 +204,10 @@ class Assembly:
                 block.checking[leaf] = None
                 fresh.append(known)
         if fresh:
-            block.asked_ms = now_ms
+            block.asked_ms = self._now_ms
             self._check(block, tuple(fresh))
         elif 0 < block.asks <= len(self._shelf.peers):  # the next at once, but nobody twice before the next tick
-            self._ask(block, now_ms)
+            self._ask(block)
 
     def _check(self, block: Gathering, fresh: tuple[KnownTransaction, ...]) -> None:
         shelf = self._shelf
