@@ -20,7 +20,7 @@ from metanode.node.rows import (
     place_bytes,
 )
 from metanode.primitives.codec import encode
-from metanode.primitives.names import Address
+from metanode.primitives.names import Address, Hash
 from metanode.records.address import ADDRESS_BYTES
 from metanode.records.receipt import Receipt, TransactionOrigin
 from metanode.records.validators import ValidatorList, ValidatorSet
@@ -69,10 +69,12 @@ def rows_of_block(tip: Tip, before: Tip, execution: Execution) -> Mapping[bytes,
     rows[height_key(RECEIPTS, height)] = msgspec.msgpack.encode(execution.receipt_bytes)
     if tip.validators.validators != before.validators.validators:
         rows[height_key(SET, height + 1)] = set_row(tip.validators)
+    senders = {known.identity: known.signed.transaction.sender for known in execution.transactions}
     for index, receipt in enumerate(execution.receipts):
-        place = place_bytes(height, index)
+        place, named = place_bytes(height, index), accounts_named(receipt)
         if isinstance(receipt.origin, TransactionOrigin):
             rows[IDENTITY + receipt.origin.identity] = place
-        for address in accounts_named(receipt):
+            named[senders[Hash(receipt.origin.identity)]] = None  # a failed one has no events that name its sender
+        for address in named:
             rows[ACCOUNT + address + place] = b""
     return rows

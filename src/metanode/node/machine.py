@@ -86,10 +86,13 @@ class Node:
         desk, now = self._desk, event.now_ms
         match event:
             case heard.BytesArrived(_, link, data):
+                desk.lines.heard(link, len(data))
                 desk.tell("bpci", bpci.BytesArrived(link, data, now))
             case heard.LinkOpened(_, link, dialled, remote):
+                desk.lines.opened(link, inbound=not dialled)
                 desk.tell("bpci", bpci.Connected(link, bool(dialled), dialled, remote, now))
             case heard.LinkClosed(_, link):
+                desk.lines.closed(link)
                 desk.tell("bpci", bpci.Disconnected(link, now))
             case heard.LinkDrained():
                 pass  # the transport's own queues bound what is under way
@@ -153,7 +156,7 @@ class Node:
     def _boot(self, journal: tuple[bytes, ...], guard: bytes, *, may_vote: bool) -> None:
         desk = self._desk
         records = recover(desk, journal)
-        desk.booted = True
+        desk.booted, desk.started_ms = True, desk.now_ms
         desk.may_vote = may_vote
         desk.tell("ibft", ibft.Started(desk.now_ms, read_record(guard)))
         desk.note("booted", height=desk.tip.height, records=len(journal), may_vote=int(desk.may_vote))

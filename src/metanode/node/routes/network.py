@@ -16,12 +16,14 @@ def carry(desk: Desk, effect: bpci.Effect) -> None:
     """One effect of the transport."""
     match effect:
         case bpci.Transmit(link, data):
+            desk.lines.said(link, len(data))
             desk.emit(out.Transmit(link, data))
         case bpci.Close(link, reason):
             desk.emit(out.CloseLink(link, reason.value))
         case bpci.Compute(token, operation):
             desk.emit(out.Compute("bpci", token, operation))
-        case bpci.PeerUp(peer, _, outbound):
+        case bpci.PeerUp(peer, link, outbound):
+            desk.lines.rose(peer, link)
             _rose(desk, peer, outbound=outbound)
         case bpci.PeerDown(peer, reason):
             _fell(desk, peer, reason.value)
@@ -65,6 +67,8 @@ def _rose(desk: Desk, peer: bytes, *, outbound: bool) -> None:
 
 def _fell(desk: Desk, peer: bytes, reason: str) -> None:
     desk.peers.pop(peer, None)
+    desk.heights.pop(peer, None)
+    desk.lines.fell(peer)
     desk.note("peer_down", peer=peer.hex()[:16], reason=reason, peers=len(desk.peers))
     desk.tell("discovery", discovery.PeerFell(peer, desk.now_ms))
     desk.tell("pool", mempool.PeerDown(peer))

@@ -1,6 +1,6 @@
 """What the pool asks for."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from metanode.chain import mempool
 from metanode.network.bpci import Punish, Stream
@@ -8,8 +8,12 @@ from metanode.node import effects as out
 from metanode.node.blocks import finish_building
 from metanode.node.desk import Desk
 from metanode.node.pacing import pace
+from metanode.node.requests.finding import place_of_identity
 from metanode.node.talk import Letter, send
 from metanode.primitives.codec import encode
+
+MAYBE_FINAL: Final = (mempool.PoolRefusal.NONCE_USED, mempool.PoolRefusal.EXPIRED)
+"""What a transaction that has become final looks like to a pool that has forgotten it."""
 
 
 def carry(desk: Desk, effect: mempool.Effect) -> None:
@@ -18,7 +22,10 @@ def carry(desk: Desk, effect: mempool.Effect) -> None:
         case mempool.CheckSignatures(token, items):
             desk.emit(out.CheckSignatures("pool", token, items, urgent=False))
         case mempool.Outcome(request, items):
-            desk.emit(out.BatchAnswer(request, tuple((i.identity, i.code, i.detail, i.known) for i in items)))
+            for item in items:
+                if item.code:
+                    desk.refused(item.code)
+            _tell_outcomes(desk, request, items)
         case mempool.Gossip(peers, batch):
             message = encode(batch)
             for peer in peers:
@@ -41,6 +48,23 @@ def carry(desk: Desk, effect: mempool.Effect) -> None:
             pace(desk)
         case _ as never:
             assert_never(never)
+
+
+def _tell_outcomes(desk: Desk, request: int, items: tuple[mempool.ItemOutcome, ...]) -> None:
+    """HTTP-14. What is in a final block is accepted again, however long ago and whatever the pool forgot since; what is
+    turned away is counted by its code."""
+    told, refused = [], dict[str, int]()
+    for item in items:
+        if item.code in MAYBE_FINAL and place_of_identity(desk, item.identity) is not None:
+            told.append((item.identity, "", "", True))
+            continue
+        told.append((item.identity, item.code, item.detail, item.known))
+        if item.code:
+            refused[item.code] = refused.get(item.code, 0) + 1
+    for code, count in refused.items():
+        desk.refused(code, count)
+        desk.note("refused", reason=code, count=count)
+    desk.emit(out.BatchAnswer(request, tuple(told)))
 
 
 def hear(desk: Desk, peer: bytes, data: bytes) -> None:

@@ -80,6 +80,7 @@ def hint(desk: Desk, seat: Seat, height: int) -> None:
     """A validator speaks of a height above ours."""
     validators = desk.tip.validators
     if 0 <= seat < len(validators):
+        desk.heights[validators[seat].transport_key] = height
         desk.tell("sync", sync.Hint(validators[seat].transport_key, height))
 
 

@@ -124,6 +124,7 @@ def test_receipts_of_an_account() -> None:
     chain = three_blocks()
     assert places(chain.ask("receipt.list", ReceiptList(account="bob"))) == [(1, 0), (1, 1)]
     assert places(chain.ask("receipt.list", ReceiptList(account="bob", first=2))) == []
+    assert places(chain.ask("receipt.list", ReceiptList(account="carol"))) == [(1, 1), (3, 1)]  # the last one failed
     first = chain.ask("receipt.list", ReceiptList(account="bob", limit=1))
     assert (places(first), first.next) == ([(1, 0)], "1:1")
     assert places(chain.ask("receipt.list", ReceiptList(account="bob", cursor=first.next))) == [(1, 1)]
