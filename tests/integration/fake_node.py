@@ -58,7 +58,7 @@ def _sample(info: Any) -> Any:
 
 
 class FakeNode:
-    """Implements `Door`. `seal` makes a block of what is pending; every block has a block event and one a transaction."""
+    """Implements `Door`. `seal` makes a block of what is pending: one event for it and one for each transaction."""
 
     def __init__(self) -> None:
         self.height = 0
