@@ -48,8 +48,9 @@ def judge(desk: Desk, request: ibft.Validate) -> None:
         _check_against_tip(desk, judgement)
     except Rejected as rejected:
         if rejected.reason in FOREIGN:
-            # PROP-6: the header may be fine, its sections were swapped on the way: blame the deliverer.
-            desk.blame_seat(request.source, rejected.reason, rejected.detail)
+            # PROP-6: the header may be fine, its sections were swapped on the way: IBFT blames the deliverer and asks on.
+            code = rejected.reason.value
+            desk.tell("ibft", ibft.Validated(desk.now_ms, header_hash, valid=False, refusal=code, foreign=True))
             return
         refuse(desk, header_hash, rejected.reason, rejected.detail)
         return

@@ -46,8 +46,8 @@ def lead_first_round(state: HeightState) -> None:
 
 
 def lead_round(state: HeightState) -> None:
-    """IBFT-V3, IBFT-P4, IBFT-P5. Q ROUND-CHANGEs to the round this seat leads: propose, once, the highest value prepared among
-    them, or a fresh one where there is none. Each was kept only after its certificate was checked."""
+    """IBFT-V3, IBFT-P4, IBFT-P5. Q ROUND-CHANGEs to the round this seat leads: propose, once, the highest value
+    prepared among them, or a fresh one where there is none. Each was kept only after its certificate was checked."""
     changes = state.changes.get(state.round, {})
     mine = state.round > 0 and state.leads and not state.observes
     if not mine or state.lead is not None or state.round in state.proposed or len(changes) < state.quorum:
