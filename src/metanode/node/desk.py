@@ -173,9 +173,9 @@ class Desk:
         while len(self.drops) > DROPS_MAX:
             del self.drops[next(iter(self.drops))]
 
-    def refused(self, code: str) -> None:
-        """The pool turned a client's transaction away: counted by code for `mempool.status`."""
-        self.refusals[code] = self.refusals.get(code, 0) + 1
+    def refused(self, code: str, count: int) -> None:
+        """The pool turned so many transactions of clients away: counted by code for `mempool.status`."""
+        self.refusals[code] = self.refusals.get(code, 0) + count
 
     @property
     def seat(self) -> Seat:

@@ -22,9 +22,6 @@ def carry(desk: Desk, effect: mempool.Effect) -> None:
         case mempool.CheckSignatures(token, items):
             desk.emit(out.CheckSignatures("pool", token, items, urgent=False))
         case mempool.Outcome(request, items):
-            for item in items:
-                if item.code:
-                    desk.refused(item.code)
             _tell_outcomes(desk, request, items)
         case mempool.Gossip(peers, batch):
             message = encode(batch)

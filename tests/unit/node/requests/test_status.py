@@ -221,8 +221,8 @@ def test_parameters() -> None:
 def test_mempool() -> None:
     chain = Chain()
     chain.wait_in_pool(chain.transaction("alice", CoinTransfer(coin="BPI", to=address("bob"), amount=b"\x2a")))
-    chain.desk.refused("pool.full")
-    chain.desk.refused("pool.full")
+    chain.desk.refused("pool.full", 1)
+    chain.desk.refused("pool.full", 2)
     status = chain.pool.status()
     assert chain.ask("mempool.status", Nothing()) == MempoolStatus(
         transactions=1,
@@ -233,5 +233,5 @@ def test_mempool() -> None:
         oldest_ms=START_MS,
         accepted=1,
         evicted=0,
-        refused={"pool.full": 2},
+        refused={"pool.full": 3},
     )
