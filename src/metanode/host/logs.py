@@ -23,6 +23,7 @@ _FIELDS: Final = "metanode_fields"
 NOTE_LEVELS: Final[Mapping[str, int]] = {
     "final": logging.DEBUG,
     "evicted": logging.DEBUG,
+    "refused": logging.DEBUG,
     "blame": logging.WARNING,
     "block_refused": logging.WARNING,
     "dropped": logging.WARNING,

@@ -19,7 +19,8 @@ _COUNTS: Final = (0, 1, 10, 50, 100, 250, 500, 1_000, 2_000, 4_000)
 @dataclass(frozen=True, slots=True)
 class Fold:
     """What one kind of note does: fields that set gauges, fields that add to counters, fields that are observed (in
-    milliseconds if the field ends in `_ms`), and the field whose value is the label of a counter."""
+    milliseconds if the field ends in `_ms`), and the field whose value is the label of a counter, which grows by the
+    note's `count`, else by one."""
 
     gauges: Mapping[str, str] = field(default_factory=dict)
     counters: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +43,8 @@ FOLDS: Final[Mapping[str, Fold]] = {
     "blame": Fold(labels={"reason": "metanode_blamed"}),
     "block_refused": Fold(labels={"reason": "metanode_blocks_refused"}),
     "guard_refused": Fold(labels={"reason": "metanode_signatures_refused"}),
-    "evidence": Fold(labels={"kind": "metanode_evidence"}),
+    "refused": Fold(labels={"reason": "metanode_transactions_refused"}),
+    "evidence": Fold(labels={"crime": "metanode_evidence"}),
 }
 """The whole table: which note moves which metric."""
 
@@ -61,6 +63,7 @@ _MEANINGS: Final[Mapping[str, str]] = {
     "metanode_blamed": "Messages of peers that broke a rule, by refusal.",
     "metanode_blocks_refused": "Proposed blocks judged unfit, by refusal.",
     "metanode_signatures_refused": "Votes that the sign guard refused, by reason.",
+    "metanode_transactions_refused": "Transactions of clients that the pool turned away, by refusal.",
     "metanode_evidence": "Proofs of guilt found, by kind.",
 }
 
@@ -112,10 +115,11 @@ class Metrics:
         fold = FOLDS.get(note.kind)
         if fold is None:
             return
+        count = note.fields.get("count", 1)
         for key, value in note.fields.items():
             if isinstance(value, str):
                 if (name := fold.labels.get(key)) is not None:
-                    self._labelled[name].labels(self._label(name, value)).inc()
+                    self._labelled[name].labels(self._label(name, value)).inc(count if isinstance(count, int) else 1)
                 continue
             if (name := fold.gauges.get(key)) is not None:
                 self._gauges[name].set(value)

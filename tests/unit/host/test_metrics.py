@@ -86,3 +86,14 @@ def test_two_nodes_in_one_process_do_not_share_numbers():
 
 def test_a_process_knows_how_much_memory_it_has():
     assert 10 << 20 < resident_bytes() < 4 << 30
+
+
+def test_a_note_with_a_count_moves_its_label_by_it():
+    metrics = Metrics("1")
+    metrics.note(Note("refused", {"reason": "pool.wrong-chain", "count": 3}))
+    metrics.note(Note("blame", {"reason": "codec.not-canonical"}))
+    metrics.note(Note("evidence", {"crime": "ConflictingVotes"}))
+    found = values(metrics)
+    assert found['metanode_transactions_refused_total{kind="pool.wrong-chain"}'] == 3
+    assert found['metanode_blamed_total{kind="codec.not-canonical"}'] == 1
+    assert found['metanode_evidence_total{kind="ConflictingVotes"}'] == 1
