@@ -1,5 +1,6 @@
 """Addresses of accounts: 20 bytes of a tagged digest, shown as bech32m with prefix `bpi` (BIP-350)."""
 
+from functools import lru_cache
 from typing import Final
 
 from metanode.primitives.digest import Tag, digest
@@ -10,6 +11,8 @@ ADDRESS_BYTES: Final = 20
 """Enough against second preimages; the same width as on Ethereum, so that contracts can carry it."""
 PREFIX: Final = "bpi"
 """Human-readable part of every shown address."""
+SHOWN_REMEMBERED: Final = 16_384
+"""Texts remembered: pages and streams show the same accounts again and again, and a checksum takes tens of µs."""
 
 _CHARSET: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32M: Final = 0x2BC830A3
@@ -35,14 +38,22 @@ def address_of_key(public_key: bytes) -> Address:
     return Address(digest(Tag.ADDRESS, b"\x01", public_key)[:ADDRESS_BYTES])
 
 
+def _combined(top: int) -> int:
+    """What the generators of the bits of `top` come to."""
+    total = 0
+    for bit, generator in enumerate(_GENERATORS):
+        if (top >> bit) & 1:
+            total ^= generator
+    return total
+
+
+_COMBINED: Final = tuple(_combined(top) for top in range(32))
+
+
 def _polymod(values: list[int]) -> int:
     checksum = 1
     for value in values:
-        top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate(_GENERATORS):
-            if (top >> bit) & 1:
-                checksum ^= generator
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value ^ _COMBINED[checksum >> 25]
     return checksum
 
 
@@ -53,6 +64,11 @@ def show_address(address: bytes) -> str:
     """The bech32m text of 20 bytes."""
     if len(address) != ADDRESS_BYTES:
         raise Rejected(AddressRefusal.WRONG_LENGTH, f"{len(address)} bytes, must be {ADDRESS_BYTES}")
+    return _shown(address)
+
+
+@lru_cache(maxsize=SHOWN_REMEMBERED)
+def _shown(address: bytes) -> str:
     number = int.from_bytes(address, "big")
     words = [(number >> (5 * (31 - i))) & 31 for i in range(32)]
     check = _polymod(_EXPANDED + words + [0] * 6) ^ _BECH32M
