@@ -1,5 +1,6 @@
 """Raw requests for tests: what a stranger's program may send."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -49,10 +50,8 @@ def rpc(port: Port, body: Any, **headers: str) -> Reply:
 def raw(port: Port, data: bytes, timeout_s: float = 5.0) -> bytes:
     """Send bytes as they are, read until the other side closes or says no more for a moment."""
     with socket.create_connection(port.address, timeout=timeout_s) as plug:
-        try:
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             plug.sendall(data)
-        except (ConnectionResetError, BrokenPipeError):
-            pass
         received = b""
         try:
             while chunk := plug.recv(65_536):

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from typing import Self
 
 import pytest
 from tests.integration.fake_node import Port, open_port
@@ -43,7 +44,7 @@ class Reader:
         """The next frame of a kind."""
         return next(frame for frame in self.frames if frame.kind == kind)
 
-    def __enter__(self) -> "Reader":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

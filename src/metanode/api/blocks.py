@@ -8,7 +8,7 @@ from metanode.api.shapes import (
     NUMBER_MAX,
     PAGE_DEFAULT,
     Answer,
-    CursorText,
+    EventCursor,
     HashText,
     HeightOrLast,
     HexText,
@@ -162,7 +162,7 @@ EventKind: TypeAlias = Annotated[
 class EventList(Request):
     """A page of events after a cursor `height:index`; empty for the first event of the oldest block kept."""
 
-    after: CursorText = ""
+    after: EventCursor = ""
     limit: PageSize = PAGE_DEFAULT
 
 

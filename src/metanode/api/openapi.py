@@ -87,31 +87,57 @@ def _plain(operation_id: str, summary: str, media_type: str, schema: dict[str, A
     }
 
 
-def _rpc() -> dict[str, Any]:
-    request = {
+def _rpc_request(method: Method[Any, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """One method's request: parameters by name, or by position in the order of the fields."""
+    fields = fields_of(method, schemas)
+    least = sum(required for _, _, required in fields)
+    assert all(required for _, _, required in fields[:least]), "what must be given comes first"
+    positions: dict[str, Any] = {"type": "array", "minItems": least, "maxItems": len(fields)}
+    if fields:
+        positions["prefixItems"] = [schema for _, schema, _ in fields]
+    by_name = {"$ref": f"#/components/schemas/{method.request.__name__}"}
+    return {
         "type": "object",
-        "required": ["jsonrpc", "method"],
+        "title": method.name,
+        "required": ["jsonrpc", "method", *(["params"] if least else [])],
         "properties": {
             "jsonrpc": {"const": "2.0"},
-            "id": {"type": ["string", "integer", "null"]},
-            "method": {"enum": list(METHODS)},
-            "params": {"type": "object"},
+            "id": {"type": ["string", "number", "null"]},
+            "method": {"const": method.name},
+            "params": {"oneOf": [by_name, positions]},
         },
     }
-    answer = {"type": "object", "required": ["jsonrpc", "id"], "properties": {"jsonrpc": {"const": "2.0"}}}
-    either = {"oneOf": [request, {"type": "array", "items": request, "minItems": 1, "maxItems": 100}]}
+
+
+def _rpc(schemas: dict[str, Any]) -> dict[str, Any]:
+    request = {"oneOf": [_rpc_request(method, schemas) for method in METHODS.values()]}
+    batch = {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 100}
+    error = {
+        "type": "object",
+        "required": ["code", "message", "data"],
+        "properties": {
+            "code": {"type": "integer"},
+            "message": {"type": "string"},
+            "data": {"$ref": "#/components/schemas/ErrorForm"},
+        },
+    }
+    answer = {
+        "type": "object",
+        "required": ["jsonrpc", "id"],
+        "properties": {"jsonrpc": {"const": "2.0"}, "result": {"type": "object"}, "error": error},
+    }
+    refused = {**answer, "required": ["jsonrpc", "id", "error"]}
+    either = {"oneOf": [answer, {"type": "array", "items": answer}]}
     return {
         "operationId": "rpc",
         "summary": "The same methods as JSON-RPC 2.0, one or a batch; see /openrpc.json.",
         "tags": ["rpc"],
-        "requestBody": {"required": True, "content": {JSON: {"schema": either}}},
+        "requestBody": {"required": True, "content": {JSON: {"schema": {"oneOf": [request, batch]}}}},
         "responses": {
-            "200": {
-                "description": "Answers or errors, as JSON-RPC says.",
-                "content": {JSON: {"schema": {"oneOf": [answer, {"type": "array", "items": answer}]}}},
-            },
+            "200": {"description": "Answers or errors, as JSON-RPC says.", "content": {JSON: {"schema": either}}},
             "204": {"description": "Nothing but notifications was asked."},
             **_errors(*_WITH_BODY),
+            "400": {"description": "Not a request of JSON-RPC.", "content": {JSON: {"schema": refused}}},
         },
         "security": [{}, {"bearer": []}],
     }
@@ -138,7 +164,7 @@ def openapi(version: str) -> dict[str, Any]:
     for method in METHODS.values():
         paths.setdefault(method.path, {})[method.verb.lower()] = _operation(method, schemas)
     health = {"type": "object", "required": ["ok"], "properties": {"ok": {"const": True}}}
-    paths["/rpc"] = {"post": _rpc()}
+    paths["/rpc"] = {"post": _rpc(schemas)}
     paths["/v1/events"] = {"get": _events()}
     paths["/health"] = {"get": _plain("health", "The process lives.", JSON, health)}
     paths["/ready"] = {"get": _plain("ready", "The node has recovered and follows the chain.", JSON, health)}

@@ -82,6 +82,15 @@ CursorText: TypeAlias = Annotated[
     ),
 ]
 """Opaque to callers."""
+EventCursor: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern="^([0-9]{1,19}:[0-9]{1,9})?$",
+        max_length=29,
+        description="The place of an event, `height:index`; empty for before the first.",
+    ),
+]
+"""Where a stream of events goes on."""
 NameText: TypeAlias = Annotated[str, Meta(pattern="^[^\\x00-\\x1f\\x7f/?#]+$", min_length=1, max_length=64)]
 """A validator's or a coin's name in a request."""
 Plain: TypeAlias = dict[str, Any]
