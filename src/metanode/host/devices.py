@@ -1,13 +1,14 @@
-"""Everything of the world a node's effects are carried out with: disk, keys, mathematics, clients, log."""
+"""Everything of the world a node's effects are carried out with: keys, mathematics, clients, log; the disk beside."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import perf_counter
 from typing import Final
 
 from metanode.chain.guard import Request
 from metanode.host.clients import Clients
 from metanode.host.clock import Clock
+from metanode.host.durables import Durables
 from metanode.host.entropy import random_bytes
 from metanode.host.metrics import Metrics
 from metanode.host.opening import Opened
@@ -19,65 +20,25 @@ from metanode.network.bpci import ENTROPY_BYTES, perform
 from metanode.node import effects as out
 from metanode.node import events as heard
 
-PRUNE_EVERY_BLOCKS: Final = 256
-"""Old blocks are dropped in steps of at least this many: whole segments go at once."""
-
 
 class Devices:
     """One node's world. Called by the loop only, in its thread."""
 
     def __init__(self, clock: Clock, opened: Opened, clients: Clients, metrics: Metrics, retention_blocks: int) -> None:
         self._clock: Final = clock
-        self._journal: Final = opened.journal
-        self._blocks: Final = opened.blocks
-        self._store: Final = opened.store
+        self.disk: Final = Durables(opened, metrics, retention_blocks)
         self._signers: Final = opened.signers
         self._transport_key: Final = opened.transport_key
         self._verifiers: Final = opened.verifiers
         self._clients: Final = clients
         self._log: Final = opened.log
         self._metrics: Final = metrics
-        self._retention_blocks: Final = retention_blocks
         self._slices: list[Slices] = []
         self.carrier: TcpCarrier
 
     def now_ms(self) -> int:
         """The wall clock, in milliseconds of Unix time."""
         return self._clock.now_ms()
-
-    # --- disk ---------------------------------------------------------------------------------------------------------
-
-    def journal(self, records: list[bytes]) -> None:
-        """DISK-1. Return when the records are durable."""
-        began = perf_counter()
-        self._journal.append(records)
-        self._metrics.journalled(perf_counter() - began)
-
-    def checkpoint(self, records: tuple[bytes, ...]) -> None:
-        """DISK-7. Blocks, then state, durable; only then the journal begins anew."""
-        began = perf_counter()
-        self._blocks.sync()
-        self._store.flush()
-        self._journal.begin_segment(records)
-        self._metrics.checkpointed(perf_counter() - began)
-
-    def close_cleanly(self) -> None:
-        """DISK-7. A graceful stop: blocks and state durable; the journal stays as it is."""
-        self._blocks.sync()
-        self._store.flush()
-
-    def append_block(self, height: int, block: bytes) -> None:
-        """Append to the block log; from time to time drop what retention allows."""
-        if self._blocks.last and height != self._blocks.last + 1:
-            self._blocks.restart(height)  # state came by snapshot: the log begins anew above the gap
-        self._blocks.append(height, block)
-        if self._retention_blocks and height % PRUNE_EVERY_BLOCKS == 0:
-            self._blocks.prune(height - self._retention_blocks)
-
-    def write_store(self, height: int, rows: Mapping[bytes, bytes | None]) -> None:
-        """DISK-8. One atomic batch."""
-        del height
-        self._store.write(rows)
 
     # --- keys and mathematics -----------------------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ class Loop:
     def _sync_journal(self) -> None:
         if self._journal:
             records, self._journal = self._journal, []
-            self._devices.journal(records)
+            self._devices.disk.journal(records)
 
     def _carry_out(self, effect: Effect) -> None:
         """Durable first: records gathered so far are on disk before anything but another record is carried out."""
@@ -137,11 +137,11 @@ class Loop:
             case CloseLink(link, reason):
                 devices.closing(link, reason)
             case JournalCheckpoint(records):
-                devices.checkpoint(records)
+                devices.disk.checkpoint(records)
             case AppendBlock(height, block):
-                devices.append_block(height, block)
+                devices.disk.append_block(height, block)
             case WriteStore(height, rows):
-                devices.write_store(height, rows)
+                devices.disk.write_store(height, rows)
             case Answer() | BatchAnswer() | PublishFinal():
                 devices.outward(effect)
             case SetFault(kind, _, value_ms):

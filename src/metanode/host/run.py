@@ -111,7 +111,7 @@ async def _farewell(loop: Loop, carrier: TcpCarrier, devices: Devices, clock: Cl
     loop.stop()
     await carrier.stop()
     if not stop.failed:
-        devices.close_cleanly()
+        devices.disk.close_cleanly()
 
 
 async def _listen(carrier: TcpCarrier, listen: str) -> None:

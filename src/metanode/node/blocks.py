@@ -6,7 +6,7 @@ from metanode.chain import ibft
 from metanode.chain.mempool import BlockFinal, FoundInadmissible, Select
 from metanode.chain.proposal import Hold, Release, block_timestamp, build_header
 from metanode.chain.sync import Applied
-from metanode.ledger import AdmissionRefusal, BlockInput, Refused
+from metanode.ledger import AdmissionRefusal, BlockInput, Execution, Refused
 from metanode.node.applied import accounts_written, rows_of_block
 from metanode.node.desk import Candidate, Desk, Tip
 from metanode.node.effects import AppendBlock, JournalCheckpoint, PublishFinal, WriteStore
@@ -138,19 +138,7 @@ def decide(desk: Desk, header_hash: Hash, commit: BlsCommit) -> None:
 def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) -> None:
     """A final block becomes the tip: log, store, tell everybody. The journal already holds what makes it final."""
     header, execution = candidate.header, desk.ledger.commit(candidate.header.hash)
-    old = desk.tip
-    desk.tip = Tip(
-        height=header.height,
-        hash=header.hash,
-        timestamp_ms=header.timestamp_ms,
-        header=(header,),
-        commit=(commit,),
-        frontier=old.frontier.append(header.hash),
-        previous_validators=old.validators,
-        validators=execution.validators,
-        parameters=execution.parameters,
-        rules_version=execution.rules_version,
-    )
+    old, desk.tip = desk.tip, _next_tip(desk.tip, header, commit, execution)
     if append:
         desk.emit(AppendBlock(header.height, encode(final_block(header, commit, candidate.body))))
     desk.emit(WriteStore(header.height, rows_of_block(desk.tip, old, execution)))
@@ -158,25 +146,7 @@ def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) 
     desk.journalled.clear()
     identities = tuple(known.identity for known in candidate.transactions)
     desk.emit(PublishFinal(header.height, header.encoded, commit, header.timestamp_ms, identities, execution.receipts))
-    touched = tuple(accounts_written(execution.writes))
-    desk.tell(
-        "pool",
-        BlockFinal(
-            desk.now_ms, header.height, header.timestamp_ms, candidate.transactions, touched, execution.parameters
-        ),
-    )
-    desk.tell("assembly", Release(header.height))
-    desk.tell(
-        "sync",
-        Applied(
-            desk.now_ms,
-            header.height,
-            header.hash,
-            header.timestamp_ms,
-            execution.validators,
-            votes=desk.may_vote and desk.seat >= 0,
-        ),
-    )
+    _tell_rooms(desk, candidate)
     if candidate.body.evidence:
         drop(desk, {evidence_digest(e): True for e in candidate.body.evidence})
     desk.note(
@@ -188,6 +158,37 @@ def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) 
         age_ms=desk.now_ms - header.timestamp_ms,
     )
     _checkpoint(desk)
+
+
+def _next_tip(old: Tip, header: Header, commit: BlsCommit, execution: Execution) -> Tip:
+    """The tip after a block."""
+    return Tip(
+        height=header.height,
+        hash=header.hash,
+        timestamp_ms=header.timestamp_ms,
+        header=(header,),
+        commit=(commit,),
+        frontier=old.frontier.append(header.hash),
+        previous_validators=old.validators,
+        validators=execution.validators,
+        parameters=execution.parameters,
+        rules_version=execution.rules_version,
+    )
+
+
+def _tell_rooms(desk: Desk, candidate: Candidate) -> None:
+    """The pool forgets what is final, the assembly its bodies, sync where we were."""
+    header, execution, now_ms = candidate.header, candidate.execution, desk.now_ms
+    touched = tuple(accounts_written(execution.writes))
+    desk.tell(
+        "pool",
+        BlockFinal(now_ms, header.height, header.timestamp_ms, candidate.transactions, touched, execution.parameters),
+    )
+    desk.tell("assembly", Release(header.height))
+    votes = desk.may_vote and desk.seat >= 0
+    desk.tell(
+        "sync", Applied(now_ms, header.height, header.hash, header.timestamp_ms, execution.validators, votes=votes)
+    )
 
 
 def _checkpoint(desk: Desk) -> None:

@@ -43,6 +43,7 @@ class World:
     def __init__(self) -> None:
         self.log: list[Any] = []
         self.carrier = self
+        self.disk = self
         self.latency_ms = 0
         self.sliced = 0
 

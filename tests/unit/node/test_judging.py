@@ -1,6 +1,7 @@
 """A proposed block is judged by everything that can be known of it, and refused by the reason."""
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -79,7 +80,8 @@ def test_a_good_block_is_vouched_for_after_its_body_is_durable() -> None:
 def test_other_results_are_refused(field: str) -> None:
     room, desk = world_at(2)
     header, content = proposal(desk)
-    wrong = replace(header, **{field: Hash(bytes(32))})
+    changes: dict[str, Any] = {field: Hash(bytes(32))}
+    wrong = replace(header, **changes)
     (heard,) = judged(room, wrong, with_content(content, wrong))
     assert (heard.valid, heard.refusal) == (False, BlockRefusal.WRONG_RESULTS)
 
