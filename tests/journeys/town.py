@@ -286,15 +286,19 @@ class Town:
         self.await_height(target, limit_s, *houses)
         return target
 
-    def add_node(self, name: str, index: int, **changes: str) -> House:
-        """A data directory for a further node, which validators do not know yet; not started."""
+    def add_node(self, name: str, index: int) -> House:
+        """A data directory with development keys for a further node, not started. It dials the validators, whose
+        addresses are in genesis; they answer it if their operators named it (`open_to`)."""
         folder = self.network.root / name
         create_node(folder, name, self.network.genesis, node_settings(self.base, index, self.network.root))
-        house = House(folder)
-        self.houses.append(house)
-        for key, value in changes.items():
-            change_setting(house, key.replace("__", "."), value)
-        return house
+        self.houses.append(House(folder))
+        return self.houses[-1]
+
+    def open_to(self, *names: str) -> None:
+        """Every operator lets these nodes follow; read at their next start."""
+        keys = ", ".join(f'"{self.transport_key(name)}"' for name in names)
+        for house in self.houses:
+            change_setting(house, "network.observers", f"[{keys}]")
 
     def transport_key(self, name: str) -> str:
         """Of a node with development keys, as the settings want it."""
