@@ -9,6 +9,7 @@ from metanode.chain.light.headers import (
     check_commit_form,
     check_history,
     check_link,
+    check_signed,
     follow,
     follow_set_change,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "check_commit_form",
     "check_history",
     "check_link",
+    "check_signed",
     "follow",
     "follow_set_change",
     "receipt_file",

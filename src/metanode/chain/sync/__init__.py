@@ -11,6 +11,7 @@ from metanode.chain.sync.events import (
     Event,
     Hint,
     Import,
+    Install,
     PeerDown,
     PeerUp,
     Received,
@@ -18,8 +19,20 @@ from metanode.chain.sync.events import (
     Tick,
 )
 from metanode.chain.sync.machine import Sync
-from metanode.chain.sync.messages import MESSAGES, Blocks, Head, Message, WantBlocks
+from metanode.chain.sync.messages import (
+    MESSAGES,
+    Blocks,
+    Head,
+    Manifest,
+    Message,
+    StatePiece,
+    WantBlocks,
+    WantManifest,
+    WantPiece,
+)
 from metanode.chain.sync.rules import SyncRefusal
+from metanode.chain.sync.snapshot_giving import Cut, Snapshots
+from metanode.chain.sync.snapshot_taking import StateCheck
 from metanode.chain.sync.state import Archive
 
 __all__ = [
@@ -32,18 +45,26 @@ __all__ = [
     "CaughtUp",
     "CheckCommits",
     "CommitsChecked",
+    "Cut",
     "Effect",
     "Event",
     "Head",
     "Hint",
     "Import",
+    "Install",
+    "Manifest",
     "Message",
     "PeerDown",
     "PeerUp",
     "Received",
     "Send",
+    "Snapshots",
+    "StateCheck",
+    "StatePiece",
     "Sync",
     "SyncRefusal",
     "Tick",
     "WantBlocks",
+    "WantManifest",
+    "WantPiece",
 ]

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from metanode.chain.bls import AggregateClaim
 from metanode.chain.sync.messages import Message
+from metanode.primitives.merkle import Frontier
 from metanode.primitives.names import Hash, Height, Millis
 from metanode.primitives.refusal import Refusal
 from metanode.records.block import Body, KnownTransaction
@@ -106,6 +107,21 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
+class Install:
+    """The whole state of a height, proved: it replaces whatever state is here, in one step with the tip.
+
+    `validators` signed the header; who signs next is in the state. `frontier`: of all header hashes up to this one.
+    Answer with `Applied`.
+    """
+
+    header: Header
+    commit: BlsCommit
+    validators: ValidatorSet
+    frontier: Frontier
+    pairs: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Behind:
     """Blocks up to this height are final elsewhere: do not vote until `CaughtUp`."""
 
@@ -128,4 +144,4 @@ class Blame:
     detail: str
 
 
-Effect: TypeAlias = Send | CheckCommits | Import | Behind | CaughtUp | Blame
+Effect: TypeAlias = Send | CheckCommits | Import | Install | Behind | CaughtUp | Blame

@@ -11,10 +11,16 @@ from metanode.chain.sync.messages import (
     RANGE_BLOCKS_MAX,
     Blocks,
     Head,
+    Manifest,
     Message,
+    StatePiece,
     WantBlocks,
+    WantManifest,
+    WantPiece,
 )
 from metanode.chain.sync.rules import SyncRefusal, after, check_block, claimed_height
+from metanode.chain.sync.snapshot_giving import SnapshotGiving, Snapshots
+from metanode.chain.sync.snapshot_taking import SnapshotTaking, StateCheck
 from metanode.chain.sync.state import (
     ASK_TIMEOUT_MS,
     BARRED_MS,
@@ -44,10 +50,24 @@ from metanode.records.vote import HEIGHT_MAX
 
 
 class Sync:
-    """SYNC. `tip`: the last block applied when the machine is made; from then on `Applied` tells."""
+    """SYNC. `tip`: the last block applied when the machine is made; from then on `Applied` tells.
 
-    def __init__(self, tip: Trusted, archive: Archive, *, votes: bool = False) -> None:
+    `snapshots`: who cuts the state for others, if anybody does. `take`: given, the state is taken from peers first
+    (SYNC-8), and `tip` is the basis of trust.
+    """
+
+    def __init__(
+        self,
+        tip: Trusted,
+        archive: Archive,
+        *,
+        votes: bool = False,
+        snapshots: Snapshots | None = None,
+        take: StateCheck | None = None,
+    ) -> None:
         self._archive: Final = archive
+        self._giving: Final = SnapshotGiving(snapshots) if snapshots is not None else None
+        self._taking = SnapshotTaking(tip, take) if take is not None else None
         self._progress: Final = Progress(tip, tip, votes)
         self._out: list[ev.Effect] = []
 
@@ -64,20 +84,31 @@ class Sync:
                     peers[peer].last = max(peers[peer].last, height - 1)
             case ev.PeerUp(peer):
                 peers[peer] = Peer()
+                if self._taking is not None:
+                    self._taking.peer_up(peer)
                 out.append(ev.Send((peer,), self._head()))
             case ev.PeerDown(peer):
                 peers.pop(peer, None)
                 self._progress.drop_peer(peer)
+                if self._taking is not None:
+                    self._taking.peer_down(peer)
             case ev.Received(now_ms, peer, message):
                 if peer in peers:
                     self._hear(now_ms, peer, message)
                     self._pump(now_ms)
             case ev.CommitsChecked(now_ms, token, verdicts):
-                self._checked(now_ms, token, verdicts)
-                self._import()
+                if self._taking is not None and self._taking.knows(token):
+                    out += self._taking.checked(now_ms, token, verdicts)
+                else:
+                    self._checked(now_ms, token, verdicts)
+                    self._import()
                 self._pump(now_ms)
             case ev.Tick(now_ms):
                 self._tell_head(now_ms)
+                if self._giving is not None:
+                    self._giving.forget_old(now_ms)
+                if self._taking is not None:
+                    out += self._taking.tick(now_ms)
                 self._import()
                 self._pump(now_ms)
             case _ as never:
@@ -96,6 +127,27 @@ class Sync:
                 self._serve(now_ms, peer, message)
             case Blocks():
                 self._take(now_ms, peer, message)
+            case _:
+                self._hear_of_snapshots(now_ms, peer, message)
+
+    def _hear_of_snapshots(
+        self, now_ms: int, peer: bytes, message: WantManifest | Manifest | WantPiece | StatePiece
+    ) -> None:
+        progress, giving, taking = self._progress, self._giving, self._taking
+        match message:
+            case WantManifest():
+                if giving is not None:
+                    self._out.append(ev.Send((peer,), giving.manifest(now_ms, message)))
+            case WantPiece():
+                if giving is not None:
+                    self._out.append(ev.Send((peer,), giving.piece(now_ms, peer, message)))
+            case Manifest():
+                if taking is not None:
+                    progress.token += 1
+                    self._out += taking.manifest(now_ms, peer, message, progress.token)
+            case StatePiece():
+                if taking is not None:
+                    self._out += taking.piece(now_ms, peer, message)
             case _ as never:
                 assert_never(never)
 
@@ -104,6 +156,7 @@ class Sync:
     def _applied(self, event: ev.Applied) -> None:
         """SYNC-1. A block was applied, by consensus or by an `Import`; observers hear of it at once."""
         progress = self._progress
+        self._taking = None
         progress.tip = replace(
             progress.tip,
             height=event.height,
@@ -155,9 +208,12 @@ class Sync:
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def _pump(self, now_ms: int) -> None:
-        """What can go on, goes on."""
-        self._check(now_ms)
-        self._ask(now_ms)
+        """What can go on, goes on; by blocks only where no state is being taken."""
+        if self._taking is not None and self._taking.over and not any(isinstance(e, ev.Install) for e in self._out):
+            self._taking = None
+        if self._taking is None:
+            self._check(now_ms)
+            self._ask(now_ms)
         self._judge_behind()
 
     def _ask(self, now_ms: int) -> None:

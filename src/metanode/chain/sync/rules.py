@@ -24,6 +24,10 @@ class SyncRefusal(Refusal):
     """The body is not the one of the header."""
     WRONG_COMMIT = "sync.wrong-commit"
     """The certificate does not make the header final."""
+    WRONG_MANIFEST = "sync.wrong-manifest"
+    """A snapshot whose header does not follow from what is trusted, or whose pieces or history do not fit it."""
+    WRONG_PIECE = "sync.wrong-piece"
+    """A part of the state that does not lead to the state root."""
 
 
 def check_block(trusted: Trusted, block: FinalBlock, size: int) -> tuple[Sound, AggregateClaim]:

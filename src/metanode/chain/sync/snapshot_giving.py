@@ -1,0 +1,117 @@
+"""Handing out the state of a height: cut once, kept for a while, given piece by piece."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from metanode.chain.sync.messages import Manifest, StatePiece, WantManifest, WantPiece
+from metanode.chain.sync.snapshot_taking import Pairs
+from metanode.records.commit import BlsCommit
+from metanode.records.header import Header
+from metanode.records.receipt_file import SetChangeStep
+
+CUTS_MAX: Final = 2
+"""Snapshots kept: the one that others are taking, and the next."""
+CUT_PERIOD_MS: Final = 60_000
+"""At most one snapshot is cut within this: it reads the whole state."""
+CUT_KEPT_MS: Final = 1_800_000
+"""A snapshot nobody takes any more is forgotten after this."""
+SERVED_PIECES_MAX: Final = 2
+"""Times the number of pieces a peer may be handed of one snapshot."""
+BASES_MAX: Final = 8
+"""Manifests remembered of one snapshot, by the height that who asks trusts."""
+NO_MANIFEST: Final = Manifest(version=1, header=b"", commit=(), set_changes=(), frontier=(), prefixes=())
+"""There is no snapshot to offer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The state of one height in pieces. `frontier`: peaks of the history below the header. `pieces`: pairs and proof
+    bytes of each prefix; together they are the whole state."""
+
+    header: Header
+    commit: BlsCommit
+    frontier: tuple[bytes, ...]
+    pieces: Mapping[bytes, tuple[Pairs, bytes]]
+
+
+class Snapshots(Protocol):
+    """Who can cut."""
+
+    def cut(self, height: int) -> Cut | None:
+        """The state of a height, 0 for the last one; `None` where it is not kept, or too large to be cut."""
+        ...
+
+    def set_changes(self, above: int, below: int) -> tuple[SetChangeStep, ...] | None:
+        """All headers with above < height < below that announce another set; `None` where one is not kept."""
+        ...
+
+
+@dataclass(slots=True)
+class _Kept:
+    cut: Cut
+    until_ms: int
+    served: dict[bytes, int] = field(default_factory=dict)
+    manifests: dict[int, Manifest] = field(default_factory=dict)
+
+
+class SnapshotGiving:
+    """SYNC-10. At most `CUTS_MAX` snapshots, the oldest makes room."""
+
+    def __init__(self, snapshots: Snapshots) -> None:
+        self._snapshots: Final = snapshots
+        self._kept: dict[int, _Kept] = {}
+        self._next_cut_ms = 0
+
+    def forget_old(self, now_ms: int) -> None:
+        """Let go of what nobody takes."""
+        for height in [height for height, kept in self._kept.items() if now_ms >= kept.until_ms]:
+            del self._kept[height]
+
+    def manifest(self, now_ms: int, want: WantManifest) -> Manifest:
+        """SYNC-10. The wanted snapshot, or for height 0 the newest; an empty manifest where there is none."""
+        kept = self._find(now_ms, want.height)
+        if kept is None:
+            return NO_MANIFEST
+        if want.above not in kept.manifests:
+            if len(kept.manifests) >= BASES_MAX:
+                del kept.manifests[next(iter(kept.manifests))]
+            kept.manifests[want.above] = self._make(kept.cut, want.above)
+        return kept.manifests[want.above]
+
+    def _make(self, cut: Cut, above: int) -> Manifest:
+        changes = self._snapshots.set_changes(above, cut.header.height)
+        if changes is None:
+            return NO_MANIFEST
+        return Manifest(
+            version=1,
+            header=cut.header.encoded,
+            commit=(cut.commit,),
+            set_changes=changes,
+            frontier=cut.frontier,
+            prefixes=tuple(sorted(cut.pieces)),
+        )
+
+    def _find(self, now_ms: int, height: int) -> _Kept | None:
+        if height in self._kept:
+            return self._kept[height]
+        if now_ms >= self._next_cut_ms:
+            cut = self._snapshots.cut(height)
+            if cut is not None:
+                self._next_cut_ms = now_ms + CUT_PERIOD_MS
+                self._kept[cut.header.height] = _Kept(cut, now_ms + CUT_KEPT_MS)
+                if len(self._kept) > CUTS_MAX:
+                    del self._kept[next(iter(self._kept))]
+                return self._kept[cut.header.height]
+        return self._kept[max(self._kept)] if height == 0 and self._kept else None
+
+    def piece(self, now_ms: int, peer: bytes, want: WantPiece) -> StatePiece:
+        """SYNC-10. A piece with its proof; without one where it is not here, or the peer had enough."""
+        kept = self._kept.get(want.height)
+        found = kept.cut.pieces.get(want.prefix) if kept is not None else None
+        if kept is None or found is None or kept.served.get(peer, 0) >= SERVED_PIECES_MAX * len(kept.cut.pieces):
+            return StatePiece(version=1, height=want.height, prefix=want.prefix, pairs=(), proof=b"")
+        kept.served[peer] = kept.served.get(peer, 0) + 1
+        kept.until_ms = now_ms + CUT_KEPT_MS
+        pairs, proof = found
+        return StatePiece(version=1, height=want.height, prefix=want.prefix, pairs=pairs, proof=proof)
