@@ -48,7 +48,7 @@ def judge(desk: Desk, request: ibft.Validate) -> None:
         _check_against_tip(desk, judgement)
     except Rejected as rejected:
         if rejected.reason in FOREIGN:
-            # PROP-6: the header may be fine, its sections were swapped on the way: IBFT blames the deliverer and asks on.
+            # PROP-6: the header may be fine, its sections were swapped: IBFT blames the deliverer and asks on.
             code = rejected.reason.value
             desk.tell("ibft", ibft.Validated(desk.now_ms, header_hash, valid=False, refusal=code, foreign=True))
             return

@@ -138,7 +138,7 @@ class HeightState:
             return Recorded.FIRST
         if _content(known) == _content(vote):
             return Recorded.SAME
-        self.accuse_once(vote, ConflictingVotes(validators_hash=self.validators.hash, first=known, second=vote))
+        self._accuse_once(vote, ConflictingVotes(validators_hash=self.validators.hash, first=known, second=vote))
         return Recorded.CONFLICT
 
     def learn_prepares(self, certificate: PreparedCertificate) -> None:
@@ -162,9 +162,9 @@ class HeightState:
             return
         if change.prepared_round == NO_ROUND or change.prepared_round < commit.round:
             evidence = Amnesia(validators_hash=self.validators.hash, commit=commit, round_change=change)
-            self.accuse_once(change, evidence)
+            self._accuse_once(change, evidence)
 
-    def accuse_once(self, vote: Vote, evidence: ConflictingVotes | Amnesia) -> None:
+    def _accuse_once(self, vote: Vote, evidence: ConflictingVotes | Amnesia) -> None:
         """One piece of evidence a (kind, round, seat) is enough; a flood of them is not passed on."""
         key = (vote.kind, vote.round, vote.seat)
         if key not in self.accused:
@@ -176,11 +176,11 @@ class HeightState:
         key = (int(kind), round_, header_hash)
         known = self.shares.get(key)
         if known is None:
-            message = self.seal_message(kind, round_, header_hash)
+            message = self._seal_message(kind, round_, header_hash)
             known = self.shares[key] = ShareBuffer(message, self.validators.bls_keys, self.quorum)
         return known
 
-    def seal_message(self, kind: VoteKind, round_: int, header_hash: bytes) -> bytes:
+    def _seal_message(self, kind: VoteKind, round_: int, header_hash: bytes) -> bytes:
         """What a BLS share of this kind signs; empty where the kind has none."""
         if not has_seal(kind, len(self.validators)):
             return b""
@@ -210,7 +210,7 @@ class HeightState:
             signature=b"",
         )
         self.requested[kind, self.round] = certificates
-        seal_message = self.seal_message(kind, self.round, header_hash)
+        seal_message = self._seal_message(kind, self.round, header_hash)
         self.out.append(Sign(vote, self.chain_id, self.validators.hash, seal_message))
 
 

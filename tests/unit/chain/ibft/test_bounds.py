@@ -5,7 +5,7 @@ from tests.unit.chain.ibft.counterfeit import CHAIN, check_signatures, content, 
 from tests.unit.chain.ibft.test_round_change import change, proposal
 
 from metanode.chain import ibft
-from metanode.chain.ibft import answers, intake
+from metanode.chain.ibft import IbftRefusal, answers, intake
 from metanode.primitives.names import Seat
 from metanode.records.header import read_header
 from metanode.records.vote import VoteKind
@@ -77,7 +77,7 @@ def test_one_link_cannot_fill_the_queue() -> None:
     refused = []
     for i in range(intake.WAITING_MAX + 3):
         refused += machine.handle(received(flood[i % 7], origin=1))
-    assert [(e.seat, e.refusal) for e in refused] == [(1, ibft.IbftRefusal.FLOODING)] * 3
+    assert [(e.seat, e.refusal) for e in refused] == [(1, IbftRefusal.FLOODING)] * 3
     assert machine.handle(received(prepare(cluster, 2, "x"), origin=2)) == [], "others are not shut out"
 
 
@@ -110,7 +110,7 @@ def test_the_buffer_of_coming_heights_is_bounded_by_link() -> None:
     effects = []
     for i in range(intake.AHEAD_MAX + 2):
         effects += machine.handle(received(prepare(cluster, 1, f"{i}", height=2), origin=1))
-    assert [(e.seat, e.refusal) for e in effects] == [(1, ibft.IbftRefusal.FLOODING)] * 2
+    assert [(e.seat, e.refusal) for e in effects] == [(1, IbftRefusal.FLOODING)] * 2
 
 
 def test_a_height_far_ahead_is_a_hint_once() -> None:
@@ -130,7 +130,7 @@ def test_buffered_votes_of_an_old_set_do_not_count_in_the_new_one() -> None:
     machine.handle(received(prepare(old, 1, "x", height=2), origin=1))
     (check,) = machine.handle(new.begins(2, 3))
     effects = machine.handle(ibft.SignaturesChecked(0, check.token, check_signatures(check.items)))
-    assert [(e.seat, e.refusal) for e in effects] == [(1, ibft.IbftRefusal.BAD_SIGNATURE)]
+    assert [(e.seat, e.refusal) for e in effects] == [(1, IbftRefusal.BAD_SIGNATURE)]
 
 
 def decided() -> Cluster:

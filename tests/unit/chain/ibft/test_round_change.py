@@ -5,6 +5,7 @@ from tests.unit.chain.ibft.cluster import Cluster
 from tests.unit.chain.ibft.counterfeit import certificate, content, vote
 
 from metanode.chain import ibft
+from metanode.chain.ibft import IbftRefusal
 from metanode.primitives.names import NO_HASH, Hash
 from metanode.records.commit import PreparedCertificate, certificate_digest
 from metanode.records.evidence import ConflictingVotes, UnjustifiedProposal
@@ -253,7 +254,7 @@ def test_a_forged_round_change_in_a_justification_is_blamed() -> None:
     forged = Vote(**{**{f: getattr(wrong, f) for f in Vote.__struct_fields__}, "height": 1})
     changes = [forged, change(members, 1, 1).vote, change(members, 2, 1).vote]
     assert refused(cluster, proposal(members, 1, content(members, 1), changes)) == []
-    assert cluster[3].blamed() == [(1, ibft.IbftRefusal.UNJUSTIFIED)]
+    assert cluster[3].blamed() == [(1, IbftRefusal.UNJUSTIFIED)]
     assert cluster[3].machine._state.round == 0
 
 
@@ -270,7 +271,7 @@ def test_a_false_certificate_never_reaches_an_honest_justification() -> None:
     cluster.start()
     cluster.puppet(3, change(members, 3, 1, forged))
     cluster.pump()
-    assert cluster[1].blamed() == [(3, ibft.IbftRefusal.BAD_CERTIFICATE)]
+    assert cluster[1].blamed() == [(3, IbftRefusal.BAD_CERTIFICATE)]
     assert 3 not in cluster[1].machine._state.latest
     cluster.puppet(3, change(members, 3, 1))
     cluster.expire(1, 2).pump()
@@ -391,7 +392,7 @@ def test_own_proposal_that_is_invalid_is_not_sent() -> None:
     cluster.invalid[hash_of(block)] = True
     cluster.start().pump()
     assert cluster.sent == []
-    assert cluster[0].blamed() == [(0, ibft.IbftRefusal.UNFIT_BLOCK)]
+    assert cluster[0].blamed() == [(0, IbftRefusal.UNFIT_BLOCK)]
     cluster.run(3000)
     assert cluster.all_decided()
 
@@ -404,4 +405,4 @@ def test_an_invalid_proposal_gets_no_prepare_and_the_next_leader_takes_over() ->
     cluster.puppet(0, proposal(cluster.members, 0, bad, [], round_=0))
     cluster.run(3000)
     assert cluster.all_decided()
-    assert cluster[1].blamed() == [(0, ibft.IbftRefusal.UNFIT_BLOCK)]
+    assert cluster[1].blamed() == [(0, IbftRefusal.UNFIT_BLOCK)]

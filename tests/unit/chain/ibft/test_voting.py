@@ -5,6 +5,7 @@ from tests.unit.chain.ibft.cluster import Cluster
 from tests.unit.chain.ibft.counterfeit import CHAIN, aggregate, commit, content, validators, vote
 
 from metanode.chain import ibft
+from metanode.chain.ibft import IbftRefusal
 from metanode.primitives.names import NO_HASH, Hash, Seat
 from metanode.records.commit import commit_seats
 from metanode.records.evidence import Amnesia, ConflictingCommits, ConflictingVotes
@@ -113,7 +114,7 @@ def test_a_decision_on_a_block_never_seen_fetches_it_from_those_who_committed() 
     cluster.puppet(0, ibft.Content(height=1, content=other))
     cluster.pump()
     assert cluster[3].decided == {}
-    assert cluster[3].blamed() == [(0, ibft.IbftRefusal.UNWANTED)]
+    assert cluster[3].blamed() == [(0, IbftRefusal.UNWANTED)]
     cluster.puppet(1, ibft.Content(height=1, content=block))
     cluster.pump()
     assert cluster[3].decided[1].content == block
@@ -130,7 +131,7 @@ def test_sections_that_are_not_the_headers_are_asked_for_elsewhere() -> None:
     assert [e.source for e in effects if isinstance(e, ibft.Validate)] == [0]
     effects = machine.handle(ibft.Validated(0, x, valid=False, refusal="assembly.wrong-root", foreign=True))
     assert [e for e in effects if isinstance(e, ibft.Blame)] == [
-        ibft.Blame(Seat(0), ibft.IbftRefusal.UNFIT_BLOCK, "assembly.wrong-root")
+        ibft.Blame(Seat(0), IbftRefusal.UNFIT_BLOCK, "assembly.wrong-root")
     ]
     assert [e.seat for e in effects if isinstance(e, ibft.SendTo)] == [1]
     effects = machine.handle(ibft.Received(0, ibft.Content(height=1, content=block), Seat(1)))
@@ -225,7 +226,7 @@ def test_a_bad_share_is_blamed_and_the_others_decide() -> None:
     cluster.puppet(0, ibft.Ballot(vote=bad))
     cluster.puppet(1, ballot(cluster, VoteKind.COMMIT, 1, x))
     cluster.pump()
-    assert cluster[3].blamed() == [(0, ibft.IbftRefusal.BAD_SHARE)]
+    assert cluster[3].blamed() == [(0, IbftRefusal.BAD_SHARE)]
     assert cluster[3].decided == {}, "ours and one good one are no quorum"
     cluster.puppet(2, ballot(cluster, VoteKind.COMMIT, 2, x))
     cluster.pump()
@@ -278,7 +279,7 @@ def test_a_late_commit_with_a_bad_share_leaves_the_certificate() -> None:
     cluster.pump()
     cluster.tell(cluster[3], ibft.CreditLate(0))
     assert cluster[3].asked(ibft.Improved) == []
-    assert (2, ibft.IbftRefusal.BAD_SHARE) in cluster[3].blamed()
+    assert (2, IbftRefusal.BAD_SHARE) in cluster[3].blamed()
 
 
 def test_no_vote_after_the_decision() -> None:
@@ -337,7 +338,7 @@ def test_above_16_seats_a_bad_prepare_share_is_blamed_and_worked_around() -> Non
     cluster.due()
     cluster.pump()
     assert cluster.all_decided()
-    assert (16, ibft.IbftRefusal.BAD_SHARE) in cluster[3].blamed()
+    assert (16, IbftRefusal.BAD_SHARE) in cluster[3].blamed()
 
 
 def test_what_is_not_from_a_seat_or_not_of_its_kind_is_refused() -> None:
@@ -348,14 +349,14 @@ def test_what_is_not_from_a_seat_or_not_of_its_kind_is_refused() -> None:
     other_chain = content(members, 0, chain_id=NO_HASH)
     cases: list[tuple[ibft.Message, object]] = [
         (ibft.Ballot(vote=vote(wider, VoteKind.COMMIT, 5, x)), "justification.not-a-seat"),
-        (ibft.Ballot(vote=change), ibft.IbftRefusal.WRONG_KIND),
-        (ibft.Ballot(vote=vote(members, VoteKind.PREPARE, 1, x, prepared_round=0)), ibft.IbftRefusal.WRONG_KIND),
+        (ibft.Ballot(vote=change), IbftRefusal.WRONG_KIND),
+        (ibft.Ballot(vote=vote(members, VoteKind.PREPARE, 1, x, prepared_round=0)), IbftRefusal.WRONG_KIND),
         (ibft.RoundChange(vote=vote(members, VoteKind.PREPARE, 1, x), certificates=()), None),
-        (fresh(cluster, 1, content(members, 1)), ibft.IbftRefusal.NOT_THE_LEADER),
-        (fresh(cluster, 0, content(members, 2)), ibft.IbftRefusal.WRONG_HEADER),
-        (fresh(cluster, 0, other_chain), ibft.IbftRefusal.WRONG_HEADER),
-        (fresh(cluster, 0, content(members, 0, height=2)), ibft.IbftRefusal.WRONG_HEADER),
-        (ibft.Decided(commit=commit(members, [0, 1, 2], x), header=other_chain.header), ibft.IbftRefusal.WRONG_HEADER),
+        (fresh(cluster, 1, content(members, 1)), IbftRefusal.NOT_THE_LEADER),
+        (fresh(cluster, 0, content(members, 2)), IbftRefusal.WRONG_HEADER),
+        (fresh(cluster, 0, other_chain), IbftRefusal.WRONG_HEADER),
+        (fresh(cluster, 0, content(members, 0, height=2)), IbftRefusal.WRONG_HEADER),
+        (ibft.Decided(commit=commit(members, [0, 1, 2], x), header=other_chain.header), IbftRefusal.WRONG_HEADER),
     ]
     for message, _ in cases:
         cluster.puppet(1, message)
@@ -372,7 +373,7 @@ def test_forged_envelopes_are_blamed_on_whoever_delivered_them() -> None:
     forged = type(word)(**{**{f: getattr(word, f) for f in word.__struct_fields__}, "height": 1})
     cluster.puppet(2, ibft.Ballot(vote=forged))
     cluster.pump()
-    assert cluster[3].blamed() == [(2, ibft.IbftRefusal.BAD_SIGNATURE)]
+    assert cluster[3].blamed() == [(2, IbftRefusal.BAD_SIGNATURE)]
     assert cluster[3].machine._state.votes == {}
 
 
@@ -385,7 +386,7 @@ def test_a_commit_by_f_plus_1_seats_decides_nothing() -> None:
     forged = type(good)(**{**{f: getattr(good, f) for f in good.__struct_fields__}, "aggregate_signature": bytes(96)})
     cluster.puppet(0, ibft.Decided(commit=forged, header=block.header))
     cluster.pump()
-    assert cluster[3].blamed()[1:] == [(0, ibft.IbftRefusal.BAD_SIGNATURE)]
+    assert cluster[3].blamed()[1:] == [(0, IbftRefusal.BAD_SIGNATURE)]
     assert cluster[3].decided == {}
 
 
