@@ -86,10 +86,12 @@ def test_a_long_history_is_read_in_pages(port: Port) -> None:
     with Reader(port, "?after=0:0") as reader:
         expected = [(f"{h}:{i}", "receipt" if i else "block") for h in range(1, 301) for i in range(3)]
         assert reader.events(900) == expected
+        assert reader.until("").id == "300:2"  # a beat: the empty page was asked
     pages = [request for name, request in port.node.asked if name == "event.list"]
     assert len(pages) == 6  # five with events, the last one empty
     with Reader(port, "?after=0:0") as reader:
         reader.events(900)
+        reader.until("")
     assert len([n for n, _ in port.node.asked if n == "event.list"]) == 7  # only the empty page was asked again
 
 

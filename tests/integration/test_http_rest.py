@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.integration.fake_node import Port, open_port, sample
-from tests.integration.http_client import ask
+from tests.integration.http_client import ask, raw
 
 from metanode.api.errors import ApiError, ApiRefusal
 from metanode.api.methods import METHODS, Method
@@ -247,10 +247,27 @@ def test_health_ready_metrics(port: Port) -> None:
     assert ask(port, "GET", "/health").json == {"ok": True}
     assert ask(port, "GET", "/ready").json == {"ok": True}
     metrics = ask(port, "GET", "/metrics")
-    assert (metrics.headers["content-type"], metrics.body) == (
-        "text/plain; version=0.0.4; charset=utf-8",
-        b"# HELP up\nmetanode_up 1\n",
-    )
+    assert metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert metrics.body.startswith(b"# HELP up\nmetanode_up 1\n")
+
+
+def test_refusals_are_counted_on_every_face() -> None:
+    with open_port() as port:
+        ask(port, "GET", "/v1/blocks/x")
+        ask(port, "POST", "/rpc", {"jsonrpc": "2.0", "id": 1, "method": "block.get", "params": {"height": "x"}})
+        ask(port, "GET", "/health", host="evil.example")
+        raw(port, b"GET\r\n\r\n")
+        text = ask(port, "GET", "/metrics").body.decode()
+    samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert samples.pop("metanode_http_connections") in ("1", "2")
+    assert samples == {
+        "metanode_up": "1",
+        "metanode_http_requests_total": "4",
+        'metanode_http_refused_total{code="api.invalid-arguments"}': "2",
+        'metanode_http_refused_total{code="api.wrong-host"}': "1",
+        'metanode_http_refused_total{code="api.malformed"}': "1",
+        "metanode_http_streams": "0",
+    }
 
 
 def test_a_node_that_recovers_says_so(port: Port) -> None:

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from metanode.api.errors import ApiError, ApiRefusal, ErrorBody, error_form, explain
 from metanode.api.openapi import JSON
+from metanode.host.http_counts import HEADER
 
 _ENCODER: Final = msgspec.json.Encoder()
 _SAFE: Final = {
@@ -38,7 +39,7 @@ def error_bytes(error: ApiError) -> bytes:
 
 def error_response(error: ApiError, retry_after_s: float = 0.0, allow: str = "") -> Response:
     """HTTP-2. An error: its status, the one shape, and the headers HTTP wants beside it."""
-    headers = dict(_SAFE)
+    headers = {**_SAFE, HEADER.decode(): error.code}
     match error.code:
         case ApiRefusal.UNAUTHENTICATED:
             headers["www-authenticate"] = 'Bearer realm="metanode"'

@@ -60,6 +60,11 @@ class Events:
         self._head: Final = head
         self._places: Final = Places(settings.streams_max)
 
+    @property
+    def open(self) -> int:
+        """How many streams are open."""
+        return self._places.taken
+
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """Answer one request with a stream, until either side ends it."""
         request = Request(connection)

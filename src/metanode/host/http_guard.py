@@ -15,6 +15,7 @@ from starlette.types import Scope as Connection
 from metanode.api.errors import ApiError, ApiRefusal
 from metanode.api.methods import Scope
 from metanode.host.http_answers import error_response
+from metanode.host.http_counts import HEADER, Counts
 from metanode.host.http_limits import TokenBuckets
 from metanode.host.http_settings import PortSettings
 
@@ -75,8 +76,9 @@ def _with_origin(send: Send, origin: str) -> Send:
 class Guard:
     """An ASGI application around another. What passes carries a `Caller` in its scope."""
 
-    def __init__(self, settings: PortSettings, buckets: TokenBuckets, app: ASGIApp) -> None:
+    def __init__(self, settings: PortSettings, buckets: TokenBuckets, counts: Counts, app: ASGIApp) -> None:
         self._settings: Final = settings
+        self._counts: Final = counts
         self._buckets: Final = buckets
         self._app: Final = app
         self._tokens: Final = [(t.sha256.encode(), Caller(t.name, frozenset(t.scopes))) for t in settings.tokens]
@@ -85,6 +87,8 @@ class Guard:
         """Let the request through, or answer why not."""
         assert connection["type"] == "http", "no lifespan and no websockets here"
         request = Request(connection)
+        self._counts.asked()
+        send = self._counted(send)
         origin = request.headers.get("origin", "")
         if origin in self._settings.origins:
             send = _with_origin(send, origin)
@@ -93,6 +97,18 @@ class Guard:
             await refusal(connection, receive, send)
         else:
             await self._app(connection, receive, send)
+
+    def _counted(self, send: Send) -> Send:
+        """HTTP-6. Every error that leaves is counted by its code."""
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                for name, value in message["headers"]:
+                    if name == HEADER:
+                        self._counts.refused(value.decode())
+            await send(message)
+
+        return told
 
     def _refusal(self, connection: Connection, request: Request) -> ASGIApp | None:
         headers = request.headers

@@ -7,6 +7,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from metanode.api.errors import ApiError, ApiRefusal, explain
 from metanode.host.http_answers import error_bytes
+from metanode.host.http_counts import Counts
 from metanode.host.http_limits import Connections
 from metanode.host.http_settings import PortSettings
 
@@ -24,6 +25,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     settings: ClassVar[PortSettings]
     places: ClassVar[Connections]
+    counts: ClassVar[Counts]
 
     _address = ""
     _entered = False
@@ -107,6 +109,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._closing:
             return
         self._closing = True
+        self.counts.refused(error.code)
         self.transport.write(_raw_refusal(error))
         self.transport.close()
 
@@ -115,7 +118,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refuse(ApiError(ApiRefusal.MALFORMED, msg))
 
 
-def limited_protocol(its_settings: PortSettings, its_places: Connections) -> type[asyncio.Protocol]:
+def limited_protocol(its_settings: PortSettings, its_places: Connections, its_counts: Counts) -> type[asyncio.Protocol]:
     """The protocol class of one server."""
 
     class OfServer(LimitedProtocol):
@@ -123,5 +126,6 @@ def limited_protocol(its_settings: PortSettings, its_places: Connections) -> typ
 
         settings = its_settings
         places = its_places
+        counts = its_counts
 
     return OfServer

@@ -10,6 +10,7 @@ from metanode.api.errors import ApiError, ApiRefusal, ErrorForm, error_form, exp
 from metanode.api.methods import METHODS, Method
 from metanode.api.shapes import Answer, Request
 from metanode.host.http_calls import Calls
+from metanode.host.http_counts import Counts
 from metanode.host.http_guard import Caller
 
 CALLS_MAX: Final = 100
@@ -76,13 +77,17 @@ def read_params(method: Method[Any, Any], params: bytes) -> Request | ApiError:
 
 
 class Rpc:
-    """HTTP-4. Text in, text out. `take` charges the caller for every request of a batch beyond the first."""
+    """HTTP-4. Text in, text out."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, counts: Counts) -> None:
         self._calls: Final = calls
+        self._counts: Final = counts
 
     async def handle(self, body: bytes, caller: Caller, take: Callable[[int], ApiError | None]) -> tuple[int, bytes]:
-        """The HTTP status and the body to answer with, empty where there was nothing but notifications."""
+        """The HTTP status and the body to answer with, empty where there was nothing but notifications.
+
+        `take` charges the caller for every request of a batch beyond the first.
+        """
         stripped = body.lstrip(b" \t\r\n")
         if not stripped.startswith(b"["):
             answer, code = await self._one(stripped, caller)
@@ -90,13 +95,13 @@ class Rpc:
         try:
             batch = _BATCHES.decode(stripped)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            return 400, _answer(None, ApiError(ApiRefusal.MALFORMED, str(error)))
+            return 400, self._refuse(None, ApiError(ApiRefusal.MALFORMED, str(error)))[0]
         if not 0 < len(batch) <= CALLS_MAX:
             detail = f"{len(batch)} requests in a batch, 1 to {CALLS_MAX}"
-            return 400, _answer(None, ApiError(ApiRefusal.INVALID_REQUEST, detail))
+            return 400, self._refuse(None, ApiError(ApiRefusal.INVALID_REQUEST, detail))[0]
         refusal = take(len(batch) - 1)
         if refusal is not None:
-            return explain(refusal.code).http_status, _answer(None, refusal)
+            return explain(refusal.code).http_status, self._refuse(None, refusal)[0]
         answers = await asyncio.gather(*(self._one(bytes(raw), caller) for raw in batch))
         told = [answer for answer, _ in answers if answer]
         return (200, b"[" + b",".join(told) + b"]") if told else (204, b"")
@@ -111,8 +116,9 @@ class Rpc:
         outcome = await self._carry_out(request, caller)
         if isinstance(request.id, msgspec.UnsetType):
             return b"", 0
-        code = explain(outcome.code).rpc_code if isinstance(outcome, ApiError) else 0
-        return _answer(request.id, outcome), code
+        if isinstance(outcome, ApiError):
+            return self._refuse(request.id, outcome)
+        return _answer(request.id, outcome), 0
 
     async def _carry_out(self, request: RpcRequest, caller: Caller) -> Answer | ApiError:
         method = METHODS.get(request.method)
@@ -123,6 +129,6 @@ class Rpc:
             return arguments
         return await self._calls.call(method, arguments, caller)
 
-    @staticmethod
-    def _refuse(identifier: Id, error: ApiError) -> tuple[bytes, int]:
+    def _refuse(self, identifier: Id, error: ApiError) -> tuple[bytes, int]:
+        self._counts.refused(error.code)
         return _answer(identifier, error), explain(error.code).rpc_code

@@ -21,6 +21,7 @@ from metanode.api.openrpc import openrpc
 from metanode.host.http_answers import bytes_response, error_response, json_bytes, json_response
 from metanode.host.http_body import media_type, read_body
 from metanode.host.http_calls import Calls
+from metanode.host.http_counts import Counts
 from metanode.host.http_door import Door
 from metanode.host.http_events import Events
 from metanode.host.http_guard import Guard
@@ -56,11 +57,12 @@ class _Server(uvicorn.Server):
 class Pages:
     """The endpoints that are no methods of the table."""
 
-    def __init__(self, settings: PortSettings, door: Door, rpc: Rpc, buckets: TokenBuckets) -> None:
+    def __init__(self, settings: PortSettings, door: Door, rpc: Rpc, buckets: TokenBuckets, counts: Counts) -> None:
         self._settings: Final = settings
         self._door: Final = door
         self._rpc: Final = rpc
         self._buckets: Final = buckets
+        self._counts: Final = counts
         self._openapi: Final = json_bytes(openapi(settings.version))
         self._openrpc: Final = json_bytes(openrpc(settings.version))
 
@@ -89,7 +91,7 @@ class Pages:
         """HTTP-6. Counters need the scope `read`."""
         if Scope.READ not in caller_of(http).scopes:
             return error_response(ApiError(ApiRefusal.FORBIDDEN, "/metrics needs the scope 'read'"))
-        return bytes_response(self._door.metrics(), PROMETHEUS)
+        return bytes_response(self._door.metrics() + self._counts.render(), PROMETHEUS)
 
     async def _openapi_page(self, _: Request) -> Response:
         return bytes_response(self._openapi, JSON)
@@ -132,17 +134,20 @@ class HttpServer:
         self._head: Final = Head(door, settings.request_timeout_ms)
         buckets = TokenBuckets(settings.rate_per_second, settings.rate_burst, monotonic)
         calls = Calls(settings, door, self._head)
-        pages = Pages(settings, door, Rpc(calls), buckets)
-        events = Route("/v1/events", Events(settings, calls, self._head), methods=["GET"])
+        counts = Counts()
+        pages = Pages(settings, door, Rpc(calls, counts), buckets, counts)
+        events = Events(settings, calls, self._head)
         app = Starlette(
-            routes=[*pages.routes(), events, *Rest(settings, calls).routes()],
+            routes=[*pages.routes(), Route("/v1/events", events, methods=["GET"]), *Rest(settings, calls).routes()],
             exception_handlers={HTTPException: _http_error},
         )
         self.connections: Final = Connections(settings.connections_max, settings.connections_per_address_max)
+        counts.gauges["metanode_http_connections"] = lambda: self.connections.open
+        counts.gauges["metanode_http_streams"] = lambda: events.open
         self._server: Final = _Server(
             uvicorn.Config(
-                Guard(settings, buckets, app),
-                http=limited_protocol(settings, self.connections),
+                Guard(settings, buckets, counts, app),
+                http=limited_protocol(settings, self.connections, counts),
                 loop="none",
                 ws="none",
                 lifespan="off",
