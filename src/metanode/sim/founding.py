@@ -1,6 +1,6 @@
 """Founding a pretend chain: its genesis, its computers, its clients' transactions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from metanode.ledger import Mathematics
@@ -134,7 +134,13 @@ def found(count: int, clients: int = 4, parameters: Parameters | None = None) ->
     return Founding(genesis, genesis_hash(genesis), people, seats)
 
 
-def computer(founding: Founding, index: int, seat: Validator, others: Sequence[Validator]) -> MachineRoom:
+def computer(
+    founding: Founding,
+    index: int,
+    seat: Validator,
+    others: Sequence[Validator],
+    kind: Callable[..., MachineRoom] = MachineRoom,
+) -> MachineRoom:
     """The computer of one validator (or of an observer with the same kind of keys)."""
     settings = NodeSettings(
         transport_key=seat.transport_key,
@@ -144,7 +150,7 @@ def computer(founding: Founding, index: int, seat: Validator, others: Sequence[V
         entropy=standins.key("entropy", seat.name, 32),
     )
     mathematics = Mathematics(standins.verify_possession, lambda key: len(key) == 32)
-    return MachineRoom(index, seat.addresses[0], founding.genesis, settings, seat.bls_key, mathematics)
+    return kind(index, seat.addresses[0], founding.genesis, settings, seat.bls_key, mathematics)
 
 
 def world(seed: int, count: int, storm: Storm, parameters: Parameters | None = None) -> tuple[World, Founding]:

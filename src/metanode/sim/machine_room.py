@@ -1,144 +1,109 @@
 """One pretend computer: a disk that survives, a node that does not, and the node's effects carried out."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, assert_never
-
-import msgspec
+from collections.abc import Callable
+from itertools import count
+from random import Random
+from typing import Final, Protocol, assert_never
 
 from metanode.chain.guard import Guard, Produce, Produced, Refuse, Release, Request, Store, read_record
 from metanode.ledger import Mathematics
 from metanode.network.bpci import ENTROPY_BYTES
 from metanode.node import effects as out
 from metanode.node import events as heard
-from metanode.node.boot import first_rows
 from metanode.node.machine import Node
 from metanode.node.settings import NodeSettings
-from metanode.primitives.names import Hash
-from metanode.records.commit import BlsCommit
 from metanode.records.genesis import Genesis
-from metanode.records.receipt import TransactionOrigin
-from metanode.records.vote import Vote, seal_digest, vote_signing_bytes
+from metanode.records.vote import Vote
 from metanode.sim import standins
+from metanode.sim.disk import empty_disk
+from metanode.sim.signing import sign_vote
+from metanode.sim.watch import Watch
+
+
+class Carrier(Protocol):
+    """What carries bytes between computers."""
+
+    def dial(self, index: int, peer: bytes, address: str) -> None:
+        """Connect to whoever listens there."""
+        ...
+
+    def transmit(self, index: int, link: int, data: bytes) -> None:
+        """Send bytes along a link."""
+        ...
+
+    def close(self, index: int, link: int) -> None:
+        """End a link."""
+        ...
 
 
 class Outside(Protocol):
     """What a computer needs of the world around it."""
 
-    now_ms: int
-
-    def tell(self, index: int, event: heard.Event) -> None: ...
-    def set_timer(self, index: int, timer: str, delay_ms: int) -> None: ...
-    def cancel_timer(self, index: int, timer: str) -> None: ...
-    def dial(self, index: int, peer: bytes, address: str) -> None: ...
-    def transmit(self, index: int, link: int, data: bytes) -> None: ...
-    def close(self, index: int, link: int) -> None: ...
-    def crash(self, index: int) -> None: ...
-    def entropy(self, index: int, length: int) -> bytes: ...
-
-
-class SimRows:
-    """The store: a dictionary, sorted when scanned."""
-
-    def __init__(self) -> None:
-        self.values: dict[bytes, bytes] = {}
-
-    def get(self, key: bytes) -> bytes | None:
-        """The value of a row."""
-        return self.values.get(key)
-
-    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values of many rows."""
-        return [self.values.get(key) for key in keys]
-
-    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Rows with the prefix, ascending."""
-        for key in sorted(k for k in self.values if k.startswith(prefix) and k >= start):
-            yield key, self.values[key]
-
-    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
-        """One atomic batch."""
-        for key, value in rows.items():
-            if value is None:
-                self.values.pop(key, None)
-            else:
-                self.values[key] = value
-
-
-class SimArchive:
-    """The block log."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[int, bytes] = {}
+    @property
+    def now_ms(self) -> int:
+        """The clock."""
+        ...
 
     @property
-    def first(self) -> int:
-        """The lowest height kept."""
-        return min(self.blocks, default=0)
+    def random(self) -> Random:
+        """Chance, for handshakes."""
+        ...
 
     @property
-    def last(self) -> int:
-        """The highest height kept."""
-        return max(self.blocks, default=0)
+    def cables(self) -> Carrier:
+        """The network."""
+        ...
 
-    def block(self, height: int) -> bytes | None:
-        """The bytes of a final block."""
-        return self.blocks.get(height)
+    def at(self, delay_ms: int, action: Callable[[], None]) -> None:
+        """Do something later."""
+        ...
 
+    def tell(self, index: int, event: heard.Event) -> None:
+        """Let the node of this number hear something."""
+        ...
 
-@dataclass(slots=True)
-class SimDisk:
-    """What survives a crash."""
+    def answer_later(self, index: int, event: heard.SignaturesChecked) -> None:
+        """Let it hear an answer that waits behind everything else."""
+        ...
 
-    journal: list[bytes] = field(default_factory=list)
-    rows: SimRows = field(default_factory=SimRows)
-    archive: SimArchive = field(default_factory=SimArchive)
-    guard: bytes = b""
+    def crash(self, index: int) -> None:
+        """The computer dies."""
+        ...
 
-
-@dataclass(slots=True)
-class Watch:
-    """What checkers look at: every vote signed, every block final, every note, whatever crashes happen."""
-
-    signed: list[Any] = field(default_factory=list)
-    final: dict[int, tuple[bytes, BlsCommit]] = field(default_factory=dict)
-    receipts: dict[bytes, tuple[int, int]] = field(default_factory=dict)
-    notes: dict[str, int] = field(default_factory=dict)
-    halted: str = ""
-    outcomes: dict[int, tuple[tuple[bytes, str, str], ...]] = field(default_factory=dict)
-    answers: dict[int, Any] = field(default_factory=dict)
+    def boot(self, index: int) -> None:
+        """It starts again."""
+        ...
 
 
 PERSISTS: Final = (out.Journal, out.JournalCheckpoint, out.SignVote, out.AppendBlock, out.WriteStore)
 """The effects between which a crash may leave the disk in another state."""
 
 
-def sign_vote(vote_key: bytes, bls_key: bytes, request: Request) -> Vote:
-    """What the keys of a seat make of a request: the share, its digest, the envelope."""
-    vote = request.vote
-    seal = standins.share(bls_key, request.seal_message) if request.seal_message else b""
-    attachment = seal_digest(seal) if seal else vote.attachment
-    sealed = msgspec.structs.replace(vote, seal=seal, attachment=attachment)
-    message = vote_signing_bytes(Hash(request.chain_id), Hash(request.validators_hash), sealed)
-    return msgspec.structs.replace(sealed, signature=standins.sign(vote_key, message))
-
-
 class MachineRoom:
     """One computer of the pretend world. `index` is its number, `address` where others dial it.
 
     `crash_at`: the numbers of persisting effects (counted over the computer's whole life) at which it dies, and
-    whether before or after the effect was carried out.
+    whether before or after the effect was carried out; `restart_ms` later it starts again.
     """
 
+    node_class: type[Node] = Node
+
     def __init__(
-        self, index: int, address: str, genesis: Genesis, settings: NodeSettings, bls_key: bytes, mathematics: Mathematics
+        self,
+        index: int,
+        address: str,
+        genesis: Genesis,
+        settings: NodeSettings,
+        bls_key: bytes,
+        mathematics: Mathematics,
     ) -> None:
         self.index: Final = index
         self.address: Final = address
         self.genesis: Final = genesis
         self.settings: Final = settings
-        self.disk = SimDisk()
+        self.mathematics: Final = mathematics
+        self.disk = empty_disk(genesis)
         self.watch: Final = Watch()
         self.life = 0
         self.alive = False
@@ -146,13 +111,15 @@ class MachineRoom:
         self.crash_at: dict[int, bool] = {}
         self.restart_ms = 200
         self._bls_key = bls_key
-        self._mathematics = mathematics
         self._outside: Outside
         self._node: Node
         self._guard: Guard
         self._queue: deque[heard.Event] = deque()
+        self._answers: list[heard.Event] = []
         self._busy = False
-        self.disk.rows.write(first_rows(genesis))
+        self._timers: dict[str, int] = {}
+        self._timer_marks = count(1)
+        self.listeners: list[Callable[[int, out.PublishFinal], None]] = []
 
     @property
     def node(self) -> Node:
@@ -169,16 +136,26 @@ class MachineRoom:
         self.alive = True
         self._queue.clear()
         self._guard = Guard(read_record(self.disk.guard))
-        self._node = Node(self.genesis, self.settings, self.disk.rows, self.disk.archive, self._mathematics)
-        self.hear(heard.Booted(self._outside.now_ms, tuple(self.disk.journal), True, self.disk.guard))
+        self._node = self.node_class(self.genesis, self.settings, self.disk.rows, self.disk.archive, self.mathematics)
+        self.hear(heard.Booted(self._outside.now_ms, tuple(self.disk.journal), may_vote=True, guard=self.disk.guard))
 
     def crash(self) -> None:
         """Everything but the disk is gone."""
         self.alive = False
         self._queue.clear()
+        self._timers.clear()
+
+    def lives(self, life: int) -> bool:
+        """Whether this life is not over."""
+        return self.alive and self.life == life
+
+    def wipe(self) -> None:
+        """A new, empty disk: everything is forgotten, also what was signed."""
+        assert not self.alive, "the disk of a stopped computer"
+        self.disk = empty_disk(self.genesis)
 
     def hear(self, event: heard.Event) -> None:
-        """One event, and whatever its effects cause here at once."""
+        """One event, and whatever its effects cause here at once. Answers come before whatever waits, as in host."""
         self._queue.append(event)
         if self._busy:
             return
@@ -188,51 +165,50 @@ class MachineRoom:
                 for effect in self._node.handle(self._queue.popleft()):
                     if not self._persist_or_crash(effect):
                         break
+                answers, self._answers = self._answers, []
+                self._queue.extendleft(reversed(answers))
         finally:
             self._busy = False
 
     def _persist_or_crash(self, effect: out.Effect) -> bool:
         """Carry one effect out; whether the computer still lives after it."""
-        if isinstance(effect, PERSISTS):
-            self.persisted += 1
-            after = self.crash_at.pop(self.persisted, None)
-            if after is False:
-                self._outside.crash(self.index)
-                return False
+        if not isinstance(effect, PERSISTS):
             self._carry_out(effect)
-            if after is True:
-                self._outside.crash(self.index)
-                return False
-            return True
-        self._carry_out(effect)
+            return self.alive
+        self.persisted += 1
+        after = self.crash_at.pop(self.persisted, None)
+        if after is not False:
+            self._carry_out(effect)
+        if after is not None:
+            self._outside.crash(self.index)
+            self._outside.at(self.restart_ms, lambda: self._outside.boot(self.index))
         return self.alive
 
     def _carry_out(self, effect: out.Effect) -> None:
         world, index = self._outside, self.index
         match effect:
             case out.Transmit(link, data):
-                world.transmit(index, link, data)
+                world.cables.transmit(index, link, data)
             case out.CloseLink(link, _):
-                world.close(index, link)
+                world.cables.close(index, link)
             case out.Dial(peer, address):
-                world.dial(index, peer, address)
+                world.cables.dial(index, peer, address)
             case out.SetTimer(timer, delay_ms):
-                world.set_timer(index, timer, delay_ms)
+                self._set_timer(timer, delay_ms)
             case out.CancelTimer(timer):
-                world.cancel_timer(index, timer)
+                self._timers.pop(timer, None)
             case out.Journal(record):
                 self.disk.journal.append(record)
             case out.JournalCheckpoint(records):
-                self.disk.journal[:] = records
+                self.disk.checkpoint(records)
             case out.AppendBlock(height, block):
-                self.disk.archive.blocks[height] = block
+                self.disk.archive.append(height, block)
             case out.WriteStore(_, rows):
                 self.disk.rows.write(rows)
-            case out.PublishFinal(height, header, commit):
-                self.watch.final[height] = (header, commit)
-                for place, receipt in enumerate(effect.receipts):
-                    if isinstance(receipt.origin, TransactionOrigin):
-                        self.watch.receipts[receipt.origin.identity] = (height, place)
+            case out.PublishFinal():
+                self.watch.publish(effect, world.now_ms)
+                for listener in self.listeners:
+                    listener(index, effect)
             case out.Halt(reason):
                 self.watch.halted = reason
                 self.crash()
@@ -255,30 +231,47 @@ class MachineRoom:
         now_ms = self._outside.now_ms
         match effect:
             case out.SignVote():
-                self._queue.append(self._sign(effect))
+                self._answers.append(self._sign(effect))
             case out.Compute(room, token, operation):
-                entropy = self._outside.entropy(self.index, ENTROPY_BYTES)
+                entropy = self._outside.random.randbytes(ENTROPY_BYTES)
                 result = standins.compute(operation, self.settings.transport_key, entropy)
-                self._queue.append(heard.Computed(now_ms, room, token, result))
-            case out.CheckSignatures(room, token, items):
+                self._answers.append(heard.Computed(now_ms, room, token, result))
+            case out.CheckSignatures(room, token, items, urgent):
                 verdicts = tuple(standins.verify(*item) for item in items)
-                self._queue.append(heard.SignaturesChecked(now_ms, room, token, verdicts))
+                if urgent:
+                    self._answers.append(heard.SignaturesChecked(now_ms, room, token, verdicts))
+                else:
+                    self._outside.answer_later(self.index, heard.SignaturesChecked(now_ms, room, token, verdicts))
             case out.CheckShares(token, message, keys, shares):
                 total, bad = standins.check_shares(keys, message, shares)
-                self._queue.append(heard.SharesChecked(now_ms, token, total, bad))
+                self._answers.append(heard.SharesChecked(now_ms, token, total, bad))
             case out.CheckAggregates(room, token, items):
                 verdicts = tuple(standins.verify_aggregate(k, m, s) for k, m, s in items)
-                self._queue.append(heard.AggregatesChecked(now_ms, room, token, verdicts))
+                self._answers.append(heard.AggregatesChecked(now_ms, room, token, verdicts))
             case out.Answer(request, answer):
                 self.watch.answers[request] = answer
             case out.BatchAnswer(request, outcomes):
                 self.watch.outcomes[request] = outcomes
             case out.SetFault():
                 pass  # storms are made by the world
-            case out.Note(kind):
+            case out.Note(kind, fields):
                 self.watch.notes[kind] = self.watch.notes.get(kind, 0) + 1
+                if kind == "blame":
+                    reason = str(fields["reason"])
+                    self.watch.blames[reason] = self.watch.blames.get(reason, 0) + 1
             case _ as never:
                 assert_never(never)
+
+    def _set_timer(self, timer: str, delay_ms: int) -> None:
+        """A timer of the node; one of the same name is replaced."""
+        mark = self._timers[timer] = next(self._timer_marks)
+
+        def fire() -> None:
+            if self._timers.get(timer) == mark:
+                del self._timers[timer]
+                self._outside.tell(self.index, heard.TimerFired(self._outside.now_ms, timer))
+
+        self._outside.at(delay_ms, fire)
 
     def _sign(self, effect: out.SignVote) -> heard.Event:
         """The same guard as on a real machine, its record on the pretend disk."""
@@ -289,7 +282,7 @@ class MachineRoom:
         while due:
             match due.popleft():
                 case Produce(asked):
-                    due.extend(self._guard.handle(Produced(sign_vote(self.settings.vote_key, self._bls_key, asked))))
+                    due.extend(self._guard.handle(Produced(self._produce(asked))))
                 case Store(record):
                     self.disk.guard = record
                 case Release(vote):
@@ -299,3 +292,13 @@ class MachineRoom:
                     answer = heard.VoteRefused(now_ms, vote, reason.value)
         assert answer is not None, "the guard always answers"
         return answer
+
+    def _produce(self, asked: Request) -> Vote:
+        return sign_vote(
+            asked.vote,
+            chain_id=asked.chain_id,
+            validators_hash=asked.validators_hash,
+            vote_key=self.settings.vote_key,
+            bls_key=self._bls_key,
+            seal_message=asked.seal_message,
+        )

@@ -4,7 +4,7 @@ from tests.unit.node.desks import calm_world, desk_of, run_blocks
 
 from metanode.node.boot import first_rows
 from metanode.node.rows import TIP, TIP_ROWS
-from metanode.sim.machine_room import SimArchive
+from metanode.sim.disk import SimArchive
 
 
 def test_a_block_log_behind_the_store_is_made_whole_from_the_journal() -> None:

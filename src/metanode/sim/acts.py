@@ -1,0 +1,97 @@
+"""A play in two acts: safe in the storm, live after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from metanode.records.parameters import Parameters
+from metanode.sim.checkers import SAFETY, Scene, caught_up, steady
+from metanode.sim.founding import START_MS, Founding, computer, found
+from metanode.sim.load import Load
+from metanode.sim.machine_room import MachineRoom
+from metanode.sim.storm import Storm
+from metanode.sim.world import World
+
+LOOK_MS: Final = 100
+"""How often the second act looks whether it is over."""
+HEIGHTS_DUE: Final = 2
+"""So many blocks more than at the healing, on every node, and everything that clients wait for."""
+LOAD_AFTER_MS: Final = 500
+"""Clients go on for so long after the healing: the chain must work, not only finish."""
+PARAMETERS: Final = Parameters(block_period_ms=100, empty_block_period_ms=1_500, round_timeout_ms=400)
+"""Of pretend chains: short enough that a storm of ten seconds holds a hundred heights."""
+
+
+class Broken(AssertionError):
+    """A world in which something did not hold; the message says what, and how to see it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is played: a storm over so many validators (which it is told) with this seed.
+
+    `room`: makes the computer of a seat, honest where it is left out; `liars` are the seats that are not.
+    """
+
+    storm: Callable[[int], Storm]
+    count: int
+    seed: int
+    parameters: Parameters = PARAMETERS
+    every_ms: int = 60
+    liars: tuple[int, ...] = ()
+    room_of_liar: Callable[..., MachineRoom] = MachineRoom
+    forgetful: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it went. `healed_after_ms`: from the healing until everybody had everything."""
+
+    scene: Scene
+    healed_after_ms: int
+    fingerprint: str
+    steps: int
+
+
+def stage(play: Play) -> Scene:
+    """A world, not yet started."""
+    founding = found(play.count, parameters=play.parameters)
+    storm = play.storm(play.count)
+    rooms = [_room(play, founding, index) for index in range(play.count)]
+    world = World(play.seed, rooms, storm, START_MS)
+    load = Load(world, founding, play.every_ms, storm.heals_ms + LOAD_AFTER_MS)
+    return Scene(world, founding, load, play.liars, play.forgetful)
+
+
+def _room(play: Play, founding: Founding, index: int) -> MachineRoom:
+    kind = play.room_of_liar if index in play.liars else MachineRoom
+    return computer(founding, index, founding.validators[index], founding.validators, kind)
+
+
+def perform(play: Play) -> Ending:
+    """Both acts. Raises `Broken` where anything does not hold."""
+    scene = stage(play)
+    world, storm = scene.world, scene.world.storm
+    world.start()
+    world.run(storm.heals_ms)
+    _demand(play, "in the storm", [why for check in SAFETY for why in check(scene)])
+    _demand(play, "in the storm", list(steady(scene)))
+    due = max(room.watch.height for room in scene.honest) + HEIGHTS_DUE
+    until_ms = storm.heals_ms
+    while until_ms < storm.heals_ms + storm.bound_ms:
+        until_ms += LOOK_MS
+        world.run(until_ms)
+        if until_ms > storm.heals_ms + LOAD_AFTER_MS and not any(caught_up(scene, due)):
+            break
+    _demand(play, "in the storm and after it", [why for check in SAFETY for why in check(scene)])
+    late = f"{storm.bound_ms} ms after the healing"
+    _demand(play, late, list(caught_up(scene, due)))
+    return Ending(scene, until_ms - storm.heals_ms, world.fingerprint, world.steps)
+
+
+def _demand(play: Play, when: str, wrong: list[str]) -> None:
+    if wrong:
+        raise Broken(
+            f"{play.storm(play.count).name}, {play.count} validators, seed {play.seed}, {when}:\n  "
+            + "\n  ".join(wrong[:12])
+        )

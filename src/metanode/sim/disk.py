@@ -1,0 +1,108 @@
+"""The disk of a pretend computer: what survives a killed process, and what survives a power cut."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from metanode.node.boot import first_rows
+from metanode.records.genesis import Genesis
+
+
+class SimRows:
+    """The store: a dictionary, sorted when scanned. `unsynced` undoes the batches since the last checkpoint."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self.unsynced: list[dict[bytes, bytes | None]] = []
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a row."""
+        return self.values.get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of many rows."""
+        return [self.values.get(key) for key in keys]
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Rows with the prefix, ascending."""
+        for key in sorted(k for k in self.values if k.startswith(prefix) and k >= start):
+            yield key, self.values[key]
+
+    def write(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """One atomic batch."""
+        self.unsynced.append({key: self.values.get(key) for key in rows})
+        self._put(rows)
+
+    def _put(self, rows: Mapping[bytes, bytes | None]) -> None:
+        for key, value in rows.items():
+            if value is None:
+                self.values.pop(key, None)
+            else:
+                self.values[key] = value
+
+    def lose(self, batches: int) -> None:
+        """The last so many batches never reached the disk."""
+        for _ in range(batches):
+            self._put(self.unsynced.pop())
+
+
+class SimArchive:
+    """The block log. `unsynced` are the heights appended since the last checkpoint, in their order."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, bytes] = {}
+        self.unsynced: list[int] = []
+
+    @property
+    def first(self) -> int:
+        """The lowest height kept."""
+        return next(iter(self.blocks), 0)
+
+    @property
+    def last(self) -> int:
+        """The highest height kept."""
+        return next(reversed(self.blocks), 0)
+
+    def block(self, height: int) -> bytes | None:
+        """The bytes of a final block."""
+        return self.blocks.get(height)
+
+    def append(self, height: int, block: bytes) -> None:
+        """One more block: the next one, as the real log insists."""
+        assert not self.blocks or height == self.last + 1, f"block {height} after {self.last}"
+        self.blocks[height] = block
+        self.unsynced.append(height)
+
+    def lose(self, blocks: int) -> None:
+        """The last so many blocks never reached the disk."""
+        for _ in range(blocks):
+            del self.blocks[self.unsynced.pop()]
+
+
+@dataclass(slots=True)
+class SimDisk:
+    """What survives a crash. The journal and the guard's record are durable as soon as they are written (DISK-1)."""
+
+    journal: list[bytes] = field(default_factory=list)
+    rows: SimRows = field(default_factory=SimRows)
+    archive: SimArchive = field(default_factory=SimArchive)
+    guard: bytes = b""
+
+    def checkpoint(self, records: Sequence[bytes]) -> None:
+        """DISK-7. Store and log are synced, then the journal begins anew."""
+        self.rows.unsynced.clear()
+        self.archive.unsynced.clear()
+        self.journal[:] = records
+
+    def cut_power(self, random: Random) -> None:
+        """Of what was written since the last checkpoint, store and log each keep some beginning, not the same one."""
+        self.rows.lose(random.randint(0, len(self.rows.unsynced)))
+        self.archive.lose(random.randint(0, len(self.archive.unsynced)))
+
+
+def empty_disk(genesis: Genesis) -> SimDisk:
+    """The disk of a node that was just initialised."""
+    disk = SimDisk()
+    disk.rows.write(first_rows(genesis))
+    disk.checkpoint(())
+    return disk
