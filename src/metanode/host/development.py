@@ -150,5 +150,6 @@ def create_network(
         create_node(folder, f"validator-{index}", genesis, node_settings(base_port, index, root))
         nodes.append(folder)
     for account in genesis.accounts:
-        create_account(root / "accounts", account.name, account_seed(account.name), PASSWORD, random_bytes, disk)
+        seed = account_seed(account.name)
+        create_account(root / "accounts", account.name, seed, PASSWORD, random_bytes, disk, is_development=True)
     return DevelopmentNetwork(root, genesis, tuple(nodes))

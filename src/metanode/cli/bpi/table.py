@@ -7,25 +7,82 @@ from metanode.cli.commands import Entry
 _HERE: Final = "metanode.cli.bpi.commands"
 
 GROUPS: Final[dict[str, str]] = {
+    "account": "Keys here, balances there.",
+    "block": "What became final.",
+    "coin": "Coins, and payments in them.",
     "config": "What bpi itself is told once: node, folder, account, waiting.",
     "genesis": "What everyone agreed on before the first block.",
     "node": "One node on this machine.",
+    "receipt": "What became of a transaction, and the file that proves it.",
+    "transaction": "What is asked of the chain.",
+    "validator": "Who signs.",
 }
 """Every group, with its line in the help."""
 
 COMMANDS: Final[dict[str, Entry]] = {
+    "account create": Entry(
+        f"{_HERE}.account:create",
+        "Make a key for a new account and keep it, encrypted, in the accounts folder.",
+    ),
+    "account list": Entry(f"{_HERE}.account:list_", "List the accounts whose keys are here, and what they hold."),
+    "account show": Entry(
+        f"{_HERE}.account:show",
+        "Show an account: balances, keys, next nonces; the configured one where none is named.",
+    ),
+    "block list": Entry(f"{_HERE}.block:list_", "List blocks, the latest first."),
+    "block show": Entry(
+        f"{_HERE}.block:show",
+        "Show a block: its header, its certificate and its transactions; the last one where no height is named.",
+    ),
+    "coin define": Entry(f"{_HERE}.coin:define", "Create a coin; the signer is its issuer."),
+    "coin mint": Entry(
+        f"{_HERE}.coin:mint",
+        "Make new units of a coin for an account; the signer must be one of its minters.",
+    ),
+    "coin show": Entry(f"{_HERE}.coin:show", "Show a coin: supply, decimals, issuer and minters."),
+    "coin transfer": Entry(f"{_HERE}.coin:transfer", "Pay an account."),
     "completion": Entry(f"{_HERE}.completion:completion", "Print the script that completes bpi in your shell."),
     "config explain": Entry(f"{_HERE}.config:explain", "Show every setting, its value and where that came from."),
     "config get": Entry(f"{_HERE}.config:get", "Print one setting."),
     "config path": Entry(f"{_HERE}.config:path", "Print which files are read."),
     "config set": Entry(f"{_HERE}.config:set_", "Set one key in the project's file, or the user's."),
     "config show": Entry(f"{_HERE}.config:show", "Show every setting."),
-    "genesis check": Entry(f"{_HERE}.genesis_check:check", "Check a genesis file: every rule, every proof."),
     "down": Entry(f"{_HERE}.down:down", "Stop every node of the local network; its data stays."),
+    "genesis check": Entry(f"{_HERE}.genesis_check:check", "Check a genesis file: every rule, every proof."),
     "init": Entry(f"{_HERE}.init:init", "Make a development network in ./.bpi, with keys that everybody can make."),
     "node run": Entry(f"{_HERE}.node_run:run", "Run one node in this process until it is told to stop."),
+    "receipt export": Entry(f"{_HERE}.receipt:export", "Write the file that proves a receipt without a server."),
+    "receipt get": Entry(f"{_HERE}.receipt:get", "Show a receipt by its name (rcpt_…) or its transaction's identity."),
+    "receipt list": Entry(f"{_HERE}.receipt:list_", "List receipts, the earliest first."),
+    "receipt verify": Entry(
+        f"{_HERE}.receipt:verify",
+        "Check a receipt file here, with nothing but a genesis; no node is asked.",
+    ),
+    "status": Entry(
+        f"{_HERE}.status:status",
+        "Show whether the chain is well: one line, GREEN, YELLOW or RED, why, and what would mend it.",
+    ),
+    "transaction send": Entry(
+        f"{_HERE}.transaction:send",
+        "Sign and send the calls of a file, all of them or none; or submit what is signed already.",
+    ),
+    "transaction show": Entry(
+        f"{_HERE}.transaction:show",
+        "Show what a transaction asks for, who signed it, and how far it has come.",
+    ),
+    "transaction wait": Entry(
+        f"{_HERE}.transaction:wait",
+        "Wait until a transaction is final, and say what became of it.",
+    ),
     "up": Entry(
-        f"{_HERE}.up:up", "Start the local network, make it first where there is none, and return when it is READY."
+        f"{_HERE}.up:up",
+        "Start the local network, make it first where there is none, and return when it is READY.",
+    ),
+    "validator list": Entry(f"{_HERE}.validator:list_", "List the validators, and whether the node reaches them."),
+    "validator show": Entry(f"{_HERE}.validator:show", "Show one validator: its keys, operator and addresses."),
+    "verify": Entry(
+        f"{_HERE}.verify:verify",
+        "Check the whole chain in this process, from genesis to its head, believing no node.",
     ),
     "version": Entry(f"{_HERE}.version:version", "Print the versions of everything that must fit together."),
 }

@@ -1,0 +1,171 @@
+"""`bpi receipt …`: the outcome of a transaction, and the file that proves it."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from metanode.api.exits import ExitStatus
+from metanode.api.transactions import ReceiptView
+from metanode.cli.bpi.reach import connect
+from metanode.cli.bpi.showing import as_data, instant, short
+from metanode.cli.bpi.trust import trusted_genesis
+from metanode.cli.commands import leaf
+from metanode.cli.failure import CliRefusal, Failure
+from metanode.cli.files import read_bytes
+from metanode.cli.session import Session, pass_session
+
+
+def _outcome(view: ReceiptView) -> str:
+    return "succeeded" if view.succeeded else f"failed: {view.code}"
+
+
+def event_words(event: dict[str, Any]) -> str:
+    """An event for people: its type and fields."""
+    return f"{event['type']} " + " ".join(f"{k}={v}" for k, v in event.items() if k != "type")
+
+
+@leaf()
+@click.argument("receipt")
+@pass_session
+def get(session: Session, receipt: str) -> None:
+    """Show a receipt by its name (rcpt_…) or its transaction's identity."""
+    with connect(session) as client:
+        view = client.receipt.get(receipt)
+
+    def human() -> None:
+        line, origin = session.output.line, view.origin
+        line(f"receipt   {view.receipt} · height {view.height} · index {view.index} · {_outcome(view)}")
+        line(f"of        {origin.kind} {origin.identity or origin.module}")
+        line(f"work      {view.work}")
+        for event in view.events:
+            line(f"event     {event_words(event)}")
+
+    session.output.result("receipt/1", as_data(view), human)
+
+
+@leaf(name="list")
+@click.option("--account", "of_account", default="", metavar="ACCOUNT", help="Only receipts that touch it.")
+@click.option("--first", type=click.IntRange(1), default=1, help="From this height.")
+@click.option("--last", type=click.IntRange(0), default=0, help="Up to this height; 0 is the head.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@pass_session
+def list_(session: Session, of_account: str, first: int, last: int, limit: int) -> None:
+    """List receipts, the earliest first."""
+    from itertools import islice
+
+    from metanode.cli.bpi.keys import Names
+    from metanode.cli.bpi.trust import local_genesis
+    from metanode.records.address import show_address
+
+    with connect(session) as client:
+        if of_account:
+            names = Names(session, local_genesis(session), client)
+            of_account = show_address(names.address(of_account))
+        items = list(islice(client.receipt.all(of_account, first, last), limit))
+    rows = [(v.receipt, v.height, v.index, _outcome(v), ", ".join(str(e["type"]) for e in v.events)) for v in items]
+    session.output.result(
+        "receipt.list/1",
+        {"items": [as_data(view) for view in items]},
+        lambda: session.output.table(("receipt", "height", "index", "outcome", "events"), rows),
+    )
+
+
+@leaf()
+@click.argument("receipt")
+@click.option(
+    "-o", "--output", "target", default="", metavar="FILE", help="NAME.receipt by default; - for standard output."
+)
+@pass_session
+def export(session: Session, receipt: str, target: str) -> None:
+    """Write the file that proves a receipt without a server."""
+    with connect(session) as client:
+        view = client.receipt.export(receipt)
+    data = bytes.fromhex(view.file)
+    if target == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    path = Path(target or f"{view.receipt}.receipt")
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        message = f"{path}: {error.strerror}"
+        raise Failure(
+            CliRefusal.FILE_NOT_WRITABLE, ExitStatus.NOT_ALLOWED, message, fix="-o names another file"
+        ) from None
+    facts = {"receipt": view.receipt, "height": view.height, "file": str(path), "bytes": len(data)}
+    words = f"{path}  {len(data)} bytes · height {view.height}   try:  bpi receipt verify {path}"
+    session.output.result("receipt.export/1", facts, lambda: session.output.line(words))
+
+
+@leaf()
+@click.argument("file")
+@click.option("--genesis", "genesis_file", default="", metavar="FILE", help="What to trust; the local one by default.")
+@pass_session
+def verify(session: Session, file: str, genesis_file: str) -> None:
+    """Check a receipt file here, with nothing but a genesis; no node is asked.
+
+    From the transaction over its receipt, the header and its certificate to the validators that genesis leads to. A
+    file that does not hold ends with 21 and says which layer.
+    """
+    from metanode.client.transactions import Glossary, describe
+    from metanode.client.verify import GenesisBasis, verify_receipt
+    from metanode.primitives.refusal import Rejected
+    from metanode.records.receipt import TransactionOrigin
+
+    trusted = trusted_genesis(session, genesis_file)
+    data = read_bytes(file)
+    session.output.line(trusted.words)
+    began = time.perf_counter()
+    try:
+        verified = verify_receipt(data, GenesisBasis(trusted.genesis))
+    except Rejected as rejected:
+        raise invalid(file, rejected) from None
+    took_ms = (time.perf_counter() - began) * 1000
+    receipt = verified.receipt
+    names = {account.address: account.name for account in trusted.genesis.accounts}
+    decimals = {coin.coin: coin.decimals for coin in trusted.genesis.coins}
+    glossary = Glossary(names, decimals.get, trusted.genesis.fee_coin)
+    sentences = [describe(one.transaction, glossary) for one in verified.transaction]
+    origin = receipt.origin
+    facts = {
+        "valid": True,
+        "chain": verified.chain_id.hex(),
+        "height": verified.height,
+        "final_height": verified.final_height,
+        "header": verified.header_hash.hex(),
+        "timestamp_ms": verified.timestamp_ms,
+        "succeeded": not receipt.code,
+        "code": receipt.code,
+        "transaction": origin.identity.hex() if isinstance(origin, TransactionOrigin) else "",
+        "sentence": sentences[0] if sentences else "",
+        "signers": verified.signers,
+        "seats": verified.seats,
+        "set_changes": verified.set_changes,
+        "verify_ms": round(took_ms, 3),
+    }
+
+    def human() -> None:
+        line = session.output.line
+        for sentence in sentences:
+            line(f"asked     {sentence}")
+        line(
+            f"outcome   {'failed: ' + receipt.code if receipt.code else 'succeeded'} · {instant(verified.timestamp_ms)}"
+        )
+        by = f"final by {verified.signers} of {verified.seats} validators"
+        line(f"header    {short(verified.header_hash.hex(), 16)} · {by}")
+        line(f"{session.output.styled('VALID', 'good')}  height {verified.height} · {took_ms:.1f} ms")
+
+    session.output.result("receipt.verify/1", facts, human)
+
+
+def invalid(what: str, rejected: Any) -> Failure:
+    """21, and which layer of the proof does not hold."""
+    from metanode.api.errors import explain
+
+    layer, meaning = str(rejected.reason).rpartition(".")[2], explain(rejected.reason)
+    message = f"{what}: INVALID (layer: {layer}): {rejected.detail}"
+    return Failure(rejected.reason, ExitStatus.INVALID_PROOF, message, rule=meaning.rule, fix=meaning.fix)

@@ -1,0 +1,30 @@
+"""How values are shown: times, short hashes, whole views as JSON."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from metanode.api.shapes import Answer
+
+
+def as_data(view: Answer) -> dict[str, Any]:
+    """A view as the object that `--json` prints."""
+    data: dict[str, Any] = msgspec.to_builtins(view)
+    return data
+
+
+def instant(at_ms: int) -> str:
+    """A time for people, UTC: `2026-11-25 04:31:02.125Z`."""
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{at_ms % 1000:03}Z"
+
+
+def short(text: str, characters: int = 12) -> str:
+    """The beginning of a hash."""
+    return text if len(text) <= characters else text[:characters] + "…"
+
+
+def yes(value: bool) -> str:  # noqa: FBT001 - it shows one
+    """A truth for people."""
+    return "yes" if value else "no"
