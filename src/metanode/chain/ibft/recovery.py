@@ -81,8 +81,8 @@ def resume(state: HeightState) -> None:
     if state.seat == NO_SEAT:
         return
     speak_again(state)
-    if is_prepared_here(state):
-        state.sign(VoteKind.COMMIT, state.accepted)
+    if state.prepared is not None and is_prepared_here(state):
+        state.sign(VoteKind.COMMIT, state.prepared.header_hash)
     elif state.accepted != NO_HASH:
         state.sign(VoteKind.PREPARE, state.accepted)
     elif state.round in state.proposed:
@@ -125,6 +125,6 @@ def take_seat(state: HeightState) -> None:
         sign_round_change(state)
     if state.prepared is not None and is_prepared_here(state):
         journal(state, Locked(height=state.height, certificate=state.prepared))
-        state.sign(VoteKind.COMMIT, state.accepted)
+        state.sign(VoteKind.COMMIT, state.prepared.header_hash)
     lead_first_round(state)
     lead_round(state)
