@@ -1,5 +1,7 @@
 """The ledger's accounts as the pool sees them."""
 
+from collections.abc import Callable
+
 from metanode.ledger import AccountView, Ledger
 from metanode.ledger.accounts import check_authority
 from metanode.primitives.names import Address
@@ -33,11 +35,11 @@ class PooledAccount:
 
 
 class PoolAccounts:
-    """Who knows the senders: the ledger."""
+    """Who knows the senders: the ledger of this moment (a snapshot brings another)."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Callable[[], Ledger]) -> None:
         self._ledger = ledger
 
     def account_view(self, address: Address) -> PooledAccount:
         """A sender, on the last final state."""
-        return PooledAccount(self._ledger.account_view(address))
+        return PooledAccount(self._ledger().account_view(address))

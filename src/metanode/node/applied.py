@@ -39,7 +39,15 @@ def tip_row(tip: Tip) -> bytes:
     size, peaks = tip.frontier.to_tuple()
     header = tip.header[0].encoded if tip.header else b""
     return encode(
-        TipRow(version=1, height=tip.height, header=header, commit=tip.commit, frontier_size=size, frontier=peaks)
+        TipRow(
+            version=1,
+            height=tip.height,
+            header=header,
+            commit=tip.commit,
+            frontier_size=size,
+            frontier=peaks,
+            history=tip.history.to_tuple()[1],
+        )
     )
 
 

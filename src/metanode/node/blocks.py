@@ -173,6 +173,7 @@ def _next_tip(old: Tip, header: Header, commit: BlsCommit, execution: Execution)
         validators=execution.validators,
         parameters=execution.parameters,
         rules_version=execution.rules_version,
+        history=old.frontier,
     )
 
 

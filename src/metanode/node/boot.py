@@ -75,6 +75,7 @@ def stored_tip(genesis: Genesis, rows: Rows, ledger: Ledger) -> Tip:
         validators=current_validators(ledger),
         parameters=current_parameters(ledger),
         rules_version=current_rules_version(ledger),
+        history=Frontier.from_tuple((row.height - 1, row.history)) if row.history else Frontier(),
     )
 
 

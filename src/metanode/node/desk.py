@@ -45,6 +45,8 @@ class Tip:
     validators: ValidatorSet
     parameters: Parameters
     rules_version: int
+    history: Frontier = field(default_factory=Frontier)
+    """Of the headers below this one: what its own `history_root` is the root of. Empty right after a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Desk:
     court: Court = field(default_factory=Court)
     ready: bool = False
     building: tuple[int, int] = (0, 0)
+    installing: tuple[Tip, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     evidence_known: dict[Hash, bool] = field(default_factory=dict)
     suspicions: dict[int, Suspicion] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from metanode.node.pacing import DUE, due
 from metanode.node.requests import answer, submit
 from metanode.node.routes import bodies, consensus, network, pool, synchronise
 from metanode.node.settings import NodeSettings
+from metanode.node.snapshots import finish
 from metanode.node.storage import Archive, Rows, StateRows
 from metanode.records.genesis import Genesis, genesis_hash
 
@@ -35,13 +36,16 @@ class Node:
     def __init__(
         self, genesis: Genesis, settings: NodeSettings, rows: Rows, archive: Archive, mathematics: Mathematics
     ) -> None:
+        self._mathematics: Final = mathematics
         height, tip_hash = height_of_tip(rows)
         ledger = Ledger(genesis, StateRows(rows), height, tip_hash, mathematics)
         chain_id = genesis_hash(genesis)
         tip = stored_tip(genesis, rows, ledger)
         self._desk: Final = Desk(genesis, chain_id, settings, rows, archive, ledger, tip)
         self._ibft: Final = ibft.Ibft(chain_id)
-        self._pool: Final = mempool.Mempool(chain_id, tip.parameters, PoolAccounts(ledger), mempool.PoolLimits())
+        self._pool: Final = mempool.Mempool(
+            chain_id, tip.parameters, PoolAccounts(lambda: self._desk.ledger), mempool.PoolLimits()
+        )
         self._assembly: Final = proposal.Assembly()
         self._bpci: Final = bpci.Bpci(bpci.BpciSettings(chain_id, settings.transport_key, chain_id[:16]))
         self._discovery: Final = discovery.Discovery(
@@ -64,6 +68,8 @@ class Node:
         """Take one event; the effects to be carried out, strictly in order."""
         desk = self._desk
         desk.now_ms = event.now_ms
+        if finish(desk, self._mathematics):
+            begin_height(desk)
         desk.ledger.settle(desk.tip.height)
         self._hear(event)
         self._drain()

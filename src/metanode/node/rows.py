@@ -32,6 +32,7 @@ class TipRow(Wire):
     commit: tuple[BlsCommit, ...]
     frontier_size: int
     frontier: tuple[bytes, ...]
+    history: tuple[bytes, ...]
 
 
 TIP_ROWS: Final = Decoder[TipRow](TipRow, 1 << 20)

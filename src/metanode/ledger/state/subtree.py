@@ -72,6 +72,19 @@ def _collect(subtree: Subtree, prefix: bytes, entries_max: int, found: list[Piec
         found.append(Piece(prefix, subtree_count(subtree)))
 
 
+def cut_pieces(
+    tree: StateTree, pairs: Iterable[tuple[bytes, bytes]], entries_max: int
+) -> dict[bytes, list[tuple[bytes, bytes]]]:
+    """STATE-6. All pairs of a state by the prefix of `subtrees` they lie under, each list in the order of the pairs."""
+    found: dict[bytes, list[tuple[bytes, bytes]]] = {piece.prefix: [] for piece in subtrees(tree, entries_max)}
+    lengths = sorted({len(prefix) for prefix in found})
+    for key, value in pairs:
+        nibbles = bytes(int(digit, 16) for digit in key_path(key)[: (lengths[-1] + 1) // 2].hex())
+        prefix = next(nibbles[:length] for length in lengths if nibbles[:length] in found)
+        found[prefix].append((key, value))
+    return found
+
+
 def subtree_proof(tree: StateTree, prefix: bytes) -> SubtreeProof:
     """STATE-6. What proves the piece under `prefix`, which may be any prefix of at most 64 nibbles."""
     levels, subtree = tree.walk(_path_of(prefix), len(prefix))

@@ -5,11 +5,13 @@ from typing import assert_never
 from metanode.chain import ibft, sync
 from metanode.chain.light import Trusted
 from metanode.ledger import BlockInput
+from metanode.ledger.state import covers_all
 from metanode.network.bpci import Punish, Stream
 from metanode.node import effects as out
 from metanode.node.blocks import apply, keep
 from metanode.node.desk import NO_SEAT, Candidate, Desk
 from metanode.node.heights import begin_height
+from metanode.node.snapshots import StateSnapshots, install, verify_piece
 from metanode.node.talk import Letter, send
 from metanode.primitives.codec import encode
 from metanode.primitives.names import Millis, Seat
@@ -27,7 +29,13 @@ def make(desk: Desk) -> sync.Sync:
         header=tip.header,
         trusting_period_ms=tip.parameters.trusting_period_ms,
     )
-    return sync.Sync(trusted, desk.archive)
+    fresh = desk.settings.snapshot_sync and tip.height == 0
+    return sync.Sync(
+        trusted,
+        desk.archive,
+        snapshots=StateSnapshots(desk),
+        take=sync.StateCheck(verify_piece, covers_all) if fresh else None,
+    )
 
 
 def carry(desk: Desk, effect: sync.Effect) -> None:
@@ -41,6 +49,8 @@ def carry(desk: Desk, effect: sync.Effect) -> None:
             desk.emit(out.CheckAggregates("sync", token, items))
         case sync.Import():
             _import(desk, effect)
+        case sync.Install():
+            install(desk, effect)
         case sync.Behind(height):
             desk.behind = True
             desk.note("behind", target=height, height=desk.tip.height)

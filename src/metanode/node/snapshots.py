@@ -1,0 +1,127 @@
+"""Snapshots: the state cut into pieces for others, and a state that came from others put in place of ours."""
+
+from typing import Final
+
+from metanode.chain.sync import Applied, Cut, Install
+from metanode.ledger import Ledger, Mathematics
+from metanode.ledger.queries import current_parameters, current_rules_version, current_validators
+from metanode.ledger.state import SUBTREE_PROOF_DECODER, cut_pieces, subtree_proof, verify_subtree
+from metanode.node.applied import set_row, tip_row
+from metanode.node.desk import Desk, Tip
+from metanode.node.effects import JournalCheckpoint, WriteStore
+from metanode.node.rows import SET, STATE, TIP, height_key
+from metanode.node.storage import StateRows
+from metanode.primitives.codec import encode
+from metanode.primitives.names import Hash
+from metanode.primitives.refusal import Rejected
+from metanode.records.receipt_file import SetChangeStep
+from metanode.records.validators import ValidatorList, ValidatorSet
+
+PIECE_ENTRIES_MAX: Final = 1_024
+"""Entries of one piece: some hundred kilobytes, checked in some ten milliseconds."""
+CUT_BYTES_MAX: Final = 128 << 20
+"""A state above this is not cut in memory; who joins then executes every block."""
+
+
+def verify_piece(root: Hash, prefix: bytes, pairs: tuple[tuple[bytes, bytes], ...], proof: bytes) -> bool:
+    """STATE-6. Whether these pairs are exactly what lies under the prefix; `proof` as bytes of a stranger."""
+    try:
+        return verify_subtree(root, prefix, pairs, SUBTREE_PROOF_DECODER.decode(proof))
+    except Rejected:
+        return False
+
+
+class StateSnapshots:
+    """Who cuts: the state of the tip, and the headers that announced sets."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def cut(self, height: int) -> Cut | None:
+        """SYNC-10. Only the last height is cut: older values are not all at hand."""
+        desk, tip = self._desk, self._desk.tip
+        if not tip.header or height not in (0, tip.height) or tip.history.size != tip.height - 1:
+            return None
+        pairs, size = [], 0
+        for key, value in desk.ledger.scan(b""):
+            size += len(key) + len(value)
+            if size > CUT_BYTES_MAX:
+                return None
+            pairs.append((key, value))
+        tree = desk.ledger.tree_at(tip.height)
+        pieces = {
+            prefix: (tuple(found), encode(subtree_proof(tree, prefix)))
+            for prefix, found in cut_pieces(tree, pairs, PIECE_ENTRIES_MAX).items()
+        }
+        return Cut(tip.header[0], tip.commit[0], tip.history.to_tuple()[1], pieces)
+
+    def set_changes(self, above: int, below: int) -> tuple[SetChangeStep, ...] | None:
+        """The headers between two heights that announce another set, ascending."""
+        shelf, steps = self._desk.shelf, []
+        for first in shelf.set_changes(below):
+            height = first - 1
+            if not above < height < below:
+                continue
+            filed, following = shelf.block(height), shelf.validators(first)
+            if filed is None or following is None:
+                return None
+            listed = ValidatorList(version=1, validators=following.validators)
+            steps.append(SetChangeStep(header=filed.header.encoded, commit=filed.commit, next_validators=listed))
+        return tuple(steps)
+
+
+def install(desk: Desk, snapshot: Install) -> None:
+    """SYNC-9. Replace every row of state in one batch with the tip; nothing that decides validity lives elsewhere.
+
+    The rows are there once the host has carried this out: the next event finds them (`finish`).
+    """
+    rows: dict[bytes, bytes | None] = {row: None for row, _ in desk.rows.scan(STATE)}
+    rows.update((STATE + key, value) for key, value in snapshot.pairs)
+    header = snapshot.header
+    history = snapshot.frontier
+    tip = Tip(
+        height=header.height,
+        hash=header.hash,
+        timestamp_ms=header.timestamp_ms,
+        header=(header,),
+        commit=(snapshot.commit,),
+        frontier=history,
+        previous_validators=snapshot.validators,
+        validators=snapshot.validators,
+        parameters=desk.tip.parameters,
+        rules_version=header.version,
+    )
+    rows[TIP] = tip_row(tip)
+    rows[height_key(SET, header.height)] = set_row(snapshot.validators)
+    desk.emit(WriteStore(header.height, rows), JournalCheckpoint(()))
+    desk.note("snapshot", height=header.height, entries=len(snapshot.pairs))
+    desk.installing = (tip,)
+
+
+def finish(desk: Desk, mathematics: Mathematics) -> bool:
+    """The rows of a snapshot are stored: open the ledger on them. Whether there was one."""
+    if not desk.installing:
+        return False
+    (tip,), desk.installing = desk.installing, ()
+    desk.ledger = Ledger(desk.genesis, StateRows(desk.rows), tip.height, tip.hash, mathematics)
+    validators = current_validators(desk.ledger)
+    desk.tip = Tip(
+        height=tip.height,
+        hash=tip.hash,
+        timestamp_ms=tip.timestamp_ms,
+        header=tip.header,
+        commit=tip.commit,
+        frontier=tip.frontier,
+        previous_validators=tip.previous_validators,
+        validators=validators,
+        parameters=current_parameters(desk.ledger),
+        rules_version=current_rules_version(desk.ledger),
+    )
+    desk.candidates.clear()
+    desk.journalled.clear()
+    desk.emit(WriteStore(tip.height, {height_key(SET, tip.height + 1): set_row(ValidatorSet(validators.validators))}))
+    desk.tell(
+        "sync",
+        Applied(desk.now_ms, tip.height, tip.hash, tip.header[0].timestamp_ms, validators, votes=desk.may_vote),
+    )
+    return True
