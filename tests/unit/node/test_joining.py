@@ -3,13 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from tests.unit.node.desks import desk_of, run_blocks
 
 from metanode.sim import founding as fs
 from metanode.sim.machine_room import MachineRoom
 from metanode.sim.storm import Storm
 from metanode.sim.world import World
-from tests.unit.node.desks import desk_of, run_blocks
-
 
 BLOCKS = 20
 """More than a snapshot must spare."""

@@ -118,7 +118,7 @@ class Chain:
         self.desk = Desk(self.genesis, genesis_hash(self.genesis), settings, self.rows, self.blocks, ledger, tip)
         self.desk.now_ms = self.desk.started_ms = START_MS
         self.desk.booted = self.desk.may_vote = True
-        self.pool = Mempool(self.desk.chain_id, tip.parameters, PoolAccounts(ledger), PoolLimits(), START_MS)
+        self.pool = Mempool(self.desk.chain_id, tip.parameters, PoolAccounts(lambda: ledger), PoolLimits(), START_MS)
         self.wallet = World(self.genesis)
         self.wallet.ledger = ledger
 
