@@ -143,13 +143,14 @@ def stop(nodes: Sequence[LocalNode], deadline_s: float = STOP_S) -> tuple[tuple[
     asked = tuple(node for node in nodes if send(node, signal.SIGTERM))
     for node in asked:
         send(node, signal.SIGCONT)  # a paused process hears nothing before it goes on
-    left = _wait_until_gone(asked, deadline_s)
+    left = wait_until_gone(asked, deadline_s)
     killed = tuple(node for node in left if send(node, signal.SIGKILL))
-    _wait_until_gone(killed, deadline_s)
+    wait_until_gone(killed, deadline_s)
     return tuple(node for node in asked if node not in killed), killed
 
 
-def _wait_until_gone(nodes: Sequence[LocalNode], deadline_s: float) -> list[LocalNode]:
+def wait_until_gone(nodes: Sequence[LocalNode], deadline_s: float) -> list[LocalNode]:
+    """Return when no process runs these any more, or at the deadline; those that are left."""
     until = time.monotonic() + deadline_s
     while (left := [node for node in nodes if node.process]) and time.monotonic() < until:
         time.sleep(POLL_S)

@@ -1,8 +1,16 @@
 """Which node a command talks to, and how."""
 
+import time
+from collections.abc import Callable
+
+from metanode.api.exits import ExitStatus
+from metanode.api.node import NodeStatus
 from metanode.cli.bpi.local_network import LocalNetwork
+from metanode.cli.bpi.processes import POLL_S, START_S
+from metanode.cli.failure import CliRefusal, Failure
+from metanode.cli.files import read_text
 from metanode.cli.session import Session
-from metanode.client import Client
+from metanode.client import Client, ClientError
 
 
 def node_url(session: Session) -> str:
@@ -17,8 +25,27 @@ def node_url(session: Session) -> str:
 
 def connect(session: Session, url: str = "", timeout_s: float = 0.0) -> Client:
     """A client of that node, or of the one at `url`. Raises `Failure` where the token file cannot be read."""
-    from metanode.cli.files import read_text
-
     file = session.setting("token_file")
     token = read_text(file, 4096).strip() if file else None
     return Client(url or node_url(session), token, timeout_s or 10.0)
+
+
+def answers(url: str) -> bool:
+    """Whether a node there has recovered and follows the chain."""
+    try:
+        with Client(url, timeout_s=2.0) as client:
+            return client.ready()
+    except ClientError:
+        return False
+
+
+def status_when(client: Client, enough: Callable[[NodeStatus], bool], deadline_s: float = START_S) -> NodeStatus:
+    """The first status that is enough. Raises `Failure` with what the node itself says, where none comes in time."""
+    deadline = time.monotonic() + deadline_s
+    while not enough(status := client.node.status()):
+        if time.monotonic() > deadline:
+            message = f"no progress in {deadline_s:.0f} s: {status.light.reason}"
+            fix = status.light.fix or "bpi doctor"
+            raise Failure(CliRefusal.NOT_READY, ExitStatus.CONSENSUS, message, fix=fix, retryable=True)
+        time.sleep(POLL_S)
+    return status

@@ -14,6 +14,7 @@ GROUPS: Final[dict[str, str]] = {
     "genesis": "What everyone agreed on before the first block.",
     "node": "One node on this machine.",
     "receipt": "What became of a transaction, and the file that proves it.",
+    "testnet": "What can befall a development network.",
     "transaction": "What is asked of the chain.",
     "validator": "Who signs.",
 }
@@ -50,6 +51,10 @@ COMMANDS: Final[dict[str, Entry]] = {
     "down": Entry(f"{_HERE}.down:down", "Stop every node of the local network; its data stays."),
     "genesis check": Entry(f"{_HERE}.genesis_check:check", "Check a genesis file: every rule, every proof."),
     "init": Entry(f"{_HERE}.init:init", "Make a development network in ./.bpi, with keys that everybody can make."),
+    "logs": Entry(
+        f"{_HERE}.logs:logs",
+        "Show the logs of the local nodes, all of them or those named, in the order of time.",
+    ),
     "node run": Entry(f"{_HERE}.node_run:run", "Run one node in this process until it is told to stop."),
     "receipt export": Entry(f"{_HERE}.receipt:export", "Write the file that proves a receipt without a server."),
     "receipt get": Entry(f"{_HERE}.receipt:get", "Show a receipt by its name (rcpt_…) or its transaction's identity."),
@@ -62,6 +67,20 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.status:status",
         "Show whether the chain is well: one line, GREEN, YELLOW or RED, why, and what would mend it.",
     ),
+    "testnet heal": Entry(
+        f"{_HERE}.testnet:heal",
+        "Mend everything: resume, start what does not run, clear pretended faults, wait until all are reached.",
+    ),
+    "testnet kill": Entry(f"{_HERE}.testnet:kill", "Kill nodes as a power cut would (SIGKILL)."),
+    "testnet pause": Entry(
+        f"{_HERE}.testnet:pause",
+        "Stop the processes of nodes where they stand (SIGSTOP), as a frozen machine would.",
+    ),
+    "testnet restart": Entry(
+        f"{_HERE}.testnet:restart",
+        "Stop nodes in good order and start them again; start those that do not run.",
+    ),
+    "testnet resume": Entry(f"{_HERE}.testnet:resume", "Let paused nodes go on (SIGCONT)."),
     "transaction send": Entry(
         f"{_HERE}.transaction:send",
         "Sign and send the calls of a file, all of them or none; or submit what is signed already.",

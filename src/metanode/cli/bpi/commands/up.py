@@ -2,18 +2,18 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
 from metanode.api.exits import ExitStatus
-from metanode.api.node import NodeStatus
 from metanode.cli.bpi.commands.init import PORT_BASE_MAX, create
-from metanode.cli.bpi.local_network import PORT_BASE_DEFAULT, VALIDATORS_DEFAULT, LocalNetwork, LocalNode
+from metanode.cli.bpi.local_network import PORT_BASE_DEFAULT, VALIDATORS_DEFAULT, LocalNetwork
 from metanode.cli.bpi.ports import is_free, spans, taker
-from metanode.cli.bpi.processes import POLL_S, START_S, Started, abandon, await_ready, start, stop
+from metanode.cli.bpi.processes import Started, abandon, await_ready, start, stop
+from metanode.cli.bpi.reach import answers, status_when
 from metanode.cli.bpi.self_test import SelfTest
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
@@ -125,7 +125,7 @@ def _bring_up(session: Session, steps: Steps, network: LocalNetwork, *, foregrou
     """Start what does not run, look at all of it, say READY; stay where that is wanted."""
     started = [start(node) for node in network.nodes if not node.process]
     try:
-        await_ready(started, _answers)
+        await_ready(started, lambda node: answers(node.url))
         url = _observe(steps, network)
         nodes = [{"name": node.name, "url": node.url, "pid": node.process} for node in network.nodes]
         data = {"url": url, "nodes": nodes, "started": [s.node.name for s in started], "steps": steps.seen}
@@ -137,44 +137,23 @@ def _bring_up(session: Session, steps: Steps, network: LocalNetwork, *, foregrou
         raise
 
 
-def _answers(node: LocalNode) -> bool:
-    from metanode.client import ClientError
-
-    try:
-        with Client(node.url, timeout_s=2.0) as client:
-            return client.ready()
-    except ClientError:
-        return False
-
-
 def _observe(steps: Steps, network: LocalNetwork) -> str:
     """What the chain does: validators, finality, one transaction and its receipt. Returns the URL it asked."""
     with Client(network.nodes[0].url) as client:
-        status = _when(client.node.status, lambda s: s.validators_reachable >= s.quorum)
-        ready = sum(_answers(node) for node in network.nodes)
+        status = status_when(client, lambda s: s.validators_reachable >= s.quorum)
+        ready = sum(answers(node.url) for node in network.nodes)
         words = f"{ready}/{len(network.nodes)} running · tolerates {status.faults_tolerated} faulty"
         steps.saw("validators", words, running=ready, nodes=len(network.nodes), tolerated=status.faults_tolerated)
         test = SelfTest(client, network)
         test.send()
         before = status.height
-        status = _when(client.node.status, lambda s: s.height > before)
+        status = status_when(client, lambda s: s.height > before)
         words = f"height {status.height} final · last block {status.last_block_age_ms / 1000:.2f} s ago"
         steps.saw("finality", words, height=status.height, last_block_age_ms=status.last_block_age_ms)
         found = test.verify()
         words = f"1 transaction sent, receipt verified from raw bytes in {found.verify_ms:.1f} ms"
         steps.saw("self-test", words, receipt=found.receipt, height=found.height, verify_ms=round(found.verify_ms, 3))
     return network.nodes[0].url
-
-
-def _when(ask: Callable[[], NodeStatus], enough: Callable[[NodeStatus], bool]) -> NodeStatus:
-    """The first status that is enough. Raises `Failure` with what the node itself says, where none comes in time."""
-    until = time.monotonic() + START_S
-    while not enough(status := ask()):
-        if time.monotonic() > until:
-            message = f"no progress in {START_S:.0f} s: {status.light.reason or 'the node gives no reason'}"
-            raise Failure(CliRefusal.NOT_READY, ExitStatus.CONSENSUS, message, fix=status.light.fix or "bpi doctor")
-        time.sleep(POLL_S)
-    return status
 
 
 def _say_ready(session: Session, url: str) -> None:
