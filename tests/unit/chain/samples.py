@@ -187,8 +187,9 @@ class Chain:
         *,
         after_ms: int = 250,
         fork: str = "",
+        state_root: bytes = b"",
     ) -> "Chain":
-        """One more block; `fork` makes its state another one."""
+        """One more block; `fork` makes its state another one, `state_root` a real one."""
         known = [read_transaction(encoded) for encoded in transactions]
         height = len(self.blocks) + 1
         following = set_of(*(next_numbers or self.numbers))
@@ -213,7 +214,7 @@ class Chain:
             openings_root=counted_root(Tag.OPENINGS_ROOT, ()),
             inclusion_root=counted_root(Tag.INCLUSION_ROOT, ()),
             evidence_root=roots.evidence_root,
-            state_root=Hash(sha256(f"state {height} {fork}".encode()).digest()),
+            state_root=Hash(state_root or sha256(f"state {height} {fork}".encode()).digest()),
             receipts_root=counted_root(Tag.RECEIPTS_ROOT, [receipt_leaf(one) for one in receipts]),
             history_root=self.frontier.counted_root(Tag.HISTORY_ROOT),
             validators_hash=self.set.hash,

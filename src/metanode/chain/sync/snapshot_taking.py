@@ -26,6 +26,8 @@ TAKEN_BYTES_MAX: Final = 512 << 20
 """A larger state is not taken into memory: execute the blocks, or copy a stopped node's data."""
 SOURCE_BARRED_MS: Final = 60_000
 """A peer that lied is asked again after this."""
+RESTART_MS: Final = 3_000
+"""So long nobody may have the chosen snapshot before another is looked for."""
 ABOVE_MIN: Final = 16
 """A snapshot must spare at least so many blocks."""
 
@@ -108,6 +110,9 @@ class SnapshotTaking:
         if now_ms >= taking.progress_ms + GIVE_UP_MS:
             self.over = True
             return []
+        offered = any(source.offers for source in taking.sources.values())
+        if taking.chosen and not offered and now_ms >= taking.progress_ms + RESTART_MS:
+            self._begin_again(now_ms)
         out: list[ev.Effect] = []
         for peer, source in taking.sources.items():
             if source.piece and now_ms >= source.asked_ms + PIECE_TIMEOUT_MS:
@@ -133,6 +138,16 @@ class SnapshotTaking:
         source.sought_ms = now_ms
         height = taking.chosen[0].header.height if taking.chosen else 0
         return [ev.Send((peer,), WantManifest(version=1, height=height, above=self._basis.height))]
+
+    def _begin_again(self, now_ms: int) -> None:
+        """SYNC-9. Nobody has this snapshot any more: take another."""
+        taking = self._taking
+        taking.chosen.clear()
+        taking.due.clear()
+        taking.taken.clear()
+        taking.size, taking.progress_ms = 0, now_ms
+        for source in taking.sources.values():
+            source.piece, source.sought_ms = (), -SEEK_AGAIN_MS
 
     def _release(self, source: Source) -> None:
         for prefix in source.piece:
