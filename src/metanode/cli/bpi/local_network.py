@@ -58,6 +58,11 @@ class LocalNode:
         return tuple(int(text.rpartition(":")[2]) for text in texts if text.rpartition(":")[2].isdecimal())
 
     @property
+    def log_file(self) -> Path:
+        """Where it logs. Raises `Failure`; a node that logs to standard error has its words in the start file."""
+        return self.folder / (self.settings().get("log", {}).get("file", "") or "logs/start.log")
+
+    @property
     def process(self) -> int:
         """The id of the process that runs it, 0 where none does: whoever holds the directory's lock."""
         return holder(self.folder / "LOCK")

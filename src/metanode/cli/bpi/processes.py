@@ -95,10 +95,10 @@ def died(node: LocalNode, returncode: int) -> Failure:
     name = node.name
     if own is not None:
         return Failure(own.code, ExitStatus(own.exit), f"{name}: {own.message}", rule=own.rule, fix=own.fix)
-    lines = [*tail(start_file(node)), *tail(node.folder / "logs" / "node.log")][-TAIL_LINES:]
+    lines = [*tail(start_file(node)), *tail(node.log_file)][-TAIL_LINES:]
     how = f"signal {-returncode}" if returncode < 0 else f"exit {returncode}"
     message = "\n".join([f"{name} ended while it started ({how})", *(f"  | {line}" for line in lines)])
-    return Failure(CliRefusal.NODE_DIED, ExitStatus.RUNTIME, message, fix=f"read {node.folder / 'logs'}")
+    return Failure(CliRefusal.NODE_DIED, ExitStatus.RUNTIME, message, fix=f"bpi logs {name}")
 
 
 def _own_error(path: Path) -> ErrorForm | None:

@@ -32,7 +32,7 @@ def logs(session: Session, nodes: tuple[str, ...], lines: int, follow: bool) -> 
     """
     network = existing_network(session.data)
     chosen = [network.node(name) for name in nodes] or list(network.nodes)
-    files = {node: _Followed(node.folder / "logs" / _file_name(node)) for node in chosen}
+    files = {node: _Followed(node.log_file) for node in chosen}
     found = [line for file in files.values() for line in file.last(lines)]
     _show(session, found)
     for node in chosen:
@@ -41,10 +41,6 @@ def logs(session: Session, nodes: tuple[str, ...], lines: int, follow: bool) -> 
     while follow:
         time.sleep(FOLLOW_S)
         _show(session, [line for file in files.values() for line in file.fresh()])
-
-
-def _file_name(node: LocalNode) -> str:
-    return node.settings().get("log", {}).get("file", "") or "node.log"
 
 
 class _Followed:
