@@ -8,6 +8,7 @@ from metanode.chain.ibft.events import (
     CheckShares,
     Decide,
     Diverged,
+    SendTo,
     SharesChecked,
     Validate,
     Validated,
@@ -41,6 +42,8 @@ def on_proposal(state: HeightState, message: Proposal) -> None:
     if message.justification.round_changes:
         state.justifications.append(message.justification)
     start_timers(state, proven=True)
+    for prepare in list(state.votes.get((VoteKind.PREPARE, vote.round), {}).values()):
+        show_other_proposal(state, prepare)
     carried = bool(message.justification.certificates)
     hold(state, message.content, Hash(vote.header_hash), Seat(vote.seat), reproposed=carried)
     accept(state)
@@ -140,6 +143,7 @@ def on_ballot(state: HeightState, vote: Vote) -> None:
         return
     kind, seat = VoteKind(vote.kind), Seat(vote.seat)
     start_round_timer(state)
+    show_other_proposal(state, vote)
     if kind is VoteKind.COMMIT:
         state.watch(vote)
     if vote.seal:
@@ -148,6 +152,16 @@ def on_ballot(state: HeightState, vote: Vote) -> None:
         ask_shares(state, kind, vote.round, vote.header_hash)
     else:
         try_prepare(state)
+
+
+def show_other_proposal(state: HeightState, vote: Vote) -> None:
+    """IBFT-M5. Who prepares another value than our leader proposed to us lies, or was shown another proposal: it gets
+    ours, once, and can convict a leader of two faces. Nothing else would bring the two proposals together."""
+    candidate = state.candidate
+    if candidate is None or state.seat == NO_SEAT or vote.kind != VoteKind.PREPARE:
+        return
+    if vote.round == candidate.vote.round and vote.header_hash != candidate.vote.header_hash:
+        state.out.append(SendTo(Seat(vote.seat), candidate))
 
 
 def try_prepare(state: HeightState) -> None:

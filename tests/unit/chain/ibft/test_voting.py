@@ -193,6 +193,21 @@ def test_two_proposals_of_one_round_convict_the_leader() -> None:
     assert [e.first.kind for e in cluster[3].evidence()] == [VoteKind.PROPOSAL]
 
 
+@pytest.mark.parametrize("proposal_first", [True, False])
+def test_who_prepares_another_block_is_shown_the_proposal_once(proposal_first: bool) -> None:
+    """IBFT-M5. Found by the storm equivocating_proposer, 4 validators, seed 0: nobody held both proposals."""
+    cluster, block, x = three_puppets()
+    shown = fresh(cluster, 0, block)
+    other = ballot(cluster, VoteKind.PREPARE, 2, hash_of(content(cluster.members, 0, "Y")))
+    for seat, message in ((0, shown), (2, other)) if proposal_first else ((2, other), (0, shown)):
+        cluster.puppet(seat, message)
+        cluster.pump()
+    cluster.puppet(2, other)
+    cluster.puppet(1, ballot(cluster, VoteKind.PREPARE, 1, x))
+    cluster.pump()
+    assert cluster[3].asked(ibft.SendTo) == [ibft.SendTo(Seat(2), shown)]
+
+
 @pytest.mark.parametrize("commit_first", [True, False])
 def test_a_round_change_that_hides_a_commit_convicts_in_whatever_order(commit_first: bool) -> None:
     cluster, _, x = three_puppets()
