@@ -16,6 +16,8 @@ from metanode.records.validators import ValidatorSet
 
 PENDING_MAX: Final = 64
 """Pieces of evidence kept until a block carries them; a liar makes one a round at most that counts."""
+KNOWN_MAX: Final = 4_096
+"""Names of evidence remembered, so that it is not looked at again; the oldest is forgotten."""
 CHECKING_MAX: Final = 16
 """Pieces of peers under check at once; more are not looked at, their senders will say them again."""
 
@@ -34,6 +36,8 @@ def accuse(desk: Desk, evidence: Evidence) -> None:
     if name in desk.evidence_known or len(desk.evidence) >= PENDING_MAX:
         return
     desk.evidence_known[name] = True
+    if len(desk.evidence_known) > KNOWN_MAX:
+        del desk.evidence_known[next(iter(desk.evidence_known))]
     desk.evidence = (*desk.evidence, evidence)
     desk.note("evidence", crime=type(evidence).__name__)
     broadcast(desk, Stream.GOSSIP, Letter.EVIDENCE, encode(evidence), without=())

@@ -88,7 +88,8 @@ def run(
     answers: Callable[[heard.Event], list[out.Effect]], *events: heard.Event, seconds: float = 0.05
 ) -> tuple[Script, World, list[str]]:
     """Deliver the events in one turn and let the loop run for a moment."""
-    node, world, stopped = Script(answers), World(), []
+    node, world = Script(answers), World()
+    stopped: list[str] = []
 
     async def play() -> None:
         loop = Loop(node, world, stopped.append)  # type: ignore[arg-type]

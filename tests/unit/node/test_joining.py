@@ -20,10 +20,11 @@ def world_with_observer(*, snapshot: bool) -> tuple[World, fs.Founding, MachineR
     newcomer = fs.validator("newcomer", 9)
     rooms = []
     for index, seat in enumerate((*founding.validators, newcomer)):
-        room = fs.computer(founding, index, seat, founding.validators)
-        room.settings = replace(
-            room.settings, observers=(newcomer.transport_key,), snapshot_sync=snapshot and seat is newcomer
+        plain = fs.computer(founding, index, seat, founding.validators)
+        settings = replace(
+            plain.settings, observers=(newcomer.transport_key,), snapshot_sync=snapshot and seat is newcomer
         )
+        room = MachineRoom(index, plain.address, founding.genesis, settings, seat.bls_key, plain.mathematics)
         rooms.append(room)
     made = World(11, rooms, Storm("calm"), fs.START_MS)
     for index in range(4):
