@@ -71,10 +71,11 @@ class Connection:
             raise failure(ApiRefusal.UNKNOWN_OUTCOME, f"{self.url} hung up during {verb} {path}: {error}") from None
 
     def stream(self, path: str, headers: Mapping[str, str], *, timeout_s: float) -> http.client.HTTPResponse:
-        """Ask on a connection of its own and give the answer to be read line by line. `timeout_s`: of each read."""
+        """Ask on a connection of its own, which closes with the answer. `timeout_s`: of each read. Raises
+        `Unreachable`."""
         connection = self._dial(timeout_s)
         try:
-            connection.request("GET", path, headers={**self._headers, **headers})
+            connection.request("GET", path, headers={**self._headers, **headers, "Connection": "close"})
             return connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()

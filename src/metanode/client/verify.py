@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from metanode.api.blocks import RawHeader
+from metanode.api.errors import ApiRefusal
 from metanode.chain.light import (
     Basis,
     GenesisBasis,
@@ -21,6 +22,7 @@ from metanode.chain.light import (
     verify_receipt_bytes,
 )
 from metanode.client.client import Client
+from metanode.client.failures import ClientError
 from metanode.primitives import bls
 from metanode.primitives.digest import Tag
 from metanode.primitives.merkle import counted_root
@@ -98,13 +100,21 @@ class LightClient:
         return self._trusted
 
     def advance(self, height: int = 0) -> Iterator[Checked]:
-        """LIGHT-4. Follow up to this height, 0 for the head, one header after another. Raises `Rejected`."""
+        """LIGHT-4. Follow up to this height, 0 for the head, one header after another.
+
+        Raises `Rejected`, `ClientError` where the node does not have this height.
+        """
         while not height or self._trusted.height < height:
             first = self._trusted.height + 1
             limit = min(RANGE, height - first + 1) if height else RANGE
-            page = self._client.block.headers(first, limit)
+            try:
+                page = self._client.block.headers(first, limit)
+            except ClientError as error:
+                if error.code == ApiRefusal.BEYOND_HEAD and not height:
+                    return
+                raise
             if not page.items:
-                return
+                raise Rejected(LightRefusal.HEADER, f"the node gives no header from height {first} on")
             for raw in page.items:
                 yield self._follow(raw)
 
