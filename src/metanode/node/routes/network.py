@@ -1,6 +1,6 @@
 """What the transport and discovery ask for, and letters to the rooms they are for."""
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from metanode.chain import mempool, proposal, sync
 from metanode.network import bpci, discovery
@@ -10,6 +10,9 @@ from metanode.node.desk import Desk
 from metanode.node.routes import bodies, consensus, pool, synchronise
 from metanode.node.talk import Letter, seat_of, send
 from metanode.primitives.refusal import Rejected
+
+KNOWN: Final = frozenset(bytes([letter]) for letter in Letter)
+"""First bytes of letters that this version opens."""
 
 
 def carry(desk: Desk, effect: bpci.Effect) -> None:
@@ -86,7 +89,10 @@ def _delivered(desk: Desk, peer: bytes, messages: tuple[bytes, ...]) -> None:
         except Rejected as rejected:
             desk.blame(peer, rejected.reason, rejected.detail)
             desk.tell("bpci", bpci.Punish(peer, str(rejected), desk.now_ms))
-            return
+            break
+    strange = sum(message[:1] not in KNOWN for message in messages)
+    if strange:
+        desk.note("unknown_letter", peer=peer.hex()[:16], count=strange)
 
 
 def _open(desk: Desk, peer: bytes, message: bytes) -> None:
@@ -106,4 +112,4 @@ def _open(desk: Desk, peer: bytes, message: bytes) -> None:
         case Letter.DISCOVERY:
             desk.tell("discovery", discovery.Received(peer, data, desk.now_ms))
         case _:
-            desk.note("unknown_letter", peer=peer.hex()[:16])
+            pass  # counted by the batch: a flood of them must not become a flood of notes
