@@ -66,8 +66,10 @@ class FakeNode:
         self.pending: dict[bytes, bytes] = {}
         self.final: dict[bytes, int] = {}
         self.blocks: list[list[bytes]] = []
+        self.submitted: list[bytes] = []
         self.fault = FaultView(kind="", peers=(), value_ms=0)
         self.answers: dict[str, Answer | ApiError | Exception] = {}
+        self.refusals: list[Outcome] = []
         self.delay_s = 0.0
         self.asked: list[tuple[str, Request]] = []
         self.padding = ""
@@ -139,6 +141,9 @@ class FakeNode:
         return planned if isinstance(planned, ApiError) else [self._take(data) for data in batch]
 
     def _take(self, data: bytes) -> Outcome:
+        self.submitted.append(data)
+        if self.refusals:
+            return self.refusals.pop(0)
         if len(data) < 4:
             return Outcome(b"", "codec.malformed", "too short")
         identity = sha256(data).digest()

@@ -97,6 +97,8 @@ class Connection:
         connection.request(verb, path, body or None, {**self._headers, **(headers or {})})
         response = connection.getresponse()
         data = response.read(ANSWER_BYTES_MAX + 1)
+        if response.length and len(data) <= ANSWER_BYTES_MAX:
+            raise http.client.IncompleteRead(data, response.length)
         if len(data) > ANSWER_BYTES_MAX:
             self.close()
             raise failure(ApiRefusal.BAD_ANSWER, f"{self.url} answers with more than {ANSWER_BYTES_MAX} bytes")

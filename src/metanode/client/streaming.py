@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 import msgspec
 
 from metanode.api.blocks import BlockSummary
-from metanode.api.errors import ApiRefusal, ErrorBody
+from metanode.api.errors import ApiRefusal
 from metanode.api.transactions import ReceiptView, TransactionView
 from metanode.client.calling import refusal_of
 from metanode.client.connection import Connection, Response
-from metanode.client.failures import ClientError, Unreachable, failure
+from metanode.client.failures import Unreachable, failure
 
 SILENCE_S: Final = 40.0
 """The node says something every 15 s; after this long the connection is taken for dead."""
@@ -53,9 +53,9 @@ def frames(lines: Iterator[bytes]) -> Iterator[Frame]:
         field, _, value = line.rstrip(b"\r\n").partition(b": ")
         match field:
             case b"id":
-                identifier = value.decode()
+                identifier = value.decode(errors="replace")
             case b"event":
-                kind = value.decode()
+                kind = value.decode(errors="replace")
             case b"data":
                 data += value
             case b"" if not value:
@@ -117,7 +117,7 @@ class Stream:
     def _event(self, frame: Frame) -> Event | None:
         self.cursor = frame.id or self.cursor
         if frame.kind == "error":
-            raise ClientError(msgspec.json.decode(frame.data, type=ErrorBody).error)
+            raise refusal_of(Response(0, "", frame.data))
         decoder = _DECODERS.get(frame.kind)
         if decoder is None:  # a beat, `closing` or `cut-off`: the cursor is all that counts
             return None
