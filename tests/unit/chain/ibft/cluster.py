@@ -3,18 +3,41 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from tests.unit.chain.ibft import counterfeit
 
 from metanode.chain import guard, ibft
+from metanode.chain.guard.guard import Effect as GuardEffect
+from metanode.chain.ibft.state import HeightState
 from metanode.primitives.codec import encode
 from metanode.primitives.names import Hash, Height, Seat
+from metanode.primitives.refusal import Refusal
+from metanode.records.evidence import ConflictingVotes, Evidence
 from metanode.records.header import read_header
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import Vote
 
 Filter = Callable[[int, int, ibft.Message], bool]
+Kind = TypeVar("Kind")
+
+
+def of(effects: list[ibft.Effect], kind: type[Kind]) -> list[Kind]:
+    """The effects of one kind, in order."""
+    return [effect for effect in effects if isinstance(effect, kind)]
+
+
+def only(effects: list[ibft.Effect], kind: type[Kind]) -> Kind:
+    """The one effect there is; it is of this kind."""
+    (effect,) = effects
+    assert isinstance(effect, kind)
+    return effect
+
+
+def state_of(machine: ibft.Ibft) -> HeightState:
+    """What the machine remembers of its height, which has begun."""
+    assert machine._state is not None
+    return machine._state
 
 
 class Killed(Exception):
@@ -46,13 +69,24 @@ class Player:
     budget: int = -1
     """Effects that persist or speak before the kill; -1: no kill."""
 
-    def asked(self, kind: type) -> list:
-        return [effect for effect in self.effects if isinstance(effect, kind)]
+    @property
+    def state(self) -> HeightState:
+        return state_of(self.machine)
 
-    def evidence(self) -> list:
+    def asked(self, kind: type[Kind]) -> list[Kind]:
+        return of(self.effects, kind)
+
+    def evidence(self) -> list[Evidence]:
         return [effect.evidence for effect in self.asked(ibft.Accuse)]
 
-    def blamed(self) -> list:
+    def conflicts(self) -> list[ConflictingVotes]:
+        """The evidence, all of which is of this kind."""
+        evidence = self.evidence()
+        found = [one for one in evidence if isinstance(one, ConflictingVotes)]
+        assert found == evidence
+        return found
+
+    def blamed(self) -> list[tuple[int, Refusal]]:
         return [(effect.seat, effect.refusal) for effect in self.asked(ibft.Blame)]
 
 
@@ -184,7 +218,7 @@ class Cluster:
     def _sign(self, player: Player, effect: ibft.Sign) -> list[ibft.Event]:
         """The real guard before the counterfeit keys; a kill may fall between any two steps."""
         request = guard.Request(effect.vote, effect.chain_id, effect.validators_hash, effect.seal_message)
-        waiting: deque[guard.Effect] = deque(player.signer.handle(request))
+        waiting: deque[GuardEffect] = deque(player.signer.handle(request))
         while waiting:
             match waiting.popleft():
                 case guard.Produce(request=asked):

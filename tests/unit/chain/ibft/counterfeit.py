@@ -117,6 +117,7 @@ def certificate(
     members: ValidatorSet, seats: list[int], header_hash: bytes, *, height: int = 1, round_: int = 0
 ) -> PreparedCertificate:
     """A prepared certificate by these seats, of the kind that fits the set."""
+    proof: tuple[bytes, ...]
     if len(members) > 16:
         message = prepare_signing_bytes(CHAIN, members.hash, Height(height), Round(round_), Hash(header_hash))
         kind, proof = PREPARED_BY_AGGREGATE, (aggregate(tuple(members.bls_keys[s] for s in seats), message),)

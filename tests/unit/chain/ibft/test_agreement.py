@@ -4,6 +4,7 @@ import pytest
 from tests.unit.chain.ibft.cluster import Cluster
 
 from metanode.chain import ibft
+from metanode.primitives.names import Height, Round
 from metanode.records.vote import VoteKind
 
 
@@ -13,7 +14,7 @@ def test_everybody_decides_the_leaders_block_in_round_0(seats: int) -> None:
     assert cluster.all_decided()
     cluster.agreed()
     assert {p.decided[1].round for p in cluster.players.values()} == {0}
-    assert cluster.players[0].asked(ibft.Build) == [ibft.Build(1, 0)]
+    assert cluster.players[0].asked(ibft.Build) == [ibft.Build(Height(1), Round(0))]
     for player in cluster.players.values():
         kinds = [vote.kind for vote in player.signed]
         own = [VoteKind.PROPOSAL] if player.seat == 0 else []
@@ -30,7 +31,9 @@ def test_heights_follow_each_other_and_leaders_rotate() -> None:
         cluster.pump()
         assert cluster.all_decided()
         cluster.agreed()
-    builders = [p.seat for h in range(1, 6) for p in cluster.players.values() if ibft.Build(h, 0) in p.effects]
+    builders = [
+        p.seat for h in range(1, 6) for p in cluster.players.values() if ibft.Build(Height(h), Round(0)) in p.effects
+    ]
     assert builders == [0, 1, 2, 3, 0]
 
 

@@ -1,12 +1,13 @@
 """Everything a stranger can fill is bounded; what is behind is answered, not too often; nothing is checked twice."""
 
-from tests.unit.chain.ibft.cluster import Cluster
+from tests.unit.chain.ibft.cluster import Cluster, of, only
 from tests.unit.chain.ibft.counterfeit import CHAIN, check_signatures, content, vote
 from tests.unit.chain.ibft.test_round_change import change, proposal
 
 from metanode.chain import ibft
 from metanode.chain.ibft import IbftRefusal, answers, intake
-from metanode.primitives.names import Seat
+from metanode.primitives.names import Height, Seat
+from metanode.primitives.refusal import Refusal
 from metanode.records.header import read_header
 from metanode.records.vote import VoteKind
 
@@ -27,6 +28,13 @@ def prepare(cluster: Cluster, seat: int, word: str, *, height: int = 1) -> ibft.
     return ibft.Ballot(vote=vote(cluster.members, VoteKind.PREPARE, seat, hash_, height=height))
 
 
+def blamed(effects: list[ibft.Effect]) -> list[tuple[int, Refusal]]:
+    """Who is blamed for what; nothing else is asked for."""
+    found = of(effects, ibft.Blame)
+    assert found == effects
+    return [(effect.seat, effect.refusal) for effect in found]
+
+
 def test_before_the_first_height_nothing_is_heard() -> None:
     cluster = Cluster(4)
     assert ibft.Ibft(CHAIN).handle(received(prepare(cluster, 0, "x"))) == []
@@ -34,13 +42,11 @@ def test_before_the_first_height_nothing_is_heard() -> None:
 
 def test_what_arrives_during_a_check_goes_into_the_next_batch() -> None:
     cluster, machine = lone()
-    (first,) = machine.handle(received(prepare(cluster, 0, "x")))
+    first = only(machine.handle(received(prepare(cluster, 0, "x"))), ibft.CheckSignatures)
     assert machine.handle(received(prepare(cluster, 1, "x"))) == []
     assert machine.handle(received(prepare(cluster, 2, "x"))) == []
-    assert isinstance(first, ibft.CheckSignatures)
     assert len(first.items) == 1
-    (second,) = machine.handle(ibft.SignaturesChecked(0, first.token, (True,)))
-    assert isinstance(second, ibft.CheckSignatures)
+    second = only(machine.handle(ibft.SignaturesChecked(0, first.token, (True,))), ibft.CheckSignatures)
     assert len(second.items) == 2
 
 
@@ -49,13 +55,11 @@ def test_a_signature_is_checked_once() -> None:
     cluster, machine = lone()
     changes = [change(cluster.members, seat, 1) for seat in (0, 1, 2)]
     for message in changes:
-        effects = machine.handle(received(message))
-        (check,) = [e for e in effects if isinstance(e, ibft.CheckSignatures)]
+        (check,) = of(machine.handle(received(message)), ibft.CheckSignatures)
         machine.handle(ibft.SignaturesChecked(0, check.token, check_signatures(check.items)))
     block = content(cluster.members, 1)
     word = proposal(cluster.members, 1, block, [c.vote for c in changes])
-    (check,) = machine.handle(received(word, 1))
-    assert isinstance(check, ibft.CheckSignatures)
+    check = only(machine.handle(received(word, 1)), ibft.CheckSignatures)
     assert len(check.items) == 1
     machine.handle(ibft.SignaturesChecked(0, check.token, (True,)))
     assert machine.handle(received(word, 2)) == [], "and a repeated message not at all"
@@ -65,7 +69,7 @@ def test_an_answer_nobody_asked_for_changes_nothing() -> None:
     cluster, machine = lone()
     assert machine.handle(ibft.SignaturesChecked(0, 77, (True,))) == []
     assert machine.handle(ibft.SharesChecked(0, 77, b"", ())) == []
-    (check,) = machine.handle(received(prepare(cluster, 0, "x")))
+    check = only(machine.handle(received(prepare(cluster, 0, "x"))), ibft.CheckSignatures)
     machine.handle(cluster.begins(2, 3))
     assert machine.handle(ibft.SignaturesChecked(0, check.token, (True,))) == [], "of a height that is over"
 
@@ -74,10 +78,10 @@ def test_one_link_cannot_fill_the_queue() -> None:
     cluster, machine = lone()
     machine.handle(received(prepare(cluster, 0, "x")))
     flood = [prepare(cluster, 1, f"{i % 7}") for i in range(7)]
-    refused = []
+    refused: list[ibft.Effect] = []
     for i in range(intake.WAITING_MAX + 3):
         refused += machine.handle(received(flood[i % 7], origin=1))
-    assert [(e.seat, e.refusal) for e in refused] == [(1, IbftRefusal.FLOODING)] * 3
+    assert blamed(refused) == [(1, IbftRefusal.FLOODING)] * 3
     assert machine.handle(received(prepare(cluster, 2, "x"), origin=2)) == [], "others are not shut out"
 
 
@@ -107,18 +111,18 @@ def test_words_of_the_next_height_wait_for_it() -> None:
 
 def test_the_buffer_of_coming_heights_is_bounded_by_link() -> None:
     cluster, machine = lone()
-    effects = []
+    effects: list[ibft.Effect] = []
     for i in range(intake.AHEAD_MAX + 2):
         effects += machine.handle(received(prepare(cluster, 1, f"{i}", height=2), origin=1))
-    assert [(e.seat, e.refusal) for e in effects] == [(1, IbftRefusal.FLOODING)] * 2
+    assert blamed(effects) == [(1, IbftRefusal.FLOODING)] * 2
 
 
 def test_a_height_far_ahead_is_a_hint_once() -> None:
     cluster, machine = lone()
     far = prepare(cluster, 1, "x", height=50)
-    assert machine.handle(received(far, origin=1)) == [ibft.Behind(Seat(1), 50)]
+    assert machine.handle(received(far, origin=1)) == [ibft.Behind(Seat(1), Height(50))]
     assert machine.handle(received(far, origin=1)) == []
-    assert machine.handle(received(far, origin=2)) == [ibft.Behind(Seat(2), 50)]
+    assert machine.handle(received(far, origin=2)) == [ibft.Behind(Seat(2), Height(50))]
     assert machine.handle(received(far, origin=-1)) == [], "a stranger's word is no hint"
 
 
@@ -128,9 +132,9 @@ def test_buffered_votes_of_an_old_set_do_not_count_in_the_new_one() -> None:
     machine = ibft.Ibft(CHAIN)
     machine.handle(old.begins(1, 3))
     machine.handle(received(prepare(old, 1, "x", height=2), origin=1))
-    (check,) = machine.handle(new.begins(2, 3))
+    check = only(machine.handle(new.begins(2, 3)), ibft.CheckSignatures)
     effects = machine.handle(ibft.SignaturesChecked(0, check.token, check_signatures(check.items)))
-    assert [(e.seat, e.refusal) for e in effects] == [(1, IbftRefusal.BAD_SIGNATURE)]
+    assert blamed(effects) == [(1, IbftRefusal.BAD_SIGNATURE)]
 
 
 def decided() -> Cluster:
@@ -212,6 +216,6 @@ def test_a_flood_of_round_changes_of_one_seat_keeps_one() -> None:
     for round_ in range(1, 200):
         cluster.puppet(2, change(cluster.members, 2, round_))
         cluster.pump()
-    state = cluster[0].machine._state
+    state = cluster[0].state
     assert len(state.latest) == 1
     assert sum(len(table) for key, table in state.votes.items() if key[0] == VoteKind.ROUND_CHANGE) <= 17

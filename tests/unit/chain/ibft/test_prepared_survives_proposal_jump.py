@@ -7,6 +7,7 @@ from metanode.chain import ibft
 from metanode.primitives.names import Hash
 from metanode.records.commit import certificate_digest
 from metanode.records.header import read_header
+from metanode.records.proposal import ProposalContent
 from metanode.records.vote import Justification, VoteKind, justification_digest
 
 E, A, B, C, H, D1, D2 = 1, 2, 3, 4, 0, 5, 6
@@ -25,7 +26,7 @@ def test_prepared_survives_proposal_jump() -> None:
 
     cluster.links = round_0
     cluster.start().pump()
-    x = cluster[H].machine._state.accepted
+    x = cluster[H].state.accepted
     for liar in (D1, D2):
         cluster.puppet(liar, ibft.Ballot(vote=vote(members, VoteKind.PREPARE, liar, x)), [H, A, B])
         cluster.puppet(liar, ibft.Ballot(vote=vote(members, VoteKind.COMMIT, liar, x)), [H])
@@ -49,7 +50,7 @@ def test_prepared_survives_proposal_jump() -> None:
         empty = ibft.RoundChange(vote=vote(members, VoteKind.ROUND_CHANGE, liar, bytes(32), round_=1), certificates=())
         cluster.puppet(liar, empty, [E])
     cluster.pump()
-    jumped = cluster[B].machine._state
+    jumped = cluster[B].state
     assert (jumped.round, jumped.accepted) == (1, x), "B was lifted to round 1 by E's proposal of X"
     assert jumped.prepared is not None
     assert (jumped.prepared.round, jumped.prepared.header_hash) == (0, x), "and still knows that it prepared X"
@@ -64,12 +65,12 @@ def test_prepared_survives_proposal_jump() -> None:
 
     y = content(members, A, "Y")
     hash_y = read_header(y.header).hash
-    changes = [cluster[s].machine._state.own[VoteKind.ROUND_CHANGE].vote for s in (B, C, E)]
+    changes = [cluster[s].state.own[VoteKind.ROUND_CHANGE].vote for s in (B, C, E)]
     lies = [vote(members, VoteKind.ROUND_CHANGE, liar, bytes(32), round_=2) for liar in (D1, D2)]
     forged = Justification(round_changes=(*changes, *lies), certificates=())
     _propose(cluster, A, hash_y, y, forged, round_=2)
     cluster.pump()
-    assert all(hash_y not in cluster[s].machine._state.contents for s in (B, C, E))
+    assert all(hash_y not in cluster[s].state.contents for s in (B, C, E))
 
     # With everybody back, X is carried on, and all agree with H.
     cluster.links = lambda sender, receiver, message: True
@@ -78,7 +79,9 @@ def test_prepared_survives_proposal_jump() -> None:
     assert cluster.agreed() == x
 
 
-def _propose(cluster: Cluster, seat: int, hash_: Hash, block: object, why: Justification, *, round_: int) -> None:
+def _propose(
+    cluster: Cluster, seat: int, hash_: Hash, block: ProposalContent, why: Justification, *, round_: int
+) -> None:
     """Seat A, which leads round 2, is played by the liars here: its key has leaked."""
     attachment = justification_digest(why)
     word = vote(cluster.members, VoteKind.PROPOSAL, seat, hash_, round_=round_, attachment=attachment)
@@ -96,4 +99,4 @@ def test_two_proven_values_of_one_round_are_an_alarm() -> None:
         change = vote(members, VoteKind.ROUND_CHANGE, seat, hash_, round_=1, prepared_round=0, attachment=digest)
         cluster.puppet(seat, ibft.RoundChange(vote=change, certificates=(proof,)), [0])
     cluster.pump()
-    assert sorted(e.first.seat for e in cluster[0].evidence()) == [1, 2, 3]
+    assert sorted(e.first.seat for e in cluster[0].conflicts()) == [1, 2, 3]

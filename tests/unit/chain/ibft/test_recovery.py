@@ -5,7 +5,7 @@ from tests.unit.chain.ibft.cluster import Cluster
 from tests.unit.chain.ibft.counterfeit import vote
 
 from metanode.chain import guard, ibft
-from metanode.primitives.names import Seat
+from metanode.primitives.names import Height, Seat
 from metanode.records.vote import VoteKind
 
 
@@ -32,12 +32,12 @@ def test_killed_in_a_round_change_and_restarted(boundary: int) -> None:
     cluster = Cluster(4)
     cluster.links = lambda s, r, m: not (isinstance(m, ibft.Ballot) and m.vote.kind == VoteKind.COMMIT)
     cluster.start().pump()
-    x = cluster[2].machine._state.accepted
+    x = cluster[2].state.accepted
     cluster[2].budget = boundary
     cluster.expire(2)
     cluster.pump()
     if not cluster[2].alive:
-        state = cluster.restart(2).machine._state
+        state = cluster.restart(2).state
         assert state.prepared is not None
         assert state.prepared.header_hash == x
     cluster.links = lambda s, r, m: True
@@ -68,13 +68,14 @@ def test_a_restarted_proposer_sends_the_same_block_again() -> None:
     cluster.start()
     assert not cluster[0].alive
     assert cluster.sent == []
-    first = cluster[0].disk.journal
-    assert [type(ibft.RECORDS.decode(r)).__name__ for r in first] == ["Held", "Proposed"]
+    held, proposed = map(ibft.RECORDS.decode, cluster[0].disk.journal)
+    assert isinstance(held, ibft.Held)
+    assert isinstance(proposed, ibft.Proposed)
     player = cluster.restart(0)
     cluster.pump()
     assert player.asked(ibft.Build) == []
     assert cluster.all_decided()
-    assert cluster.agreed() == ibft.RECORDS.decode(first[1]).header_hash
+    assert cluster.agreed() == proposed.header_hash
 
 
 def test_a_decision_that_was_durable_is_told_again_and_nothing_is_signed() -> None:
@@ -104,7 +105,7 @@ def test_rounds_never_go_back_across_a_restart() -> None:
     for _ in range(3):
         cluster.expire().pump()
     cluster.kill(1)
-    assert cluster.restart(1).machine._state.round == 3
+    assert cluster.restart(1).state.round == 3
 
 
 def start(cluster: Cluster, seat: int) -> None:
@@ -122,7 +123,7 @@ def asked(cluster: Cluster) -> Cluster:
 def test_a_fresh_cluster_answers_each_other_and_starts(seats: int) -> None:
     cluster = asked(Cluster(seats)).start().pump()
     assert cluster.all_decided()
-    assert all(p.asked(ibft.VotesFrom) == [ibft.VotesFrom(0)] for p in cluster.players.values())
+    assert all(p.asked(ibft.VotesFrom) == [ibft.VotesFrom(Height(0))] for p in cluster.players.values())
     assert all(p.asked(ibft.Accuse) == [] for p in cluster.players.values())
 
 
@@ -159,7 +160,7 @@ def test_a_wiped_seat_votes_only_above_its_forgotten_words() -> None:
     cluster.tell(player, ibft.Resumed(cluster.now_ms))
     cluster.links = lambda s, r, m: True
     cluster.pump()
-    assert player.asked(ibft.VotesFrom) == [ibft.VotesFrom(2)]
+    assert player.asked(ibft.VotesFrom) == [ibft.VotesFrom(Height(2))]
     cluster.due()
     cluster.run(30_000)
     assert cluster.all_decided()
@@ -184,7 +185,7 @@ def test_two_of_four_wiped() -> None:
     cluster.due()
     cluster.pump()
     assert cluster.all_decided(), "their words were of height 1: height 2 is theirs"
-    assert [p.asked(ibft.VotesFrom) for p in (cluster[2], cluster[3])] == [[ibft.VotesFrom(2)]] * 2
+    assert [p.asked(ibft.VotesFrom) for p in (cluster[2], cluster[3])] == [[ibft.VotesFrom(Height(2))]] * 2
 
 
 def test_nobody_is_silenced_with_words_it_did_not_say() -> None:
@@ -196,7 +197,7 @@ def test_nobody_is_silenced_with_words_it_did_not_say() -> None:
     cluster.puppet(3, word, [0])
     cluster.pump()
     assert cluster[0].blamed() == [(3, guard.StartupRefusal.FORGED_WORD)]
-    assert cluster[0].asked(ibft.VotesFrom) == [ibft.VotesFrom(0)]
+    assert cluster[0].asked(ibft.VotesFrom) == [ibft.VotesFrom(Height(0))]
 
 
 def test_a_guard_ahead_of_the_journal_observes_the_height() -> None:
@@ -233,7 +234,7 @@ def test_a_clean_restart_with_its_guard_votes_on_in_the_same_round() -> None:
         cluster.tell(player, ibft.Replayed(ibft.RECORDS.decode(record)))
     cluster.tell(player, ibft.Resumed(cluster.now_ms))
     cluster.pump()
-    assert player.machine._state.seat == 2
+    assert player.state.seat == 2
     assert (VoteKind.COMMIT, 0) in [(v.kind, v.round) for v in player.signed], "the stored signature, once more"
     cluster.links = lambda s, r, m: True
     cluster.fire(2, "resend")
@@ -250,7 +251,7 @@ def test_an_observer_that_takes_its_seat_says_what_it_saw() -> None:
         cluster.tell(player, begins)
     cluster.due()
     cluster.pump()
-    x = cluster[3].machine._state.accepted
+    x = cluster[3].state.accepted
     assert cluster[3].signed == []
     cluster.puppet(1, ibft.Ballot(vote=vote(cluster.members, VoteKind.PREPARE, 1, x)))
     cluster.pump()

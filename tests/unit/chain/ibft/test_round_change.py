@@ -8,7 +8,7 @@ from metanode.chain import ibft
 from metanode.chain.ibft import IbftRefusal
 from metanode.primitives.names import NO_HASH, Hash
 from metanode.records.commit import PreparedCertificate, certificate_digest
-from metanode.records.evidence import ConflictingVotes, UnjustifiedProposal
+from metanode.records.evidence import ConflictingVotes, Evidence, UnjustifiedProposal
 from metanode.records.header import read_header
 from metanode.records.proposal import ProposalContent
 from metanode.records.validators import ValidatorSet
@@ -50,7 +50,7 @@ def hash_of(block: ProposalContent) -> Hash:
 
 
 def rounds(cluster: Cluster) -> list[int]:
-    return [p.machine._state.round for p in cluster.players.values()]
+    return [p.state.round for p in cluster.players.values()]
 
 
 def test_no_round_change_before_a_block_is_due() -> None:
@@ -74,7 +74,9 @@ def test_no_round_change_after_import() -> None:
     for timer in stale:
         cluster.tell(cluster[1], ibft.TimerFired(0, timer))
     assert rounds(cluster) == [0, 0, 0, 0]
-    assert cluster.pump().sent[-1][2].vote.kind != VoteKind.ROUND_CHANGE
+    last = cluster.pump().sent[-1][2]
+    assert isinstance(last, ibft.Ballot)
+    assert last.vote.kind != VoteKind.ROUND_CHANGE
 
 
 def test_f_plus_1_round_changes_lift_to_the_lowest_of_the_furthest() -> None:
@@ -87,7 +89,7 @@ def test_f_plus_1_round_changes_lift_to_the_lowest_of_the_furthest() -> None:
     cluster.puppet(6, change(cluster.members, 6, 7))
     cluster.pump()
     assert rounds(cluster) == [5, 5, 5, 5]
-    assert all(p.machine._state.announced for p in cluster.players.values())
+    assert all(p.state.announced for p in cluster.players.values())
 
 
 def test_a_round_beyond_the_cap_counts_only_with_support() -> None:
@@ -99,11 +101,11 @@ def test_a_round_beyond_the_cap_counts_only_with_support() -> None:
     cluster.puppet(3, ibft.Ballot(vote=vote(cluster.members, VoteKind.COMMIT, 3, bytes(32), round_=far)))
     cluster.pump()
     assert rounds(cluster) == [0, 0]
-    assert all((VoteKind.COMMIT, far) not in p.machine._state.votes for p in cluster.players.values())
+    assert all((VoteKind.COMMIT, far) not in p.state.votes for p in cluster.players.values())
     cluster.puppet(2, change(cluster.members, 2, far))
     cluster.pump()
     assert rounds(cluster) == [far, far]
-    assert all(3 in p.machine._state.changes[far] for p in cluster.players.values())
+    assert all(3 in p.state.changes[far] for p in cluster.players.values())
 
 
 def test_timeouts_double_to_the_cap_without_overflow() -> None:
@@ -118,7 +120,7 @@ def test_a_prepared_value_is_proposed_again_unchanged() -> None:
     cluster = Cluster(4)
     cluster.links = lambda s, r, m: not (isinstance(m, ibft.Ballot) and m.vote.kind == VoteKind.COMMIT)
     cluster.start().pump()
-    first = cluster[0].machine._state.accepted
+    first = cluster[0].state.accepted
     cluster.links = lambda s, r, m: True
     cluster.expire().pump()
     assert cluster.all_decided()
@@ -137,7 +139,7 @@ def test_the_leader_without_the_prepared_block_asks_for_it() -> None:
     commits = VoteKind.COMMIT
     cluster.links = lambda s, r, m: r != 1 and not (isinstance(m, ibft.Ballot) and m.vote.kind == commits)
     cluster.start().pump()
-    first = cluster[0].machine._state.accepted
+    first = cluster[0].state.accepted
     cluster.links = lambda s, r, m: True
     cluster.expire().pump()
     assert cluster.all_decided()
@@ -153,7 +155,7 @@ def test_prepare_after_a_proposal_jump_is_of_the_new_round() -> None:
     cluster.puppet(1, proposal(members, 1, block, changes), [3])
     cluster.pump()
     assert [(v.kind, v.round, v.header_hash) for v in cluster[3].signed] == [(VoteKind.PREPARE, 1, hash_of(block))]
-    assert not cluster[3].machine._state.announced, "a quorum is there already: no ROUND-CHANGE of its own"
+    assert not cluster[3].state.announced, "a quorum is there already: no ROUND-CHANGE of its own"
 
 
 def test_round_changes_with_other_values_below_the_highest_are_fine() -> None:
@@ -168,16 +170,16 @@ def test_round_changes_with_other_values_below_the_highest_are_fine() -> None:
     why = proposal(members, 2, high, [c.vote for c in changes], (proof_high,), round_=2)
     cluster.puppet(2, why, [3])
     cluster.pump()
-    assert cluster[3].machine._state.accepted == hash_of(high)
+    assert cluster[3].state.accepted == hash_of(high)
     assert cluster[3].blamed() == []
 
 
-def refused(cluster: Cluster, bad: ibft.Proposal) -> list:
+def refused(cluster: Cluster, bad: ibft.Proposal) -> list[Evidence]:
     """What seat 3 holds against a proposal by seat 1; it never accepts it."""
     cluster.begin()
     cluster.puppet(1, bad, [3])
     cluster.pump()
-    assert cluster[3].machine._state.accepted == NO_HASH
+    assert cluster[3].state.accepted == NO_HASH
     assert cluster[3].signed == []
     return cluster[3].evidence()
 
@@ -255,7 +257,7 @@ def test_a_forged_round_change_in_a_justification_is_blamed() -> None:
     changes = [forged, change(members, 1, 1).vote, change(members, 2, 1).vote]
     assert refused(cluster, proposal(members, 1, content(members, 1), changes)) == []
     assert cluster[3].blamed() == [(1, IbftRefusal.UNJUSTIFIED)]
-    assert cluster[3].machine._state.round == 0
+    assert cluster[3].state.round == 0
 
 
 def test_a_false_certificate_never_reaches_an_honest_justification() -> None:
@@ -272,10 +274,10 @@ def test_a_false_certificate_never_reaches_an_honest_justification() -> None:
     cluster.puppet(3, change(members, 3, 1, forged))
     cluster.pump()
     assert cluster[1].blamed() == [(3, IbftRefusal.BAD_CERTIFICATE)]
-    assert 3 not in cluster[1].machine._state.latest
+    assert 3 not in cluster[1].state.latest
     cluster.puppet(3, change(members, 3, 1))
     cluster.expire(1, 2).pump()
-    proposed = cluster[1].machine._state.proposed[1]
+    proposed = cluster[1].state.proposed[1]
     assert proposed[1].certificates == ()
 
 
@@ -286,7 +288,7 @@ def test_a_round_change_twice_counts_once() -> None:
         cluster.puppet(3, change(cluster.members, 3, 1))
     cluster.pump()
     assert rounds(cluster) == [0, 0]
-    assert list(cluster[0].machine._state.latest) == [3]
+    assert list(cluster[0].state.latest) == [3]
 
 
 def test_two_round_changes_to_one_round_are_evidence() -> None:
@@ -312,7 +314,9 @@ def test_an_older_round_change_is_answered_with_our_own() -> None:
     cluster.puppet(3, change(cluster.members, 3, 1), [1])
     cluster.pump()
     answers = [m for s, r, m in cluster.sent if (s, r) == (1, 3)]
-    assert [(m.vote.kind, m.vote.seat, m.vote.round) for m in answers] == [(VoteKind.ROUND_CHANGE, 1, 2)]
+    changes = [m for m in answers if isinstance(m, ibft.RoundChange)]
+    assert changes == answers
+    assert [(m.vote.kind, m.vote.seat, m.vote.round) for m in changes] == [(VoteKind.ROUND_CHANGE, 1, 2)]
 
 
 def test_own_words_are_sent_again_and_the_proposal_only_where_it_is_missing() -> None:
@@ -330,7 +334,7 @@ def test_own_words_are_sent_again_and_the_proposal_only_where_it_is_missing() ->
     assert sorted(sent) == sorted([(r, "Proposal") for r in (0, 2, 3)] + [(r, "Ballot") for r in (0, 2, 3)])
 
 
-def _drain(cluster: Cluster) -> list:
+def _drain(cluster: Cluster) -> list[tuple[int, int, ibft.Message]]:
     cluster.sent.clear()
     cluster.pump(6)
     return cluster.sent

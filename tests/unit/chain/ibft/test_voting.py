@@ -1,12 +1,12 @@
 """Propose, prepare, commit, decide: R1 … R3, C1 … C3, and shares that are not what they seem."""
 
 import pytest
-from tests.unit.chain.ibft.cluster import Cluster
+from tests.unit.chain.ibft.cluster import Cluster, of, only
 from tests.unit.chain.ibft.counterfeit import CHAIN, aggregate, commit, content, validators, vote
 
 from metanode.chain import ibft
 from metanode.chain.ibft import IbftRefusal
-from metanode.primitives.names import NO_HASH, Hash, Seat
+from metanode.primitives.names import NO_HASH, Hash, Height, Seat
 from metanode.records.commit import commit_seats
 from metanode.records.evidence import Amnesia, ConflictingCommits, ConflictingVotes
 from metanode.records.header import read_header
@@ -126,36 +126,37 @@ def test_sections_that_are_not_the_headers_are_asked_for_elsewhere() -> None:
     machine = ibft.Ibft(CHAIN)
     machine.handle(cluster.begins(1, 3))
     effects = machine.handle(ibft.Received(0, fresh(cluster, 0, block), Seat(1)))
-    (check,) = [e for e in effects if isinstance(e, ibft.CheckSignatures)]
+    (check,) = of(effects, ibft.CheckSignatures)
     effects = machine.handle(ibft.SignaturesChecked(0, check.token, (True,)))
-    assert [e.source for e in effects if isinstance(e, ibft.Validate)] == [0]
+    assert [e.source for e in of(effects, ibft.Validate)] == [0]
     effects = machine.handle(ibft.Validated(0, x, valid=False, refusal="assembly.wrong-root", foreign=True))
-    assert [e for e in effects if isinstance(e, ibft.Blame)] == [
-        ibft.Blame(Seat(0), IbftRefusal.UNFIT_BLOCK, "assembly.wrong-root")
-    ]
-    assert [e.seat for e in effects if isinstance(e, ibft.SendTo)] == [1]
+    assert of(effects, ibft.Blame) == [ibft.Blame(Seat(0), IbftRefusal.UNFIT_BLOCK, "assembly.wrong-root")]
+    assert [e.seat for e in of(effects, ibft.SendTo)] == [1]
     effects = machine.handle(ibft.Received(0, ibft.Content(height=1, content=block), Seat(1)))
-    assert [e.reproposed for e in effects if isinstance(e, ibft.Validate)] == [False], "its time is still judged"
+    assert [e.reproposed for e in of(effects, ibft.Validate)] == [False], "its time is still judged"
     effects = machine.handle(ibft.Validated(0, x, valid=True))
-    assert [e.vote.kind for e in effects if isinstance(e, ibft.Sign)] == [VoteKind.PREPARE]
+    assert [e.vote.kind for e in of(effects, ibft.Sign)] == [VoteKind.PREPARE]
 
 
 def test_a_block_judged_by_its_time_while_it_became_certified_is_judged_again_without() -> None:
     cluster, block, x = three_puppets()
     machine = ibft.Ibft(CHAIN)
     machine.handle(cluster.begins(1, 3))
-    (check,) = machine.handle(ibft.Received(0, fresh(cluster, 0, block), Seat(0)))
+    check = only(machine.handle(ibft.Received(0, fresh(cluster, 0, block), Seat(0))), ibft.CheckSignatures)
     machine.handle(ibft.SignaturesChecked(0, check.token, (True,)))
     effects = []
     for seat in (0, 1, 2):
-        (check,) = machine.handle(ibft.Received(0, ballot(cluster, VoteKind.COMMIT, seat, x), Seat(seat)))
+        check = only(
+            machine.handle(ibft.Received(0, ballot(cluster, VoteKind.COMMIT, seat, x), Seat(seat))),
+            ibft.CheckSignatures,
+        )
         effects = machine.handle(ibft.SignaturesChecked(0, check.token, (True,)))
-    (shares,) = [e for e in effects if isinstance(e, ibft.CheckShares)]
+    (shares,) = of(effects, ibft.CheckShares)
     assert machine.handle(ibft.SharesChecked(0, shares.token, aggregate(shares.keys, shares.message), ())) == []
     effects = machine.handle(ibft.Validated(0, x, valid=False, refusal="block.too-early"))
-    assert [e.reproposed for e in effects if isinstance(e, ibft.Validate)] == [True]
+    assert [e.reproposed for e in of(effects, ibft.Validate)] == [True]
     effects = machine.handle(ibft.Validated(0, x, valid=False, refusal="block.wrong-results"))
-    assert effects == [ibft.Diverged(1, x, "block.wrong-results")]
+    assert effects == [ibft.Diverged(Height(1), x, "block.wrong-results")]
 
 
 def test_equivocated_prepares_do_not_hide_a_quorum() -> None:
@@ -181,7 +182,7 @@ def test_a_third_word_of_the_same_liar_is_not_passed_on() -> None:
         cluster.puppet(2, ballot(cluster, VoteKind.PREPARE, 2, hash_))
     cluster.pump()
     assert len(cluster[3].evidence()) == 1
-    assert len(cluster[3].machine._state.votes[VoteKind.PREPARE, 0]) == 1
+    assert len(cluster[3].state.votes[VoteKind.PREPARE, 0]) == 1
 
 
 def test_two_proposals_of_one_round_convict_the_leader() -> None:
@@ -189,8 +190,8 @@ def test_two_proposals_of_one_round_convict_the_leader() -> None:
     cluster.puppet(0, fresh(cluster, 0, block))
     cluster.puppet(0, fresh(cluster, 0, content(cluster.members, 0, "Y")))
     cluster.pump()
-    assert cluster[3].machine._state.accepted == x
-    assert [e.first.kind for e in cluster[3].evidence()] == [VoteKind.PROPOSAL]
+    assert cluster[3].state.accepted == x
+    assert [e.first.kind for e in cluster[3].conflicts()] == [VoteKind.PROPOSAL]
 
 
 @pytest.mark.parametrize("proposal_first", [True, False])
@@ -253,14 +254,14 @@ def test_cancelling_shares_are_a_good_sum_and_evidence_of_nothing() -> None:
     cluster, block, x = three_puppets()
     machine = ibft.Ibft(CHAIN)
     machine.handle(cluster.begins(1, 3))
-    (check,) = machine.handle(ibft.Received(0, fresh(cluster, 0, block), Seat(0)))
+    check = only(machine.handle(ibft.Received(0, fresh(cluster, 0, block), Seat(0))), ibft.CheckSignatures)
     machine.handle(ibft.SignaturesChecked(0, check.token, (True,)))
     machine.handle(ibft.Validated(0, x, valid=True))
     for seat in (0, 1, 2):
         word = vote(cluster.members, VoteKind.COMMIT, seat, x, seal=bytes([seat]) * 96)
-        (check,) = machine.handle(ibft.Received(0, ibft.Ballot(vote=word), Seat(seat)))
+        check = only(machine.handle(ibft.Received(0, ibft.Ballot(vote=word), Seat(seat))), ibft.CheckSignatures)
         effects = machine.handle(ibft.SignaturesChecked(0, check.token, (True,)))
-    (shares,) = [e for e in effects if isinstance(e, ibft.CheckShares)]
+    (shares,) = of(effects, ibft.CheckShares)
     effects = machine.handle(ibft.SharesChecked(0, shares.token, aggregate(shares.keys, shares.message), ()))
     assert [type(e) for e in effects if isinstance(e, ibft.Decide | ibft.Blame | ibft.Accuse)] == [ibft.Decide]
 
@@ -326,7 +327,7 @@ def test_a_second_certificate_of_one_height_stops_the_node() -> None:
     cluster.begin(2)
     cluster.puppet(0, ibft.Decided(commit=other, header=y.header))
     cluster.pump()
-    assert cluster[3].asked(ibft.Diverged) == [ibft.Diverged(1, hash_of(y), "two certificates of one height")]
+    assert cluster[3].asked(ibft.Diverged) == [ibft.Diverged(Height(1), hash_of(y), "two certificates of one height")]
     assert [type(e) for e in cluster[3].evidence()] == [ConflictingCommits]
 
 
@@ -334,8 +335,8 @@ def test_above_16_seats_prepares_carry_shares_and_certificates_are_one_aggregate
     cluster = Cluster(17)
     cluster.links = lambda s, r, m: not (isinstance(m, ibft.Ballot) and m.vote.kind == VoteKind.COMMIT)
     cluster.start().pump()
-    x = cluster[0].machine._state.accepted
-    prepared = cluster[0].machine._state.prepared
+    x = cluster[0].state.accepted
+    prepared = cluster[0].state.prepared
     assert prepared is not None
     assert (prepared.kind, [len(p) for p in prepared.proof]) == (2, [96])
     cluster.links = lambda s, r, m: True
@@ -379,7 +380,7 @@ def test_what_is_not_from_a_seat_or_not_of_its_kind_is_refused() -> None:
     blamed = [refusal for _, refusal in cluster[3].blamed()]
     assert len(blamed) == len(cases)
     assert [b for b, (_, want) in zip(blamed, cases, strict=True) if want is not None and b != want] == []
-    assert cluster[3].machine._state.votes == {}
+    assert cluster[3].state.votes == {}
 
 
 def test_forged_envelopes_are_blamed_on_whoever_delivered_them() -> None:
@@ -389,7 +390,7 @@ def test_forged_envelopes_are_blamed_on_whoever_delivered_them() -> None:
     cluster.puppet(2, ibft.Ballot(vote=forged))
     cluster.pump()
     assert cluster[3].blamed() == [(2, IbftRefusal.BAD_SIGNATURE)]
-    assert cluster[3].machine._state.votes == {}
+    assert cluster[3].state.votes == {}
 
 
 def test_a_commit_by_f_plus_1_seats_decides_nothing() -> None:
