@@ -217,12 +217,13 @@ class Sync:
         self._judge_behind()
 
     def _ask(self, now_ms: int) -> None:
-        """SYNC-4. Ranges above what is verified, one a peer, a few at once; who does not answer is passed over."""
+        """SYNC-4. Ranges above what is verified, one a peer, a few at once. Who gave nothing lately comes last."""
         progress = self._progress
         in_flight: list[Peer] = []
         for peer in progress.peers.values():
             if peer.asked_count and now_ms >= peer.asked_ms + ASK_TIMEOUT_MS:
                 peer.asked_count, peer.free_ms = 0, now_ms + PAUSE_MS
+                peer.misses += 1
             if peer.asked_count:
                 in_flight.append(peer)
         target = max((peer.last for peer in progress.peers.values()), default=0)
@@ -231,7 +232,7 @@ class Sync:
         if soon or progress.size >= BUFFER_BYTES_MAX:
             return
         due = self._due(in_flight, target)
-        for key, peer in progress.peers.items():
+        for key, peer in sorted(progress.peers.items(), key=lambda item: item[1].misses):
             if not due or len(in_flight) >= IN_FLIGHT_MAX:
                 return
             if peer.asked_count or now_ms < peer.free_ms:
@@ -270,6 +271,7 @@ class Sync:
         peer.asked_count = 0
         if not message.blocks:
             peer.free_ms = now_ms + PAUSE_MS
+        peer.misses = 0 if message.blocks else peer.misses + 1
         for height, data in enumerate(message.blocks, message.first):
             if height <= progress.verified.height or height in progress.arrived:
                 continue
@@ -303,14 +305,13 @@ class Sync:
             except Rejected as rejected:
                 self._blame(now_ms, first.peer, rejected.reason, rejected.detail)
                 break
+            del progress.arrived[sound.header.height]  # from here on it is the run's
             sounds.append(sound)
             claims.append(claim)
             trusted = after(trusted, sound)
             if sound.header.next_validators_hash != sound.header.validators_hash:
                 break
         if sounds:
-            for sound in sounds:
-                progress.arrived.pop(sound.header.height, None)
             progress.token += 1
             progress.run = Run(progress.token, first.peer, tuple(sounds), trusted)
             self._out.append(ev.CheckCommits(progress.token, tuple(claims)))

@@ -67,6 +67,7 @@ class Source:
     piece: tuple[bytes, ...] = ()
     asked_ms: int = 0
     free_ms: int = 0
+    misses: int = 0
 
 
 @dataclass(slots=True)
@@ -114,10 +115,11 @@ class SnapshotTaking:
         if taking.chosen and not offered and now_ms >= taking.progress_ms + RESTART_MS:
             self._begin_again(now_ms)
         out: list[ev.Effect] = []
-        for peer, source in taking.sources.items():
+        for peer, source in sorted(taking.sources.items(), key=lambda item: item[1].misses):
             if source.piece and now_ms >= source.asked_ms + PIECE_TIMEOUT_MS:
                 self._release(source)
                 source.free_ms = now_ms + SEEK_AGAIN_MS
+                source.misses += 1
             if now_ms < source.free_ms or source.piece:
                 continue
             if not source.offers:
@@ -258,7 +260,7 @@ class SnapshotTaking:
         if not right or not self._check.verify_piece(chosen.header.state_root, piece.prefix, piece.pairs, piece.proof):
             out = self._blame(now_ms, peer, SyncRefusal.WRONG_PIECE, f"piece {piece.prefix.hex() or 'whole'}")
             return out + self.tick(now_ms)
-        source.piece = ()
+        source.piece, source.misses = (), 0
         taking.taken[piece.prefix] = piece.pairs
         taking.size += sum(len(key) + len(value) for key, value in piece.pairs)
         taking.progress_ms = now_ms

@@ -59,7 +59,8 @@ class Archive(Protocol):
 
 @dataclass(slots=True)
 class Peer:
-    """One peer: the heights it keeps, the range it was asked for (count 0: none), when it may be asked again."""
+    """One peer: the heights it keeps, the range it was asked for (count 0: none), when it may be asked again, how often
+    in a row it gave nothing."""
 
     first: int = 0
     last: int = 0
@@ -67,6 +68,7 @@ class Peer:
     asked_count: int = 0
     asked_ms: int = 0
     free_ms: int = 0
+    misses: int = 0
     served_bytes: int = 0
     served_ms: int = 0
 
