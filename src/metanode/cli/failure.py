@@ -47,6 +47,8 @@ class CliRefusal(Refusal):
     """A node ended while it started, and did not say why."""
     NOT_READY = "cli.not-ready"
     """A node runs, but did not get ready in time."""
+    NOTHING_THERE = "cli.nothing-there"
+    """What the command would work on does not exist yet."""
     NOT_RUNNING = "cli.not-running"
     """No process runs the node."""
     DEVELOPMENT_ONLY = "cli.development-only"

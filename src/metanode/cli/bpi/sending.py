@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import click
 
@@ -36,6 +36,8 @@ from metanode.records.calls import Call
 from metanode.records.transaction import SignedTransaction, identity
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Afterword: TypeAlias = Callable[[TransactionStatus], tuple[dict[str, Any], list[str]]]
+"""What a command adds to a success: fields for programs, lines for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,11 @@ class Sending:
         """Smallest units of a text. Raises `Failure`, `ClientError`."""
         return read_amount(text, self.decimals(coin), coin)
 
-    def send(self, *calls: Call, extra: Sequence[Signer] = (), sender: bytes = b"") -> ExitStatus | None:
+    def send(
+        self, *calls: Call, extra: Sequence[Signer] = (), sender: bytes = b"", after: Afterword | None = None
+    ) -> ExitStatus | None:
         """Say it, sign it, submit it, wait, tell what became of it. `extra`: further signers; `sender`: the account
-        that acts, where it is not the first signer's own."""
+        that acts, where it is not the first signer's own; `after`: more to say of what succeeded."""
         until, timeout_s = choose_waiting(self._session, self._how.wait, self._how.timeout)
         chain_id = self._chain()
         signers = (self.signer, *extra)
@@ -142,7 +146,9 @@ class Sending:
                     raise
                 lanes.resync(self._how.lane)
                 continue
-            return tell(self._session, self.client, identity(transaction).hex(), until, timeout_s, began, sentence)
+            return tell(
+                self._session, self.client, identity(transaction).hex(), until, timeout_s, began, sentence, after
+            )
         raise AssertionError("the last attempt returns or raises")
 
     def _chain(self) -> bytes:
@@ -199,7 +205,14 @@ def outcome_unknown(name: str, timeout_s: float) -> Failure:
 
 
 def tell(
-    session: Session, client: Client, name: str, until: str, timeout_s: float, began: float, sentence: str = ""
+    session: Session,
+    client: Client,
+    name: str,
+    until: str,
+    timeout_s: float,
+    began: float,
+    sentence: str = "",
+    after: Afterword | None = None,
 ) -> ExitStatus | None:
     """Wait for a transaction and say what became of it. Its failure is a result, an error and an exit status."""
     output = session.output
@@ -213,8 +226,14 @@ def tell(
     except DeadlinePassed:
         raise outcome_unknown(name, timeout_s) from None
     took = time.monotonic() - began
-    data = {**_facts(status), "took_s": round(took, 3), **said}
-    output.result("transaction/1", data, lambda: output.line(_words(session, status, took)))
+    more, words = after(status) if after is not None and status.succeeded else ({}, [])
+    data = {**_facts(status), "took_s": round(took, 3), **said, **more}
+
+    def human() -> None:
+        for line in (_words(session, status, took), *words):
+            output.line(line)
+
+    output.result("transaction/1", data, human)
     if status.state == "final" and not status.succeeded:
         meaning = explain(status.code)
         message = f"transaction {name} is final and failed: {status.code}; it changed nothing but its nonce and fee"

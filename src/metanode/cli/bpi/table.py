@@ -11,7 +11,9 @@ GROUPS: Final[dict[str, str]] = {
     "block": "What became final.",
     "coin": "Coins, and payments in them.",
     "config": "What bpi itself is told once: node, folder, account, waiting.",
+    "demo": "Showing what cannot be done.",
     "genesis": "What everyone agreed on before the first block.",
+    "governance": "What validators' operators decide together.",
     "node": "One node on this machine.",
     "receipt": "What became of a transaction, and the file that proves it.",
     "testnet": "What can befall a development network.",
@@ -30,6 +32,7 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.account:show",
         "Show an account: balances, keys, next nonces; the configured one where none is named.",
     ),
+    "backup": Entry(f"{_HERE}.backup:backup", "Copy the data directory of a node that does not run to a new folder."),
     "block list": Entry(f"{_HERE}.block:list_", "List blocks, the latest first."),
     "block show": Entry(
         f"{_HERE}.block:show",
@@ -48,12 +51,41 @@ COMMANDS: Final[dict[str, Entry]] = {
     "config path": Entry(f"{_HERE}.config:path", "Print which files are read."),
     "config set": Entry(f"{_HERE}.config:set_", "Set one key in the project's file, or the user's."),
     "config show": Entry(f"{_HERE}.config:show", "Show every setting."),
+    "demo tamper": Entry(
+        f"{_HERE}.demo_tamper:tamper",
+        "Flip one byte of a receipt file and watch the check refuse it; ends with 21.",
+    ),
     "down": Entry(f"{_HERE}.down:down", "Stop every node of the local network; its data stays."),
+    "genesis add-validator": Entry(
+        f"{_HERE}.genesis_make:add_validator",
+        "Add validators to a genesis, before the chain starts.",
+    ),
     "genesis check": Entry(f"{_HERE}.genesis_check:check", "Check a genesis file: every rule, every proof."),
+    "genesis new": Entry(
+        f"{_HERE}.genesis_make:new",
+        "Write a genesis that has accounts and a coin, and no validators yet.",
+    ),
+    "governance propose": Entry(
+        f"{_HERE}.governance:propose",
+        "Put an action to the vote, as a validator's operator; the proposal is its first approval.",
+    ),
+    "governance show": Entry(
+        f"{_HERE}.governance:show",
+        "Show a proposal and its votes; all of them, the latest first, where none is named.",
+    ),
+    "governance vote": Entry(f"{_HERE}.governance:vote", "Vote on a proposal, as a validator's operator."),
     "init": Entry(f"{_HERE}.init:init", "Make a development network in ./.bpi, with keys that everybody can make."),
     "logs": Entry(
         f"{_HERE}.logs:logs",
         "Show the logs of the local nodes, all of them or those named, in the order of time.",
+    ),
+    "node identity": Entry(
+        f"{_HERE}.node_init:identity",
+        "Print the public side of this node's keys: what others need to let it in.",
+    ),
+    "node init": Entry(
+        f"{_HERE}.node_init:init",
+        "Make the keys, settings and data directory of one node, in the folder of --data.",
     ),
     "node run": Entry(f"{_HERE}.node_run:run", "Run one node in this process until it is told to stop."),
     "receipt export": Entry(f"{_HERE}.receipt:export", "Write the file that proves a receipt without a server."),
@@ -63,15 +95,31 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.receipt:verify",
         "Check a receipt file here, with nothing but a genesis; no node is asked.",
     ),
+    "restore": Entry(
+        f"{_HERE}.backup:restore",
+        "Make a data directory out of a backup, in the empty folder of --data.",
+    ),
     "status": Entry(
         f"{_HERE}.status:status",
         "Show whether the chain is well: one line, GREEN, YELLOW or RED, why, and what would mend it.",
+    ),
+    "testnet faucet": Entry(
+        f"{_HERE}.testnet_faucet:faucet",
+        "Give an account coins of the development network's faucet.",
     ),
     "testnet heal": Entry(
         f"{_HERE}.testnet:heal",
         "Mend everything: resume, start what does not run, clear pretended faults, wait until all are reached.",
     ),
     "testnet kill": Entry(f"{_HERE}.testnet:kill", "Kill nodes as a power cut would (SIGKILL)."),
+    "testnet latency": Entry(
+        f"{_HERE}.testnet_faults:latency",
+        "Let nodes, all of them or those named, send everything so much later; 0 mends it.",
+    ),
+    "testnet partition": Entry(
+        f"{_HERE}.testnet_faults:partition",
+        "Cut the network into groups that do not hear each other, until bpi testnet heal.",
+    ),
     "testnet pause": Entry(
         f"{_HERE}.testnet:pause",
         "Stop the processes of nodes where they stand (SIGSTOP), as a frozen machine would.",

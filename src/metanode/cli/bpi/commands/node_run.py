@@ -21,7 +21,7 @@ def run(session: Session) -> None:
     from metanode.host.run import run as run_node
 
     root = session.data
-    _refuse_network(root)
+    refuse_network(root)
     output = session.output
 
     def ready(url: str) -> None:
@@ -33,7 +33,7 @@ def run(session: Session) -> None:
     output.result("node.run/1", {"event": "stopped", "reason": reason}, lambda: output.line(f"STOPPED  {reason}"))
 
 
-def _refuse_network(root: Path) -> None:
+def refuse_network(root: Path) -> None:
     """A folder of several nodes is not one node."""
     network = LocalNetwork(root)
     if network.is_there and not (root / "FORMAT").exists():
