@@ -58,7 +58,7 @@ def examine(state: HeightState, message: Signable, origin: Seat) -> Waiting | No
         case Proposal():
             return _examine_proposal(state, message, origin)
         case Decided(commit=commit, header=header):
-            if state.certified is not None and state.certified.header_hash == commit.header_hash:
+            if state.certified is not None and _says_the_same(state.certified, commit):
                 return None
             if read_header(header).hash != commit.header_hash:
                 raise Rejected(IbftRefusal.WRONG_HEADER, "the commit is of another header")
@@ -125,6 +125,8 @@ def enter_judged(state: HeightState, judged: Judged) -> None:
             state.out.append(Blame(Seat(vote.seat), IbftRefusal.BAD_CERTIFICATE, f"of round {vote.prepared_round}"))
         case Decided() if not judged.supported:
             state.out.append(Blame(origin, IbftRefusal.BAD_SIGNATURE, f"commit at {state.height}"))
+        case Decided(commit=commit) if state.certified is not None and _says_the_same(state.certified, commit):
+            pass  # IBFT-C3: several seats told us at once, the first one was enough
         case Decided(commit=commit) if state.certified is not None:
             _alarm(state, state.certified, commit)
         case Decided(commit=commit):
@@ -133,6 +135,11 @@ def enter_judged(state: HeightState, judged: Judged) -> None:
             _relay(state, vote, message)
             _learn(state, message)
             _count(state, message)
+
+
+def _says_the_same(first: BlsCommit, second: BlsCommit) -> bool:
+    """Whoever signed them, in whatever round: of the same header."""
+    return first.header_hash == second.header_hash
 
 
 def _alarm(state: HeightState, first: BlsCommit, second: BlsCommit) -> None:
