@@ -1,6 +1,7 @@
 """One process, one node: opens what the data directory holds, wires the world to the node, runs until told to stop."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -33,6 +34,8 @@ from metanode.primitives import bls
 
 HOUSEKEEPING_S: Final = 1.0
 """How often free space and the process's own size are looked at."""
+COLLECTOR_THRESHOLDS: Final = (50_000, 20, 100)
+"""Cyclic garbage is rare here; looking for it among a full pool many times a second would cost a tenth of a core."""
 FAREWELL_S: Final = 0.05
 """What is under way may still leave before the links are closed."""
 
@@ -82,6 +85,7 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     devices.carrier = carrier
     clients.connect(loop.deliver)
     await _listen(carrier, settings.network.listen)
+    _calm_collector()
     loop.deliver(Booted(clock.now_ms(), opened.records, opened.may_vote, opened.guard_record))
     loop.start()
     clients.set_head(opened.blocks.last)
@@ -101,6 +105,13 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
         fix = "read the log above; nothing acknowledged is lost, start it again when the cause is mended"
         raise Fault(FaultReason.NODE_HALTED, stop.reason, fix)
     return stop.reason
+
+
+def _calm_collector() -> None:
+    """What was made so far lives as long as the process; what comes is mostly freed by counting references."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 async def _farewell(loop: Loop, carrier: TcpCarrier, devices: Devices, clock: Clock, stop: Stop) -> None:

@@ -5,13 +5,13 @@ out what is to be written, and until `settle` says that the reader shows it, rea
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from metanode.ledger.accounts.admission import admit
 from metanode.ledger.accounts.rules import check_authority
-from metanode.ledger.accounts.state import Account, next_nonce, read_account
+from metanode.ledger.accounts.state import Account, account_key, next_nonce, read_account
 from metanode.ledger.coin.state import balance_key, read_number
 from metanode.ledger.execution import BlockInput, BlockRun, Refused, keys_of_calls, keys_of_senders
 from metanode.ledger.frame import BlockContext, Mathematics
@@ -19,6 +19,7 @@ from metanode.ledger.genesis import MODULES
 from metanode.ledger.governance.state import read_parameters, read_rules, read_validators
 from metanode.ledger.module import Method, Module
 from metanode.ledger.reader import Reader
+from metanode.ledger.recent import REMEMBERED_BYTES_MAX, Absent, Recent
 from metanode.ledger.state import StateProof, StateTree, build_tree
 from metanode.ledger.view import View
 from metanode.primitives.digest import Tag
@@ -140,6 +141,7 @@ class Ledger:
         self._versions: deque[_Version] = deque([_Version(height, build_tree(reader.scan()), {})])
         self._candidates: dict[Hash, Execution] = {}
         self._unsettled: deque[tuple[Height, Mapping[bytes, bytes | None]]] = deque()
+        self._recent: Final = Recent()
 
     # --- executing and deciding -----------------------------------------------------------------------------------
 
@@ -213,6 +215,7 @@ class Ledger:
         while len(self._versions) > execution.parameters.history_blocks:
             self._versions.popleft()
         self._unsettled.append((execution.height, execution.writes))
+        self._recent.note(execution.writes)
         self._candidates = {name: kept for name, kept in self._candidates.items() if self.knows(name)}
         return execution
 
@@ -225,7 +228,7 @@ class Ledger:
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a raw key at the tip, `None` when absent."""
-        return self._find([], key)
+        return self._find((), key)
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Keys at the tip with `prefix`, greater than `after`, ascending. For queries, never inside an execution."""
@@ -250,16 +253,26 @@ class Ledger:
 
     def account_view(self, address: Address) -> AccountView:
         """What the pool asks about a sender, at the tip."""
-        return AccountView(
-            address=address,
-            account=read_account(self, address),
-            spendable=read_number(self, balance_key(address, self._fee_coin)),
-        )
+        return self.account_views((address,))[0]
+
+    def account_views(self, addresses: Sequence[Address]) -> list[AccountView]:
+        """What the pool asks about senders, at the tip: one bulk read."""
+        coin = self._fee_coin
+        keys = [account_key(address) for address in addresses] + [balance_key(one, coin) for one in addresses]
+        view = View(self.get, self._find_many((), keys))
+        return [
+            AccountView(
+                address=address,
+                account=read_account(view, address),
+                spendable=read_number(view, balance_key(address, coin)),
+            )
+            for address in addresses
+        ]
 
     def judge(self, transactions: Sequence[KnownTransaction], timestamp_ms: Millis) -> list[Rejected | None]:
         """LEDGER-N1 to LEDGER-N6 of each by itself, as if in a block on the tip at this time. `None`: admissible."""
         keys = keys_of_senders(transactions, self._fee_coin)
-        view = View(self.get, self._find_many([], keys))
+        view = View(self.get, self._find_many((), keys))
         context = self._context(view, Height(self._versions[-1].height + 1), timestamp_ms)
         verdicts: list[Rejected | None] = []
         for known in transactions:
@@ -317,23 +330,41 @@ class Ledger:
             name = candidate.parent
         return lineage
 
-    def _layers(self, lineage: Sequence[Execution]) -> list[Mapping[bytes, bytes | None]]:
-        """Writes the reader does not show yet, newest first."""
-        layers = [execution.writes for execution in lineage]
-        layers.extend(writes for _, writes in reversed(self._unsettled))
-        return layers
-
     def _find(self, lineage: Sequence[Execution], key: bytes) -> bytes | None:
-        for layer in self._layers(lineage):
-            if key in layer:
-                return layer[key]
-        return self._reader.get(key)
+        for execution in lineage:
+            if key in execution.writes:
+                return execution.writes[key]
+        value = self._recent.get(key)
+        if isinstance(value, Absent):
+            value = self._read_tip([key])[0]
+            if len(key) <= REMEMBERED_BYTES_MAX:
+                self._recent.note({key: value})
+        return value
 
-    def _find_many(self, lineage: Sequence[Execution], keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
+    def _find_many(self, lineage: Sequence[Execution], keys: Iterable[bytes]) -> dict[bytes, bytes | None]:
         found: dict[bytes, bytes | None] = {}
-        missing = list(dict.fromkeys(keys))
-        for layer in self._layers(lineage):
-            found.update((key, layer[key]) for key in missing if key in layer)
-            missing = [key for key in missing if key not in layer]
-        found.update(zip(missing, self._reader.get_many(missing), strict=True))
+        missing: list[bytes] = []
+        recall = self._recent.get
+        for key in dict.fromkeys(keys):
+            value = recall(key)
+            if isinstance(value, Absent):
+                missing.append(key)
+            else:
+                found[key] = value
+        if missing:
+            read = dict(zip(missing, self._read_tip(missing), strict=True))
+            self._recent.note({key: value for key, value in read.items() if len(key) <= REMEMBERED_BYTES_MAX})
+            found.update(read)
+        for execution in reversed(lineage):
+            writes = execution.writes
+            found.update((key, writes[key]) for key in found if key in writes)
         return found
+
+    def _read_tip(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        """What the reader shows, and above it the writes it does not show yet."""
+        if not self._unsettled:
+            return self._reader.get_many(keys) if len(keys) > 1 else [self._reader.get(keys[0])]
+        values = dict(zip(keys, self._reader.get_many(keys), strict=True))
+        for _, writes in self._unsettled:
+            values.update((key, writes[key]) for key in keys if key in writes)
+        return list(values.values())

@@ -22,6 +22,7 @@ from metanode.chain.mempool.state import Accounts, AccountView, Entry, Pool, Poo
 from metanode.primitives.codec import CodecRefusal
 from metanode.primitives.names import Address, Hash
 from metanode.primitives.refusal import Rejected
+from metanode.records.address import ADDRESS_BYTES
 from metanode.records.block import KnownTransaction
 from metanode.records.parameters import Parameters
 
@@ -146,19 +147,19 @@ class Mempool:
     def _receive(self, batch: _Batch, transactions: Sequence[bytes]) -> None:
         """POOL-2, POOL-3, POOL-5. Judge what needs no signature, then ask for all signatures of the batch at once."""
         claims: list[_Claim] = []
-        outcomes = batch.outcomes
-        for encoded in transactions:
-            name = b""
+        for item in self._read_all(batch, transactions):
             try:
-                known = read_transaction(encoded)
-                name = known.identity
-                outcome = self._consider(batch, known, claims)
+                outcome = (
+                    self._consider(batch, item, claims)
+                    if isinstance(item, KnownTransaction)
+                    else ev.ItemOutcome(b"", item.reason.value, item.detail, known=False)
+                )
             except Rejected as rejected:
-                if batch.request == NO_REQUEST and rejected.reason in BLAMED:
-                    self._out.append(ev.Blame(batch.peer, rejected.reason, rejected.detail))
+                if self._blames(batch, rejected):
                     break
-                outcome = ev.ItemOutcome(name, rejected.reason.value, rejected.detail, known=False)
-            outcomes.append(outcome)
+                assert isinstance(item, KnownTransaction), "what cannot be read was not considered"
+                outcome = ev.ItemOutcome(item.identity, rejected.reason.value, rejected.detail, known=False)
+            batch.outcomes.append(outcome)
         if claims:
             self._token += 1
             self._checks[self._token] = claims
@@ -167,6 +168,32 @@ class Mempool:
                 items += signature_claims(claim.known)
             self._out.append(ev.CheckSignatures(self._token, tuple(items)))
         self._answer(batch)
+
+    def _read_all(self, batch: _Batch, transactions: Sequence[bytes]) -> list[KnownTransaction | Rejected]:
+        """Decode everything, and look at all senders in one read. A peer's batch ends where the peer is to blame."""
+        items: list[KnownTransaction | Rejected] = []
+        senders: list[Address] = []
+        for encoded in transactions:
+            try:
+                known = read_transaction(encoded)
+            except Rejected as rejected:
+                if self._blames(batch, rejected):
+                    break
+                items.append(rejected)
+            else:
+                items.append(known)
+                sender = known.signed.transaction.sender
+                if len(sender) == ADDRESS_BYTES:
+                    senders.append(Address(sender))
+        self._pool.look_up(senders)
+        return items
+
+    def _blames(self, batch: _Batch, rejected: Rejected) -> bool:
+        """Whether no honest peer would have sent this on; if so, it is said."""
+        if batch.request != NO_REQUEST or rejected.reason not in BLAMED:
+            return False
+        self._out.append(ev.Blame(batch.peer, rejected.reason, rejected.detail))
+        return True
 
     def _consider(self, batch: _Batch, known: KnownTransaction, claims: list[_Claim]) -> ev.ItemOutcome:
         """POOL-7. What is here or final already is accepted again; what is being checked is waited for together."""
@@ -349,9 +376,10 @@ class Mempool:
             self._judge_forms()
         senders = dict.fromkeys(Address(known.signed.transaction.sender) for known in event.transactions)
         senders.update(dict.fromkeys(event.touched))
-        for sender in senders:
-            if sender in pool.queues:
-                self._judge_sender(sender)
+        waiting = [sender for sender in senders if sender in pool.queues]
+        pool.look_up(waiting)
+        for sender in waiting:
+            self._judge_sender(sender)
         self._expire(event.now_ms)
 
     def _judge_sender(self, sender: Address) -> None:

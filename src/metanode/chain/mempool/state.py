@@ -1,7 +1,7 @@
 """What the pool remembers: entries by identity, by sender and lane, by expiry; lanes whose next transaction is here."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Final, NamedTuple, Protocol
@@ -40,8 +40,8 @@ class AccountView(Protocol):
 class Accounts(Protocol):
     """Who knows the senders."""
 
-    def account_view(self, address: Address) -> AccountView:
-        """A sender, on the last final state; every address has one."""
+    def account_views(self, addresses: Sequence[Address]) -> Sequence[AccountView]:
+        """Senders, on the last final state, in one bulk read; every address has one."""
         ...
 
 
@@ -105,10 +105,18 @@ class Pool:
         """The sender on the last final state, looked up once between two blocks."""
         view = self._views.get(sender)
         if view is None:
-            if len(self._views) >= VIEWS_MAX:
-                self._views.clear()
-            view = self._views[sender] = self.accounts.account_view(sender)
+            self.look_up((sender,))
+            view = self._views[sender]
         return view
+
+    def look_up(self, senders: Iterable[Address]) -> None:
+        """Look at many senders at once, those that were not looked at since the last block."""
+        views = self._views
+        missing = [sender for sender in dict.fromkeys(senders) if sender not in views]
+        if missing:
+            if len(views) + len(missing) > VIEWS_MAX:
+                views.clear()
+            views.update(zip(missing, self.accounts.account_views(missing), strict=True))
 
     def forget_views(self) -> None:
         """Another state is final."""

@@ -1,5 +1,6 @@
 """A pool on pretended accounts, and a short way to talk to it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.unit.chain.samples import START_MS, Person, transaction
@@ -52,10 +53,10 @@ class Ledger:
         self.accounts: dict[bytes, Account] = {}
         self.asked = 0
 
-    def account_view(self, address: Address) -> Account:
-        self.asked += 1
-        known = self.of(address)
-        return Account(known.address, known.spendable, dict(known.nonces), known.keys)
+    def account_views(self, addresses: Sequence[Address]) -> list[Account]:
+        self.asked += len(addresses)
+        known = [self.of(address) for address in addresses]
+        return [Account(one.address, one.spendable, dict(one.nonces), one.keys) for one in known]
 
     def of(self, address: bytes) -> Account:
         return self.accounts.setdefault(address, Account(Address(address)))
