@@ -1,11 +1,14 @@
 """OpenAPI and OpenRPC: complete, consistent, made of the table alone."""
 
+from pathlib import Path
 from typing import Any
 
 from metanode.api.errors import ApiRefusal, explain
 from metanode.api.methods import METHODS
 from metanode.api.openapi import openapi
 from metanode.api.openrpc import openrpc
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def references(value: Any) -> list[str]:
@@ -59,3 +62,14 @@ def test_openrpc_has_every_method_with_its_arguments() -> None:
 def test_every_type_says_what_it_means() -> None:
     schemas = openapi("1")["components"]["schemas"]
     assert [name for name, schema in schemas.items() if not schema.get("description")] == []
+
+
+def test_the_page_of_the_api_lists_every_method() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [row.split(" | ")[:2] for row in rows] == [
+        [f"| `{m.name}`", f"`{m.verb} {m.path}`"] for m in METHODS.values()
+    ]
+    assert [
+        m.name for row, m in zip(rows, METHODS.values(), strict=True) if not row.endswith(f" | {m.summary} |")
+    ] == []

@@ -1,7 +1,6 @@
 """Every code a caller can be told has an exit status, a rule and a fix."""
 
 import re
-from enum import EnumMeta
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from metanode.ledger.accounts import AccountsRefusal, AuthorityRefusal
 from metanode.ledger.coin import CoinRefusal
 from metanode.ledger.frame import WorkRefusal
 from metanode.ledger.governance import GovernanceRefusal
+from metanode.primitives.refusal import Refusal
 
 ROOT = Path(__file__).resolve().parents[3]
 TOLD = (
@@ -31,7 +31,7 @@ TOLD = (
 
 
 @pytest.mark.parametrize("refusals", TOLD, ids=lambda r: r.__name__)
-def test_every_code_of_pool_and_ledger_is_explained(refusals: EnumMeta) -> None:
+def test_every_code_of_pool_and_ledger_is_explained(refusals: type[Refusal]) -> None:
     assert [str(member) for member in refusals if str(member) not in CODES] == []
 
 
