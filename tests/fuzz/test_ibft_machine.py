@@ -9,7 +9,7 @@ from tests.unit.chain.ibft.counterfeit import CHAIN, check_aggregates, check_sha
 
 from metanode.chain import ibft
 from metanode.primitives.codec import encode
-from metanode.primitives.names import Seat
+from metanode.primitives.names import Height, Round, Seat
 from metanode.records.header import read_header
 from metanode.records.vote import Vote, VoteKind
 
@@ -50,8 +50,8 @@ stale = st.sampled_from(
         ibft.TimerFired(0, "ibft.resend/9/9"),
         ibft.Validated(0, HASH, valid=False, refusal="x"),
         ibft.Validated(0, HASH, valid=True),
-        ibft.Built(0, 9, 0, BLOCK),
-        ibft.Built(0, 1, 7, BLOCK),
+        ibft.Built(0, Height(9), Round(0), BLOCK),
+        ibft.Built(0, Height(1), Round(7), BLOCK),
         ibft.BlockDue(0),
         ibft.CreditLate(0),
         ibft.Resumed(0),

@@ -52,7 +52,8 @@ class Liar:
 
     def _proposal(self, block: ProposalContent, round_: int) -> ibft.Proposal:
         """Justified by whatever ROUND-CHANGEs it overheard, leaving out what was prepared where it can."""
-        members, overheard = self.cluster.members, {}
+        members = self.cluster.members
+        overheard: dict[int, ibft.RoundChange] = {}
         for _, _, message in self.cluster.sent:
             if isinstance(message, ibft.RoundChange) and message.vote.round == round_:
                 known = overheard.get(message.vote.seat)

@@ -46,7 +46,7 @@ class Chain(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self.holdings = {(address("alice"), "BPI"): 1_000, (address("bob"), "BPI"): 1_000}
+        self.holdings: dict[tuple[bytes, str], int] = {(address("alice"), "BPI"): 1_000, (address("bob"), "BPI"): 1_000}
         self.nonces: dict[tuple[bytes, int], int] = {}
 
     def transactions(self, requests: list[Request]) -> list[KnownTransaction]:
@@ -118,9 +118,9 @@ class Chain(RuleBasedStateMachine):
         assert fees == 0, "every fee arrives at the end of its block"
 
     def move(self, who: bytes, coin: str, amount: int) -> None:
-        held = self.holdings.get((who, coin), 0) + amount  # type: ignore[call-overload]
+        held = self.holdings.get((who, coin), 0) + amount
         assert 0 <= held < 1 << 128
-        self.holdings[who, coin] = held  # type: ignore[index]
+        self.holdings[who, coin] = held
 
     @invariant()
     def balances_are_what_the_receipts_say(self) -> None:

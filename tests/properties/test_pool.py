@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.unit.chain.mempool.desk import Pool, known, tx
 
 from metanode.chain import mempool
+from metanode.records.parameters import Parameters
 
 PEOPLE = st.integers(0, 2)
 LIMITS = {"count_max": 14, "sender_max": 6, "nonces_ahead_max": 5, "bytes_max": 4_000, "sender_share": 3}
@@ -16,7 +17,7 @@ class PoolInARow(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pool = Pool(**LIMITS)
+        self.pool = Pool(Parameters(), **LIMITS)
 
     @rule(number=PEOPLE, lane=st.integers(0, 1), ahead=st.integers(-1, 6), fee=st.integers(0, 40), ok=st.booleans())
     def submit(self, number: int, lane: int, ahead: int, fee: int, ok: bool) -> None:

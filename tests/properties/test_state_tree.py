@@ -1,5 +1,7 @@
 """The tree against a dictionary: same contents, same root, whatever happened before (STATE-3, STATE-5, STATE-6)."""
 
+from random import Random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +40,7 @@ def test_every_version_equals_the_tree_built_from_scratch(batches: list[dict[byt
 
 @settings(max_examples=100, deadline=None)
 @given(WRITES, st.randoms(use_true_random=False))
-def test_one_by_one_in_any_order_is_the_same(writes: dict[bytes, bytes | None], chance) -> None:  # type: ignore[no-untyped-def]
+def test_one_by_one_in_any_order_is_the_same(writes: dict[bytes, bytes | None], chance: Random) -> None:
     start = build_tree((b"key %d" % number, b"old") for number in range(0, 400, 3))
     order = list(writes.items())
     chance.shuffle(order)

@@ -4,7 +4,6 @@ import os
 import pytest
 from tests.unit.host.disks import Killed, KilledDisk
 
-from metanode.host import disk as seam
 from metanode.host.clock import Clock, elapsed_ms, tick_ns
 from metanode.host.disk import Disk, free_bytes, read_file, write_durably
 from metanode.host.entropy import random_bytes
@@ -40,7 +39,7 @@ def test_codes_are_unique_and_stable_in_form():
 
 def test_short_writes_are_finished(tmp_path, monkeypatch):
     real = os.pwrite
-    monkeypatch.setattr(seam.os, "pwrite", lambda file, data, offset: real(file, data[:3], offset))
+    monkeypatch.setattr(os, "pwrite", lambda file, data, offset: real(file, data[:3], offset))
     disk = Disk()
     file = disk.create(tmp_path / "f")
     disk.write(file, 2, b"0123456789")

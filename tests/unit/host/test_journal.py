@@ -91,6 +91,7 @@ def test_any_byte_flipped_in_a_synced_batch_is_damage_and_nothing_can_be_appende
         assert isinstance(read, JournalDamaged), offset
         assert path.read_bytes() == broken, "nothing is cut away"
     journal, read = Journal.open(folder, Disk(), salts())
+    assert isinstance(read, JournalDamaged)
     assert read == JournalDamaged((b"first", b"second"), read.detail)
     with pytest.raises(Fault) as caught:
         journal.append((b"more",))

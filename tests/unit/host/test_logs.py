@@ -81,7 +81,9 @@ def test_files_are_rotated_and_bounded(tmp_path):
 
 def test_a_line_that_cannot_be_written_is_counted_and_nothing_else(tmp_path):
     log = Log(HUMAN, "north", tmp_path)
-    log._handler.stream.close()
+    stream = log._handler.stream
+    assert stream is not None
+    stream.close()
     log.write(LogLevel.INFO, "lost")
     assert log.lost_lines == 1
     log._handler.stream = None

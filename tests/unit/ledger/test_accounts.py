@@ -32,7 +32,7 @@ def test_a_policy_asks_for_exactly_its_threshold() -> None:
         verdict = world.ledger.judge(
             [world.transaction("alice", NOTHING, signers=signers)], world.block().timestamp_ms
         )[0]
-        return verdict and verdict.reason
+        return None if verdict is None else verdict.reason
 
     assert reason("alice") is AuthorityRefusal.NOT_THE_THRESHOLD
     assert reason("alice", "bob", "carol") is AuthorityRefusal.NOT_THE_THRESHOLD

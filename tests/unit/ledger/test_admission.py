@@ -73,7 +73,7 @@ def test_the_bounds_themselves_are_admitted() -> None:
         {"expires_ms": 1_700_000_601_000},
         {"lane": 15},
     ):
-        assert refusal(world, world.transaction("alice", PAY, **changes)) is None  # type: ignore[arg-type]
+        assert refusal(world, world.transaction("alice", PAY, **changes)) is None
 
 
 def test_a_signed_version_nobody_knows() -> None:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import TypeVar, assert_never
 
 from metanode.network.bpci import (
     AllowedPeer,
@@ -19,9 +20,11 @@ from metanode.network.bpci import (
     Connected,
     Delivered,
     Disconnected,
+    Dropped,
     Effect,
     Event,
     Operation,
+    PeerDown,
     PeerUp,
     Result,
     Role,
@@ -29,9 +32,12 @@ from metanode.network.bpci import (
     Stream,
     Tick,
     Transmit,
+    Witnessed,
     perform,
 )
 from metanode.primitives.ed25519 import SigningKey
+
+Kind = TypeVar("Kind")
 
 CHAIN = sha256(b"chain").digest()
 NOW = 1_800_000_000_000
@@ -63,7 +69,7 @@ class Node:
     def public(self) -> bytes:
         return self.key.public_key
 
-    def of(self, kind: type) -> list[Effect]:
+    def of(self, kind: type[Kind]) -> list[Kind]:
         return [effect for effect in self.effects if isinstance(effect, kind)]
 
     def delivered(self, stream: Stream) -> list[bytes]:
@@ -165,6 +171,10 @@ class Pump:
                     entropy = b"".join(sha256(b"%d %d" % (self.entropy, i)).digest() for i in range(3))
                     result = self.substitute(name, operation, perform(operation, node.key, entropy))
                     self.moving.append((name, Computed(token, result, self.time(name))))
+                case PeerUp() | PeerDown() | Delivered() | Witnessed() | Blame() | Dropped():
+                    pass
+                case _:
+                    assert_never(effect)
 
     def run(self, steps: int = 100_000) -> None:
         while self.moving and steps:

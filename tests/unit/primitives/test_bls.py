@@ -1,6 +1,6 @@
 """BLS signatures, the same verdicts from every engine."""
 
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
 
@@ -295,7 +295,7 @@ class CountingEngine:
     def signature_bytes(self, point: int) -> bytes:
         return b"\x80" + point.to_bytes(95, "big")
 
-    def sum_keys(self, points: Any) -> int:
+    def sum_keys(self, points: Iterable[int]) -> int:
         return sum(points) % GROUP_ORDER
 
     sum_signatures = sum_keys

@@ -1,6 +1,7 @@
 """A few cases before a third, slow engine: py_ecc, written from the specification in plain Python."""
 
-from py_ecc.bls import G2ProofOfPossession as Oracle
+from eth_typing import BLSPubkey, BLSSignature
+from py_ecc.bls.ciphersuites import G2ProofOfPossession as Oracle
 
 from metanode.primitives.bls import SCHEME
 
@@ -16,10 +17,10 @@ def test_keys_signatures_and_proofs_have_the_same_bytes() -> None:
 
 
 def test_the_oracle_believes_our_aggregate_and_no_other() -> None:
-    keys = [SCHEME.public_key(secret) for secret in SECRETS]
-    aggregate = SCHEME.aggregate([SCHEME.sign(secret, MESSAGE) for secret in SECRETS])
+    keys = [BLSPubkey(SCHEME.public_key(secret)) for secret in SECRETS]
+    aggregate = BLSSignature(SCHEME.aggregate([SCHEME.sign(secret, MESSAGE) for secret in SECRETS]))
     assert Oracle.FastAggregateVerify(keys, MESSAGE, aggregate)
     assert SCHEME.fast_aggregate_verify(keys, MESSAGE, aggregate)
     assert not Oracle.FastAggregateVerify(keys[:2], MESSAGE, aggregate)
     assert not SCHEME.fast_aggregate_verify(keys[:2], MESSAGE, aggregate)
-    assert Oracle.PopVerify(keys[0], SCHEME.prove_possession(SECRETS[0]))
+    assert Oracle.PopVerify(keys[0], BLSSignature(SCHEME.prove_possession(SECRETS[0])))

@@ -279,7 +279,7 @@ def test_a_fork_by_f_plus_1_liars_names_them() -> None:
     members = cluster.members
     cluster.links = lambda s, r, m: {s, r} != {0, 1}
     cluster.start().pump()
-    x = cluster[0].machine._state.accepted
+    x = cluster[0].state.accepted
     for liar in (2, 3):
         for kind in (VoteKind.PREPARE, VoteKind.COMMIT):
             cluster.puppet(liar, ibft.Ballot(vote=vote(members, kind, liar, x)), [0])
@@ -288,7 +288,7 @@ def test_a_fork_by_f_plus_1_liars_names_them() -> None:
     for liar in (2, 3):
         cluster.puppet(liar, change(members, liar, 1), [1])
     cluster.pump()
-    y = cluster[1].machine._state.accepted
+    y = cluster[1].state.accepted
     assert y not in (NO_HASH, x)
     for liar in (2, 3):
         for kind in (VoteKind.PREPARE, VoteKind.COMMIT):

@@ -90,6 +90,7 @@ def test_words_in_order_are_signed() -> None:
 def test_the_same_bytes_return_the_stored_signature_after_a_restart_too() -> None:
     guard = Guard(NOTHING_SIGNED)
     first = ask(guard, word(COMMIT, 3, 2))
+    assert isinstance(first, Vote)
     again = Guard(read_record(encode_record(guard.record)))
     assert again.handle(word(COMMIT, 3, 2)) == [Release(first)]
 
@@ -173,7 +174,8 @@ requests = st.builds(
 
 @given(st.lists(st.tuples(requests, st.booleans()), max_size=60))
 def test_whatever_is_asked_one_word_a_step_and_no_amnesia(asked: list[tuple[Request, bool]]) -> None:
-    guard, said = Guard(NOTHING_SIGNED), {}
+    guard = Guard(NOTHING_SIGNED)
+    said: dict[tuple[int, int, int], Vote] = {}
     for request, restart in asked:
         if restart:
             guard = Guard(read_record(encode_record(guard.record)))

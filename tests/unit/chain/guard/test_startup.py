@@ -14,7 +14,7 @@ from metanode.chain.guard.startup import (
     Overridden,
     WordChecked,
 )
-from metanode.primitives.names import NO_HASH, Seat
+from metanode.primitives.names import NO_HASH, Height, Seat
 from metanode.records.vote import Vote, VoteKind
 
 MEMBERS = validators(4)
@@ -37,7 +37,7 @@ def begun(quorum: int = 3) -> Startup:
 
 
 def test_a_lone_validator_starts_at_once() -> None:
-    assert Startup(CHAIN, NOTHING_SIGNED).handle(Begin(Seat(0), KEY, 1)) == [MayVote(0)]
+    assert Startup(CHAIN, NOTHING_SIGNED).handle(Begin(Seat(0), KEY, 1)) == [MayVote(Height(0))]
 
 
 def test_a_quorum_of_answers_our_own_guard_among_them() -> None:
@@ -46,7 +46,7 @@ def test_a_quorum_of_answers_our_own_guard_among_them() -> None:
     assert startup.handle(Answered(Seat(1), nothing())) == [], "one answer a seat"
     assert startup.handle(Answered(Seat(2), nothing(b"k" * 32))) == [], "of another key"
     assert startup.handle(Answered(Seat(-1), nothing())) == [], "not of a seat"
-    assert startup.handle(Answered(Seat(2), nothing())) == [MayVote(0)]
+    assert startup.handle(Answered(Seat(2), nothing())) == [MayVote(Height(0))]
     assert startup.handle(Answered(Seat(3), nothing())) == []
 
 
@@ -58,7 +58,7 @@ def test_a_real_word_above_the_guard_makes_its_height_taboo() -> None:
     assert (check.item[0], check.item[2]) == (KEY, word.signature)
     assert startup.handle(Answered(Seat(1), nothing())) == [], "under check: not twice"
     assert startup.handle(Answered(Seat(2), nothing())) == []
-    assert startup.handle(WordChecked(check.token, good=True)) == [MayVote(42)]
+    assert startup.handle(WordChecked(check.token, good=True)) == [MayVote(Height(42))]
 
 
 def test_a_forged_word_does_not_count_and_its_teller_may_answer_again() -> None:
@@ -72,13 +72,13 @@ def test_a_forged_word_does_not_count_and_its_teller_may_answer_again() -> None:
     assert startup.handle(Answered(Seat(1), malformed)) == [Discount(Seat(1), StartupRefusal.FORGED_WORD)]
     bent = Vote(**{**{f: getattr(word, f) for f in Vote.__struct_fields__}, "height": 0})
     assert startup.handle(Answered(Seat(1), shown(bent))) == [Discount(Seat(1), StartupRefusal.FORGED_WORD)]
-    assert startup.handle(Answered(Seat(1), nothing())) == [MayVote(0)]
+    assert startup.handle(Answered(Seat(1), nothing())) == [MayVote(Height(0))]
 
 
 def test_asked_again_until_finished_and_the_operator_may_vouch() -> None:
     startup = begun()
     assert startup.handle(AskAgain()) == [Ask(QUESTION)]
-    assert startup.handle(Overridden()) == [MayVote(0)]
+    assert startup.handle(Overridden()) == [MayVote(Height(0))]
     assert startup.handle(AskAgain()) == []
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 from tests.unit.chain.samples import START_MS, Chain, commit_of, transaction
@@ -17,6 +18,7 @@ from metanode.chain.light import (
 )
 from metanode.primitives import bls
 from metanode.primitives.codec import encode
+from metanode.primitives.names import Height
 from metanode.primitives.refusal import Rejected
 from metanode.records.receipt import RECEIPTS
 from metanode.records.receipt_file import (
@@ -78,7 +80,7 @@ def genesis_basis() -> GenesisBasis:
     return GenesisBasis(chain().genesis)
 
 
-def verified(height: int, index: int, **changed: object) -> Verified:
+def verified(height: int, index: int, **changed: Any) -> Verified:
     made = chain()
     expected = Verified(
         chain_id=made.chain_id,
@@ -91,7 +93,7 @@ def verified(height: int, index: int, **changed: object) -> Verified:
         signers=3,
         seats=4,
         set_changes=0,
-        basis_height=0,
+        basis_height=Height(0),
     )
     return replace(expected, **changed)
 
@@ -335,11 +337,12 @@ def test_a_header_below_the_trusted_one_needs_history() -> None:
 
 @pytest.mark.parametrize("kind", ["plain", "set changes", "history"])
 def test_no_flipped_byte_changes_what_is_verified(kind: str) -> None:
-    file, basis = {
+    cases: dict[str, tuple[ReceiptFile, GenesisBasis | HeaderBasis]] = {
         "plain": (plain_file(), genesis_basis()),
         "set changes": (plain_file(5, 2), genesis_basis()),
         "history": (history_file(7, certified=False), chain().basis(7)),
-    }[kind]
+    }
+    file, basis = cases[kind]
     data = encode(file)
     honest = verify_receipt_bytes(data, basis, PAIRING)
     survived = 0

@@ -1,5 +1,7 @@
 """What comes in, and what is turned away."""
 
+from collections.abc import Sequence
+
 import pytest
 from tests.unit.chain.mempool.desk import CHAIN_ID, NOW, AuthorityRefusal, Pool, known, name, tx
 from tests.unit.chain.samples import Person, transaction
@@ -225,7 +227,7 @@ def test_too_much_at_once_is_refused_or_shed() -> None:
 # --- gossip -----------------------------------------------------------------------------------------------------------
 
 
-def gossiped(effects: list[object]) -> list[tuple[tuple[bytes, ...], tuple[bytes, ...]]]:
+def gossiped(effects: Sequence[object]) -> list[tuple[tuple[bytes, ...], tuple[bytes, ...]]]:
     return [(e.peers, e.batch.transactions) for e in effects if isinstance(e, Gossip)]
 
 

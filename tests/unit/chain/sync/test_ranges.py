@@ -1,11 +1,12 @@
 """Catching up by ranges, whatever some of the peers do."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
 import pytest
 from tests.unit.chain.samples import START_MS, Chain, commit_of, transaction
-from tests.unit.chain.sync.pretend import Liar, Log, Node, chain, encoded, honest, log, seat, swapped
+from tests.unit.chain.sync.pretend import Log, Node, chain, encoded, honest, log, seat, swapped
 
 from metanode.chain import sync
 from metanode.chain.light import GenesisBasis, trust
@@ -175,7 +176,7 @@ def not_canonical(block: FinalBlock) -> bytes:
     ],
 )
 @pytest.mark.parametrize("height", [5, 12])
-def test_a_liar_is_blamed_and_another_asked(lie: Liar, refusal: str, height: int) -> None:
+def test_a_liar_is_blamed_and_another_asked(lie: Callable[[FinalBlock], bytes], refusal: str, height: int) -> None:
     node = Node({b"liar": swapped(height, lie), b"b": silent})
     node.hear_head(b"liar", 40)
     node.wait(500)

@@ -1,21 +1,26 @@
 """The handshake: who gets in, who does not, and what exactly is bound."""
 
+from collections.abc import Callable
 from dataclasses import replace as changed
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.unit.network.pump import CHAIN, NOW, Node, Pump, allowed, cluster, signing_key, ups
+from tests.unit.network.pump import CHAIN, NOW, Node, Pump, Tamper, allowed, cluster, signing_key, ups
 
 from metanode.network.bpci import (
     AllowPeers,
+    Blame,
     BpciRefusal,
     BytesArrived,
     Compute,
     Computed,
     Connected,
+    Operation,
     PeerUp,
+    Result,
     Role,
     Stream,
     Tick,
@@ -34,6 +39,10 @@ from metanode.network.bpci.messages import (
     handshake_frame,
 )
 
+Word: TypeAlias = Hello | Answer | Confirm
+Change: TypeAlias = Callable[[Any], Word]
+"""Takes the one kind of word that it is made for."""
+
 LOW_ORDER = [
     bytes(32),
     (1).to_bytes(32, "little"),
@@ -49,14 +58,18 @@ def kind_of(data: bytes) -> int:
     return data[4]
 
 
-def rewrite(kind: Kind, change: object) -> object:
+def rewrite(kind: Kind, change: Change) -> Tamper:
     """A man in the middle who re-encodes the open part of one word."""
-    decoders = {Kind.HELLO: decode_hello, Kind.ANSWER: decode_answer, Kind.CONFIRM: decode_confirm}
+    decoders: dict[Kind, Callable[[bytes], Word]] = {
+        Kind.HELLO: decode_hello,
+        Kind.ANSWER: decode_answer,
+        Kind.CONFIRM: decode_confirm,
+    }
 
     def tamper(_: str, data: bytes) -> bytes:
         if kind_of(data) != kind:
             return data
-        return handshake_frame(kind, encode_word(change(decoders[kind](data[HEADER_BYTES:]))))  # type: ignore[operator,arg-type]
+        return handshake_frame(kind, encode_word(change(decoders[kind](data[HEADER_BYTES:]))))
 
     return tamper
 
@@ -114,7 +127,7 @@ def test_the_chain_is_in_the_transcript_not_only_in_the_greeting() -> None:
         (Kind.CONFIRM, lambda confirm: replace(confirm, version=9), "bob"),
     ],
 )
-def test_versions_that_are_not_shared_are_refused(kind: Kind, change: object, by: str) -> None:
+def test_versions_that_are_not_shared_are_refused(kind: Kind, change: Change, by: str) -> None:
     pump = Pump("alice", "bob")
     pump.tamper = rewrite(kind, change)
     pump.dial("alice", "bob")
@@ -268,13 +281,21 @@ def test_an_identity_must_sign_the_transcript(liar: str, by: str) -> None:
     pump.substitute = lambda name, op, result: stolen if name == liar and isinstance(op, SignAll) else result
     pump.dial("alice", "bob")
     refused(pump, by, BpciRefusal.FALSE_IDENTITY)
-    assert pump[by].effects[-2].peer == pump[liar].public  # type: ignore[union-attr]
+    blame = pump[by].effects[-2]
+    assert isinstance(blame, Blame)
+    assert blame.peer == pump[liar].public
 
 
 def test_a_signature_of_one_role_does_not_serve_the_other() -> None:
     pump = Pump("alice", "bob")
     asked: list[bytes] = []
-    pump.substitute = lambda _, op, result: (asked.extend(op.messages) if isinstance(op, SignAll) else None) or result
+
+    def listen(_: str, operation: Operation, result: Result) -> Result:
+        if isinstance(operation, SignAll):
+            asked.extend(operation.messages)
+        return result
+
+    pump.substitute = listen
     pump.dial("alice", "bob")
     assert len(dict.fromkeys(asked)) == len(asked) == 2
 
@@ -298,7 +319,11 @@ def test_a_flipped_bit_anywhere_ends_the_handshake(word: Kind, at: int, bit: int
 def test_a_malformed_word_is_refused() -> None:
     for kind, by in ((Kind.HELLO, "bob"), (Kind.ANSWER, "alice"), (Kind.CONFIRM, "bob")):
         pump = Pump("alice", "bob")
-        pump.tamper = lambda _, data, kind=kind: handshake_frame(kind, b"\x93") if kind_of(data) == kind else data
+
+        def tamper(_: str, data: bytes, kind: Kind = kind) -> bytes:
+            return handshake_frame(kind, b"\x93") if kind_of(data) == kind else data
+
+        pump.tamper = tamper
         pump.dial("alice", "bob")
         refused(pump, by, BpciRefusal.MALFORMED_HANDSHAKE)
 
@@ -340,7 +365,7 @@ def test_unfinished_handshakes_are_capped_by_host_and_altogether() -> None:
     pump.tell("bob", Connected(12, False, b"", "trudy:2", NOW))
     pump.tell("bob", Connected(13, False, b"", "eve:1", NOW))
     assert pump["bob"].blamed() == [BpciRefusal.TOO_MANY_HALF_OPEN] * 2
-    assert [effect.link for effect in pump["bob"].effects if hasattr(effect, "detail")] == [10, 13]
+    assert [effect.link for effect in pump["bob"].of(Blame)] == [10, 13]
     pump.tell("bob", Tick(NOW + 5_001))
     assert pump["bob"].blamed()[2:] == [BpciRefusal.HANDSHAKE_TOO_SLOW] * 5
     pump.tell("bob", Connected(14, False, b"", "mallory:14", NOW + 5_001))

@@ -106,7 +106,7 @@ def test_the_lower_key_s_later_link_replaces_the_higher_key_s() -> None:
     pump = Pump("alice", "bob")
     pump.dial(higher, lower)
     pump.dial(lower, higher, hint=False)
-    assert [e.reason for e in pump[higher].of(PeerDown)] == [LinkEnd.REPLACED]  # type: ignore[attr-defined]
+    assert [e.reason for e in pump[higher].of(PeerDown)] == [LinkEnd.REPLACED]
     assert all(len(ups(node)) == 2 and len(node.machine.connected()) == 1 for node in pump.nodes.values())
 
 
@@ -122,7 +122,7 @@ def test_a_dial_to_a_peer_that_is_up_or_being_dialled_is_not_begun() -> None:
 
 def test_who_dials_again_after_a_silent_break_replaces_the_dead_link() -> None:
     pump = joined("alice", "bob")
-    link = pump["alice"].of(PeerUp)[0].link  # type: ignore[attr-defined]
+    link = pump["alice"].of(PeerUp)[0].link
     other, far = pump.ends.pop(("alice", link))
     pump.ends.pop((other, far))
     pump.tell("alice", Tick(NOW))
@@ -132,6 +132,6 @@ def test_who_dials_again_after_a_silent_break_replaces_the_dead_link() -> None:
     pump.nodes["alice"] = fresh
     pump.tell("alice", AllowPeers((allowed("bob"),), NOW))
     pump.dial("alice", "bob")
-    assert [e.reason for e in pump["bob"].of(PeerDown)] == [LinkEnd.REPLACED]  # type: ignore[attr-defined]
+    assert [e.reason for e in pump["bob"].of(PeerDown)] == [LinkEnd.REPLACED]
     pump.send("alice", "bob", Stream.SYNC, b"back")
     assert pump["bob"].delivered(Stream.SYNC) == [b"back"]
