@@ -55,6 +55,10 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.demo_tamper:tamper",
         "Flip one byte of a receipt file and watch the check refuse it; ends with 21.",
     ),
+    "doctor": Entry(
+        f"{_HERE}.doctor:doctor",
+        "Look for what could go wrong: clock, disk, ports, versions, limits, keys, nodes.",
+    ),
     "down": Entry(f"{_HERE}.down:down", "Stop every node of the local network; its data stays."),
     "genesis add-validator": Entry(
         f"{_HERE}.genesis_make:add_validator",
@@ -115,6 +119,10 @@ COMMANDS: Final[dict[str, Entry]] = {
     "testnet latency": Entry(
         f"{_HERE}.testnet_faults:latency",
         "Let nodes, all of them or those named, send everything so much later; 0 mends it.",
+    ),
+    "testnet load": Entry(
+        f"{_HERE}.testnet_load:load",
+        "Send transfers at a steady rate and tell how many became final, and how soon.",
     ),
     "testnet partition": Entry(
         f"{_HERE}.testnet_faults:partition",

@@ -128,7 +128,8 @@ def vote(session: Session, proposal: int, approve: bool, how: How) -> ExitStatus
 
 
 def _standing(view: ProposalView) -> str:
-    return f"{view.state} · {len(view.approvals)} of {view.needed} approvals"
+    of = f" of {view.needed}" if view.state == "open" else ""
+    return f"{view.state} · {len(view.approvals)}{of} approvals"
 
 
 @leaf()

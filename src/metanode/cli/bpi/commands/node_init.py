@@ -26,7 +26,7 @@ from metanode.host.keys import (
     load_validator_keys,
     write_validator_keys,
 )
-from metanode.host.settings import KeySettings, Settings, dump_settings, load_settings
+from metanode.host.settings import KeySettings, LogFormat, Settings, dump_settings, load_settings
 from metanode.records.address import read_address, show_address
 from metanode.records.genesis import genesis_hash, load_toml
 from metanode.records.validators import Validator
@@ -82,11 +82,11 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
         network = replace(settings.network, listen=listen or settings.network.listen, advertise=advertise, peers=peers)
         settings = replace(
             settings,
-            name=name if observer else "",
+            name=name,
             network=network,
             http=replace(settings.http, listen=http or settings.http.listen),
             sync=replace(settings.sync, snapshot=snapshot),
-            log=replace(settings.log, file="node.log"),
+            log=replace(settings.log, file="node.log", format=LogFormat.JSON),
         )
         write_durably(disk, layout.settings, dump_settings(settings).encode())
     secrets = _keys(layout, name, password_file, development=development, disk=disk)

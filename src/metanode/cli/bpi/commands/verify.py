@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Any
 
 import click
 
@@ -36,16 +37,15 @@ def verify(session: Session, genesis_file: str, height: int, headers_only: bool)
     output.line(f"{trusted.words} · checked by this process, not by the node")
     check_possessions(trusted.genesis)
     began, headers, receipts = time.monotonic(), 0, 0
-    signers: set[int] = set()
-    seats = len(trusted.genesis.validators)
+    signed: dict[int, set[int]] = {}
     with connect(session) as client:
         status = client.node.status()
         check_chain(trusted, status.chain_id)
         light = LightClient(client, GenesisBasis(trusted.genesis))
         try:
             for checked in light.advance(height or status.height) if status.height else ():
-                headers, seats = headers + 1, checked.seats
-                signers.add(checked.signers)
+                headers += 1
+                signed.setdefault(checked.seats, set()).add(checked.signers)
                 if not headers_only:
                     receipts += light.check_block(checked.header)
                 if headers % NOTE_EVERY == 0 and sys.stderr.isatty():
@@ -61,8 +61,7 @@ def verify(session: Session, genesis_file: str, height: int, headers_only: bool)
         "headers": headers,
         "commits": headers,
         "receipts": None if headers_only else receipts,
-        "signers": sorted(signers),
-        "seats": seats,
+        "signed": [{"seats": seats, "signers": sorted(signers)} for seats, signers in signed.items()],
         "head": light.trusted.hash.hex(),
         "took_s": round(took, 3),
     }
@@ -80,11 +79,10 @@ def _invalid(rejected: Rejected, height: int) -> Failure:
     )
 
 
-def _human(session: Session, trusted: TrustedGenesis, data: dict[str, object]) -> None:
+def _human(session: Session, trusted: TrustedGenesis, data: dict[str, Any]) -> None:
     output, headers = session.output, data["headers"]
-    signers = data["signers"]
-    assert isinstance(signers, list)
-    by = f" ({' or '.join(str(number) for number in signers)} of {data['seats']})" if signers else ""
+    by = ", ".join(f"{' or '.join(map(str, one['signers']))} of {one['seats']}" for one in data["signed"])
+    by = f" ({by})" if by else ""
     receipts = "not checked" if data["receipts"] is None else f"{data['receipts']}/{data['receipts']}"
     valid = output.styled("VALID", "good")
     counts = f"headers {headers}/{headers} · commits {headers}/{headers}{by} · receipts {receipts}"
