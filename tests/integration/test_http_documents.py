@@ -23,7 +23,7 @@ OPERATIONS = sorted(
     for op in verbs.values()
     if op["operationId"] != STREAM
 )
-EXAMPLES = 25
+EXAMPLES = 15
 """Of each operation; `make soak` is for more."""
 
 
