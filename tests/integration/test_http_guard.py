@@ -74,7 +74,9 @@ def test_without_a_token_nothing_but_health_is_told(guarded: Port) -> None:
 
 
 @pytest.mark.parametrize(
-    "authorization", ["", "Bearer", "Bearer " + "0" * 64, "Basic " + TOKENS[Scope.READ], "Bearer \xff"]
+    "authorization",
+    ["", "Bearer", "Bearer " + "0" * 64, "Basic " + TOKENS[Scope.READ], "Bearer \xff"],
+    ids=["none", "no-token", "unknown", "other-scheme", "no-text"],
 )
 def test_a_wrong_token_is_none(guarded: Port, authorization: str) -> None:
     assert ask(guarded, "GET", "/v1/status", authorization=authorization).code == ApiRefusal.UNAUTHENTICATED
