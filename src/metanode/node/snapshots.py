@@ -56,15 +56,20 @@ class StateSnapshots:
         return Cut(tip.header[0], tip.commit[0], tip.history.to_tuple()[1], pieces)
 
     def set_changes(self, above: int, below: int) -> tuple[SetChangeStep, ...] | None:
-        """The headers between two heights that announce another set, ascending."""
+        """The headers between two heights that announce another set, ascending; `None` where one is not kept."""
         shelf, steps = self._desk.shelf, []
-        for first in shelf.set_changes(below):
+        changes = shelf.set_changes(below)
+        if not changes or changes[0] > above + 1:
+            return None  # this node's own state came by snapshot: it does not know what was before
+        for first in changes:
             height = first - 1
             if not above < height < below:
                 continue
             filed, following = shelf.block(height), shelf.validators(first)
             if filed is None or following is None:
                 return None
+            if filed.header.next_validators_hash == filed.header.validators_hash:
+                continue  # other transport keys or addresses: the same set signs (LIGHT-7)
             listed = ValidatorList(version=1, validators=following.validators)
             steps.append(SetChangeStep(header=filed.header.encoded, commit=filed.commit, next_validators=listed))
         return tuple(steps)
