@@ -32,12 +32,6 @@ def send(nodes: Town, operator: int, call: GovernancePropose | GovernanceVote) -
     return name
 
 
-def seats(nodes: Town) -> list[str]:
-    """The names of the set that signs the next height, as the first node tells."""
-    with nodes[0].ask() as client:
-        return [item.name for item in client.validator.list(client.node.status().height + 1).items]
-
-
 def test_a_late_node_follows_from_genesis_is_voted_in_and_another_out(tmp_path):
     with town(tmp_path, start=False) as nodes, Listener(nodes) as listener:
         nodes.open_to(LATE)
@@ -56,7 +50,7 @@ def test_a_late_node_follows_from_genesis_is_voted_in_and_another_out(tmp_path):
             validator = development_validator(LATE, f"127.0.0.1:{peer_port(nodes.base, 4)}")
             action = AddValidator(**{name: getattr(validator, name) for name in AddValidator.__struct_fields__})
             vote_in(nodes, 1, action, (0, 1, 2))
-            assert seats(nodes) == [f"validator-{index}" for index in range(5)]
+            assert nodes[0].seats() == [f"validator-{index}" for index in range(5)]
             until(lambda: late.status().seat >= 0, 20, "it has a seat")
             nodes.await_growth(10, 40)
             assert 4 in signers_of(nodes, nodes[0].height() - 5, nodes[0].height()), "the newcomer signs"
@@ -67,7 +61,7 @@ def test_a_late_node_follows_from_genesis_is_voted_in_and_another_out(tmp_path):
             nodes.start(3)
 
             vote_in(nodes, 2, RemoveValidator(name="validator-0"), (0, 1, 2, 4))
-            assert seats(nodes) == [f"validator-{index}" for index in range(1, 5)]
+            assert nodes[0].seats() == [f"validator-{index}" for index in range(1, 5)]
             nodes.kill(0)
             nodes.await_growth(5, 40)
             traffic.await_count(50, 60)

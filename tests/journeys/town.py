@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from metanode.api.node import NodeStatus
+from metanode.api.node import EvidenceView, NodeStatus
 from metanode.client import Client, ClientError
 from metanode.host.development import (
     DevelopmentNetwork,
@@ -101,10 +102,12 @@ class Ended:
 
 @dataclass(slots=True)
 class House:
-    """One node: its data directory, and its process while it runs. `prefix`: words before its command line."""
+    """One node: its data directory, and its process while it runs. `source`: what it runs; `environment`: beside ours;
+    `prefix`: words before its command line."""
 
     folder: Path
     source: Path = ROOT / "src"
+    environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     process: "subprocess.Popen[bytes] | None" = None
     _output: int = 0
@@ -133,7 +136,7 @@ class House:
         """Start the process; return when its public port answers."""
         assert not self.is_running, f"{self.name} runs already"
         self._output += 1
-        environment = {**os.environ, "PYTHONPATH": str(self.source)}
+        environment = {**os.environ, **self.environment, "PYTHONPATH": str(self.source)}
         with self._said().open("wb") as output, (self.folder.parent / f"{self.name}.err").open("ab") as errors:
             self.process = subprocess.Popen(
                 [*self.prefix, sys.executable, "-c", RUN, str(self.folder)],
@@ -218,6 +221,16 @@ class House:
         """Its last final block."""
         return self.status().height
 
+    def evidence(self) -> tuple[EvidenceView, ...]:
+        """What it holds against others."""
+        with self.ask() as client:
+            return client.node.evidence().items
+
+    def seats(self) -> list[str]:
+        """The names of the set that signs the next height, in seat order."""
+        with self.ask() as client:
+            return [item.name for item in client.validator.list(client.node.status().height + 1).items]
+
     def await_light(self, colour: str, limit_s: float) -> NodeStatus:
         """The first status with this colour."""
         return until(lambda: lit if (lit := self.status()).light.colour == colour else None, limit_s, f"light {colour}")
@@ -231,6 +244,12 @@ class House:
         with self.ask() as client:
             lines = [line.rpartition(" ") for line in client.metrics().splitlines() if line.startswith(name)]
         return {key[len(name) :]: float(value) for key, _, value in lines if key[len(name) :][:1] in ("", "{")}
+
+
+def until_all(houses: list[House], ask: Callable[[House], object], limit_s: float, what: str) -> None:
+    """Return when the answer of each of these nodes is true."""
+    for house in houses:
+        until(partial(ask, house), limit_s, f"{house.name}: {what}")
 
 
 @dataclass(slots=True)
@@ -277,8 +296,7 @@ class Town:
 
     def await_height(self, height: int, limit_s: float, *houses: House) -> None:
         """Return when these nodes (all that run) have this block."""
-        for house in houses or self.running:
-            until(lambda: house.height() >= height, limit_s, f"{house.name} at height {height}")  # noqa: B023 - at once
+        until_all(list(houses or self.running), lambda house: house.height() >= height, limit_s, f"height {height}")
 
     def await_growth(self, blocks: int, limit_s: float, *houses: House) -> int:
         """Return when these nodes (all that run) have so many more blocks than the highest has now."""

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Self
@@ -120,10 +121,14 @@ class Waiting:
 
 class Traffic:
     """A thread that sends transfers among `senders` accounts, one at a time each, and follows the blocks of whatever
-    node answers. What it has heard is in `ledger`; errors of a node that is away are borne, refusals are not."""
+    node answers. What it has heard is in `ledger`; errors of a node that is away are borne, refusals are counted.
+    `ask`: the nodes it speaks to, all where none are named."""
 
-    def __init__(self, town: Town, senders: int = 40, seed: int = 1, pause_s: float = 0.03) -> None:
+    def __init__(
+        self, town: Town, senders: int = 40, seed: int = 1, pause_s: float = 0.03, ask: Sequence[House] = ()
+    ) -> None:
         self.town: Final = town
+        self._ask: Final = ask
         self.ledger: Final = Ledger()
         self.refusals: Final[dict[str, int]] = {}
         self.accounts: Final = [stranger(number) for number in range(senders)]
@@ -187,7 +192,7 @@ class Traffic:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                houses = self.town.running
+                houses = [house for house in self._ask or self.town.houses if house.is_running]
                 if houses:
                     self._turn(self._chance.choice(houses))
                 self._stopping.wait(self._pause_s)

@@ -24,8 +24,9 @@ _FIRST: Final = {letter: bytes([letter]) for letter in Letter}
 
 
 def send(desk: Desk, peer: bytes, stream: Stream, letter: Letter, *messages: bytes) -> None:
-    """Send to a peer by its transport key; a peer that is cut off (development only) hears nothing."""
-    if peer not in desk.cut_peers:
+    """Send to a peer by its transport key. One that is away, or cut off (development only), hears nothing: that is no
+    loss worth a note, whoever comes back asks."""
+    if peer in desk.peers and peer not in desk.cut_peers:
         first = _FIRST[letter]
         desk.tell("bpci", SendMessages(peer, stream, tuple(first + message for message in messages), desk.now_ms))
 

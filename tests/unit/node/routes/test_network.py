@@ -5,6 +5,7 @@ from tests.unit.node.requests.world import Chain
 from metanode.network.bpci import Delivered, Stream
 from metanode.node.effects import Note
 from metanode.node.routes import network
+from metanode.node.talk import Letter, broadcast, send
 
 
 def test_a_flood_of_unknown_letters_is_one_note() -> None:
@@ -13,3 +14,15 @@ def test_a_flood_of_unknown_letters_is_one_note() -> None:
     network.carry(chain.desk, Delivered(bytes([7]) * 32, Stream.GOSSIP, (b"\xc8junk", b"", b"\xc9") * 100))
     assert chain.effects() == [Note("unknown_letter", {"peer": "07" * 8, "count": 300})]
     assert list(chain.desk.internal) == []
+
+
+def test_nothing_is_said_to_a_peer_that_is_away() -> None:
+    """Found by the journey of killed validators: every word to a dead one was a warning in the log."""
+    chain = Chain()
+    near, away = (one.transport_key for one in chain.desk.tip.validators.validators[1:3])
+    chain.desk.peers[near] = 1
+    broadcast(chain.desk, Stream.CONSENSUS, Letter.IBFT, b"word", without=())
+    assert [event.peer for _, event in chain.desk.internal] == [near]
+    chain.desk.internal.clear()
+    send(chain.desk, away, Stream.CONSENSUS, Letter.IBFT, b"word")
+    assert (list(chain.desk.internal), chain.effects()) == ([], [])
