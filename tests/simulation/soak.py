@@ -53,7 +53,9 @@ def main() -> int:
         for seed in range(first, last + 1)
     ]
     with ProcessPoolExecutor(options.jobs) as pool:
-        results = map(play, *zip(*cases, strict=True)) if options.jobs == 1 else pool.map(play, *zip(*cases, strict=True))
+        results = (
+            map(play, *zip(*cases, strict=True)) if options.jobs == 1 else pool.map(play, *zip(*cases, strict=True))
+        )
         for wrong, took in results:
             steps += took
             if wrong:

@@ -20,6 +20,8 @@ from metanode.records.evidence import evidence_digest
 from metanode.records.header import HEADER_BYTES, Header
 from metanode.records.proposal import proposal_content
 
+IBFT_RECORD: Final = b"i"
+"""First byte of a journal record of IBFT; the rest is its own."""
 BODY_RECORD: Final = b"b"
 """First byte of a journal record that holds a block's header and body."""
 CANDIDATES_MAX: Final = 16
@@ -125,14 +127,29 @@ def vouch(desk: Desk, header_hash: Hash) -> None:
     candidate = desk.candidates[header_hash]
     if header_hash not in desk.journalled:
         desk.tell("assembly", Hold(header_hash, candidate.header.height, candidate.transactions))
-        desk.journalled[header_hash] = True
-        desk.journal(BODY_RECORD + encode(BodyRecord(header=candidate.header.encoded, body=candidate.body)))
+    _journal_body(desk, candidate)
     desk.tell("ibft", ibft.Validated(desk.now_ms, header_hash, valid=True, refusal=""))
 
 
+def _journal_body(desk: Desk, candidate: Candidate) -> None:
+    if candidate.header.hash not in desk.journalled:
+        desk.journalled[candidate.header.hash] = True
+        desk.journal(BODY_RECORD + encode(BodyRecord(header=candidate.header.encoded, body=candidate.body)))
+
+
 def decide(desk: Desk, header_hash: Hash, commit: BlsCommit) -> None:
-    """IBFT decided: apply the block it validated here before."""
+    """IBFT decided, and journalled that it did: apply the block it validated here before."""
     apply(desk, desk.candidates[header_hash], commit, append=True)
+    _checkpoint(desk)
+
+
+def import_final(desk: Desk, candidate: Candidate, commit: BlsCommit) -> None:
+    """DISK-7. A block that came by sync is journalled like one decided here: until the next checkpoint store and block
+    log are not synced, and a power cut may leave either ahead of the other."""
+    _journal_body(desk, candidate)
+    desk.journal(IBFT_RECORD + encode(ibft.Settled(height=candidate.header.height, commit=commit)))
+    apply(desk, candidate, commit, append=True)
+    _checkpoint(desk)
 
 
 def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) -> None:
@@ -157,7 +174,6 @@ def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) 
         bytes=sum(len(t) for t in candidate.body.transactions),
         age_ms=desk.now_ms - header.timestamp_ms,
     )
-    _checkpoint(desk)
 
 
 def _next_tip(old: Tip, header: Header, commit: BlsCommit, execution: Execution) -> Tip:

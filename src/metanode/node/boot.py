@@ -8,7 +8,7 @@ from metanode.ledger.queries import current_parameters, current_rules_version, c
 from metanode.node.applied import set_row, tip_row
 from metanode.node.blocks import BODY_RECORD, BODY_RECORDS, BodyRecord, apply, keep
 from metanode.node.desk import Candidate, Desk, Tip
-from metanode.node.effects import AppendBlock
+from metanode.node.effects import AppendBlock, JournalCheckpoint
 from metanode.node.known import known_transaction
 from metanode.node.rows import SET, STATE, TIP, TIP_ROWS, height_key
 from metanode.node.storage import Rows
@@ -80,15 +80,24 @@ def stored_tip(genesis: Genesis, rows: Rows, ledger: Ledger) -> Tip:
 
 
 def recover(desk: Desk, journal: tuple[bytes, ...]) -> list[ibft.Record]:
-    """Apply what is final but not yet stored, keep the undecided bodies; the records of IBFT, to be folded by it."""
+    """Apply what is final but not yet stored, keep the undecided bodies; the records of IBFT, to be folded by it.
+
+    DISK-7. Where anything had to be applied again, all of it is made durable now, and of the journal only what concerns
+    the height at hand is kept: the next power cut begins from there.
+    """
     records: list[ibft.Record] = []
     bodies: dict[Hash, BodyRecord] = {}
+    heights: list[int] = []
     for record in journal:
         if record[:1] == BODY_RECORD:
             body = BODY_RECORDS.decode(record[1:])
-            bodies[read_header(body.header).hash] = body
+            header = read_header(body.header)
+            bodies[header.hash] = body
+            heights.append(header.height)
         else:
             records.append(ibft.RECORDS.decode(record[1:]))
+            heights.append(records[-1].height)
+    found = desk.archive.last, desk.tip.height
     while desk.tip.height < desk.archive.last:
         block = FINAL_BLOCKS.decode(desk.archive.block(desk.tip.height + 1) or b"")
         _apply_again(desk, read_header(block.header), block.body, block.commit, append=False)
@@ -97,6 +106,9 @@ def recover(desk: Desk, journal: tuple[bytes, ...]) -> list[ibft.Record]:
     while (commit := settled.get(desk.tip.height + 1)) is not None and commit.header_hash in bodies:
         body = bodies[Hash(commit.header_hash)]
         _apply_again(desk, read_header(body.header), body.body, commit, append=True)
+    if found != (desk.tip.height, desk.tip.height):
+        kept = (record for record, height in zip(journal, heights, strict=True) if height > desk.tip.height)
+        desk.emit(JournalCheckpoint(tuple(kept)))
     for header_hash, body in bodies.items():
         header = read_header(body.header)
         if header.height == desk.tip.height + 1 and header.parent_hash == desk.tip.hash:

@@ -209,10 +209,10 @@ def nothing_lost(scene: Scene) -> Iterator[str]:
     for room in scene.honest:
         if room.index in scene.forgetful:
             continue
-        tip = _tip(room)
+        tip, archive = _tip(room), room.disk.archive
         for height, (header, _) in room.watch.final.items():
-            data = room.disk.archive.block(height)
-            if data is None and height > tip and not room.alive:
+            data = archive.block(height)
+            if height > archive.last and not room.alive:
                 continue  # the journal holds it, and the next start will show it
             if data is None or FINAL_BLOCKS.decode(data).header != header:
                 yield f"node {room.index} lost block {height}"
@@ -254,10 +254,11 @@ def caught_up(scene: Scene, height: int) -> Iterator[str]:
     for room in scene.honest:
         if not room.alive:
             yield f"node {room.index} does not run"
-        elif room.watch.height < height:
-            yield f"node {room.index} is at height {room.watch.height}, {height} is due"
+        elif _tip(room) < height:
+            yield f"node {room.index} is at height {_tip(room)}, {height} is due"
         else:
-            missing = sum(identity not in room.watch.receipts for identity in scene.load.acknowledged)
+            rows = room.disk.rows
+            missing = sum(rows.get(IDENTITY + identity) is None for identity in scene.load.acknowledged)
             if missing:
                 yield f"node {room.index} lacks {missing} transactions that are final"
     if scene.load.waiting:

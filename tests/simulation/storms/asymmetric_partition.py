@@ -1,9 +1,9 @@
 """Asymmetric partition: some cables carry words one way only, for longer than a silent link is kept."""
 
 import pytest
+from tests.simulation.plan import Plan
 
 from metanode.sim.storm import Cut, Storm
-from tests.simulation.plan import Plan
 
 
 def _one_way(count: int, seed: int) -> Storm:

@@ -1,11 +1,11 @@
 """An equivocating proposer: one seat shows two blocks, and votes for both, each to one half of the others."""
 
 import pytest
+from tests.simulation.plan import Plan
 
 from metanode.node.rows import STATE
 from metanode.sim.byzantine.equivocator import Equivocator
 from metanode.sim.storm import Storm
-from tests.simulation.plan import Plan
 
 PLAN = Plan(
     name="equivocating_proposer",

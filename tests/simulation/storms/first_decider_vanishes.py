@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 
 import pytest
+from tests.simulation.plan import Plan
 
 from metanode.node.effects import PublishFinal
 from metanode.records.vote import VoteKind
 from metanode.sim.storm import Sky, Storm
-from tests.simulation.plan import Plan
 
 
 @dataclass(slots=True)

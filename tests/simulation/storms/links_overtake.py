@@ -1,9 +1,9 @@
 """Reordering: some links are slow for a while, so that what was said later elsewhere arrives earlier."""
 
 import pytest
+from tests.simulation.plan import Plan
 
 from metanode.sim.storm import Storm
-from tests.simulation.plan import Plan
 
 PLAN = Plan(
     name="links_overtake",

@@ -1,9 +1,9 @@
 """Message loss: connections break and take with them whatever was under way, in both directions."""
 
 import pytest
+from tests.simulation.plan import Plan
 
 from metanode.sim.storm import Storm
-from tests.simulation.plan import Plan
 
 PLAN = Plan(
     name="message_loss",

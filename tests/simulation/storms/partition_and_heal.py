@@ -1,9 +1,9 @@
 """Partition: the validators fall into two halves that do not hear each other; then one is cut off; then all is well."""
 
 import pytest
+from tests.simulation.plan import Plan
 
 from metanode.sim.storm import Cut, Storm
-from tests.simulation.plan import Plan
 
 
 def _halves(count: int, seed: int) -> Storm:

@@ -6,7 +6,7 @@ from typing import assert_never
 from metanode.chain import ibft
 from metanode.network.bpci import Stream
 from metanode.node import effects as out
-from metanode.node.blocks import decide, start_building
+from metanode.node.blocks import IBFT_RECORD, decide, start_building
 from metanode.node.desk import Desk
 from metanode.node.forensics import keep_for_forensics
 from metanode.node.guilt import accuse
@@ -16,9 +16,6 @@ from metanode.node.routes import synchronise
 from metanode.node.talk import Letter, broadcast, send_to_seat
 from metanode.primitives.codec import encode
 from metanode.primitives.names import Seat
-
-IBFT_RECORD = b"i"
-"""First byte of a journal record of IBFT; the rest is its own."""
 
 
 def carry(desk: Desk, effect: ibft.Effect) -> None:

@@ -8,7 +8,7 @@ from metanode.ledger import BlockInput
 from metanode.ledger.state import covers_all
 from metanode.network.bpci import Punish, Stream
 from metanode.node import effects as out
-from metanode.node.blocks import apply, keep
+from metanode.node.blocks import import_final, keep
 from metanode.node.desk import NO_SEAT, Candidate, Desk
 from metanode.node.heights import begin_height
 from metanode.node.snapshots import StateSnapshots, install, verify_piece
@@ -82,7 +82,7 @@ def _import(desk: Desk, block: sync.Import) -> None:
             return
         candidate = Candidate(header, block.body, execution.transactions, execution)
         keep(desk, candidate)
-    apply(desk, candidate, block.commit, append=True)
+    import_final(desk, candidate, block.commit)
     begin_height(desk)
 
 
