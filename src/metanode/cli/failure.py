@@ -105,7 +105,9 @@ _FAULT_STATUSES: Final = {
     "keys.unknown": ExitStatus.NOT_FOUND,
     "keys.exists": ExitStatus.CONFLICT,
     "keys": ExitStatus.NOT_ALLOWED,
+    "port": ExitStatus.CONFLICT,
     "disk": ExitStatus.RUNTIME,
+    "node": ExitStatus.RUNTIME,
     "verify": ExitStatus.RUNTIME,
 }
 """Exit statuses of the host's faults, by code, else by room; whatever else fails, fails for lost data."""

@@ -96,7 +96,7 @@ class Names:
         name = name or self.default
         if name not in self._own:
             near = get_close_matches(name, self._own, n=3)
-            there = " or ".join(near) if near else ", ".join(list(self._own)[:8]) or "none"
+            there = " or ".join(near) if near else ", ".join(list(self._own)[:4]) or "none is here"
             message = f"no key of account {name!r} in {self._folder}"
             fix = f"--account names one: {there}; bpi account create makes one"
             raise Failure(CliRefusal.UNKNOWN_ACCOUNT, ExitStatus.NOT_FOUND, message, fix=fix)

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from metanode.api.shapes import PAGE_MAX
 from metanode.cli.bpi.amounts import show_amount
 from metanode.cli.bpi.keys import Names, accounts_folder, ask_password, is_development_key
 from metanode.cli.bpi.local_network import LocalNetwork
@@ -14,6 +15,7 @@ from metanode.cli.bpi.showing import as_data
 from metanode.cli.bpi.trust import local_genesis
 from metanode.cli.commands import leaf
 from metanode.cli.session import Session, pass_session
+from metanode.client import Client, Unreachable
 from metanode.host.keys import DEVELOPMENT_PASSWORD, PASSWORD_FILE_VARIABLE, PASSWORD_VARIABLE, list_accounts
 from metanode.records.address import address_of_key, read_address, show_address
 
@@ -94,28 +96,53 @@ def show(session: Session, account: str) -> None:
 @click.option("--limit", type=click.IntRange(1, 100_000), default=500, show_default=True)
 @pass_session
 def list_(session: Session, of_chain: bool, coin: str, limit: int) -> None:  # noqa: FBT001 - click calls it
-    """List the accounts whose keys are here, and what they hold."""
+    """List the accounts whose keys are here, and what they hold.
+
+    Where no node answers, the keys are listed without balances.
+    """
     coin = coin or session.setting("coin")
     with connect(session) as client:
-        names = Names(session, local_genesis(session), client)
-        known = names.by_address()
-        decimals = client.coin.get(coin).decimals
-        rows: list[dict[str, Any]] = []
         if of_chain:
-            cursor = ""
-            while len(rows) < limit:
-                page = client.account.list(coin, cursor, min(500, limit - len(rows)))
-                for item in page.items:
-                    name = known.get(read_address(item.address), item.name)
-                    rows.append({"name": name, "address": item.address, "amount": item.amount, "development": None})
-                if not (cursor := page.next):
-                    break
+            decimals, rows = client.coin.get(coin).decimals, _of_chain(session, client, coin, limit)
         else:
-            for account in list_accounts(accounts_folder(session))[:limit]:
-                address = show_address(address_of_key(account.file.public_key))
-                balances = {b.coin: b.amount for b in client.account.get(address).balances}
-                row: dict[str, Any] = {"name": account.name, "address": address, "amount": balances.get(coin, "0")}
-                rows.append({**row, "development": is_development_key(account)})
+            decimals, rows = _own(session, client, coin, limit)
     data = {"coin": coin, "decimals": decimals, "items": rows}
-    shown = [(r["name"] or "-", r["address"], show_amount(str(r["amount"]), decimals)) for r in rows]
+    shown = [
+        (row["name"] or "-", row["address"], "?" if row["amount"] is None else show_amount(row["amount"], decimals))
+        for row in rows
+    ]
     session.output.result("account.list/1", data, lambda: session.output.table(("name", "address", coin), shown))
+
+
+def _of_chain(session: Session, client: Client, coin: str, limit: int) -> list[dict[str, Any]]:
+    known = Names(session, local_genesis(session), client).by_address()
+    rows: list[dict[str, Any]] = []
+    cursor = ""
+    while len(rows) < limit:
+        page = client.account.list(coin, cursor, min(PAGE_MAX, limit - len(rows)))
+        for item in page.items:
+            name = known.get(read_address(item.address), item.name)
+            rows.append({"name": name, "address": item.address, "amount": item.amount})
+        cursor = page.next
+        if not cursor:
+            break
+    return rows
+
+
+def _own(session: Session, client: Client, coin: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """(decimals, a row for each key here); `amount` None where no node could be asked."""
+    rows: list[dict[str, Any]] = []
+    decimals, is_there = 0, True
+    try:
+        decimals = client.coin.get(coin).decimals
+    except Unreachable as error:
+        session.output.note(f"no balances: {error.form.message}")
+        is_there = False
+    for account in list_accounts(accounts_folder(session))[:limit]:
+        address = show_address(address_of_key(account.file.public_key))
+        row = {"name": account.name, "address": address, "amount": None, "development": is_development_key(account)}
+        if is_there:
+            balances = {one.coin: one.amount for one in client.account.get(address).balances}
+            row["amount"] = balances.get(coin, "0")
+        rows.append(row)
+    return decimals, rows

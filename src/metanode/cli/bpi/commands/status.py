@@ -37,9 +37,9 @@ def _nobody(session: Session, url: str, error: Unreachable) -> Failure:
     running = (
         f"; {len(network.running)} of {len(network.nodes)} nodes in {session.data} run" if network.is_there else ""
     )
-    form = error.form
-    session.output.line(f"{session.output.styled('RED', 'bad')}  no node answers at {url}{running} · fix: bpi up")
-    return Failure(form.code, ExitStatus(form.exit), form.message, rule=form.rule, fix="bpi up", retryable=True)
+    form, fix = error.form, "bpi up" if network.is_there else "start the node, or name another with --node"
+    session.output.line(f"{session.output.styled('RED', 'bad')}  no node answers at {url}{running} · fix: {fix}")
+    return Failure(form.code, ExitStatus(form.exit), form.message, rule=form.rule, fix=fix, retryable=True)
 
 
 def _human(session: Session, url: str, found: NodeStatus) -> None:
