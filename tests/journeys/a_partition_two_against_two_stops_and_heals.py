@@ -1,0 +1,48 @@
+"""The network breaks into two halves of two validators: no half decides anything; healed, all go on. Needs root."""
+
+import time
+
+import pytest
+from tests.journeys.islands import archipelago
+from tests.journeys.town import until, until_all
+from tests.journeys.traffic import Traffic, check_agreement, check_nothing_lost
+from tests.journeys.words import Listener, check_nobody_signed_twice
+
+
+@pytest.mark.root
+def test_neither_half_decides_and_healed_they_go_on(tmp_path):
+    with archipelago(tmp_path) as (nodes, islands), Listener(nodes) as listener:
+        traffic = Traffic(nodes, seed=505).fund()
+        with traffic:
+            traffic.await_count(40, 30)
+            islands.cut()
+            until_all(nodes.houses, lambda house: house.status().light.colour == "red", 40, "the light says red")
+            for house in nodes.houses:
+                status = house.status()
+                assert status.light.reason == "2/4 validators, 3 are needed: no block can become final"
+                assert (status.validators_reachable, status.further_faults_tolerated) == (2, -1)
+            stopped = [house.height() for house in nodes.houses]
+            assert max(stopped) - min(stopped) <= 1, "at most one half had heard the last decision"
+            time.sleep(2.0)  # no proof by itself: long enough for several blocks, if there could be any
+            assert [house.height() for house in nodes.houses] == stopped
+            islands.heal()
+            healed = time.monotonic()
+            nodes.await_height(max(stopped) + 3, 60)
+            print(f"blocks again {time.monotonic() - healed:.1f} s after healing")
+            traffic.await_count(40, 40)
+            until_all(nodes.houses, lambda house: house.status().light.colour == "green", 30, "the light is green")
+
+            # A short break, shorter than the silence after which a peer is given up.
+            islands.cut()
+            time.sleep(3.0)
+            islands.heal()
+            healed = time.monotonic()
+            nodes.await_growth(3, 40)
+            print(f"blocks again {time.monotonic() - healed:.1f} s after a short break")
+        traffic.drain(nodes[0])
+        last = max(house.height() for house in nodes.houses)
+        nodes.await_height(last, 30)
+        for house in nodes.houses:
+            check_nothing_lost(traffic.ledger, house)
+        check_agreement(nodes.houses, last)
+        check_nobody_signed_twice(nodes, listener, nodes[0])
