@@ -251,10 +251,6 @@ class Ledger:
             if (written := fresh[newer]) is not None:
                 yield newer, written
 
-    def account_view(self, address: Address) -> AccountView:
-        """What the pool asks about a sender, at the tip."""
-        return self.account_views((address,))[0]
-
     def account_views(self, addresses: Sequence[Address]) -> list[AccountView]:
         """What the pool asks about senders, at the tip: one bulk read."""
         coin = self._fee_coin

@@ -1,10 +1,12 @@
 """What is kept off chain for the evidence period, so that a fork can be laid at the feet of those who made it."""
 
+from typing import Final
+
 from metanode.chain import ibft
 from metanode.node.desk import Desk
 from metanode.node.effects import WriteStore
 from metanode.node.rows import KEPT, height_key
-from metanode.primitives.codec import Wire, encode
+from metanode.primitives.codec import Decoder, Wire, encode
 from metanode.records.vote import Justification, Vote
 
 
@@ -16,6 +18,10 @@ class KeptHeight(Wire):
     validators_hash: bytes
     votes: tuple[Vote, ...]
     justifications: tuple[Justification, ...]
+
+
+KEPT_HEIGHTS: Final = Decoder[KeptHeight](KeptHeight, 64 << 20)
+"""Votes of 64 rounds of the largest set stay below this."""
 
 
 def keep_for_forensics(desk: Desk, kept: ibft.Keep) -> None:

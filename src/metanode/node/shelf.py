@@ -9,7 +9,6 @@ import msgspec
 
 from metanode.node.rows import RECEIPT_LISTS, RECEIPTS, SET, height_key
 from metanode.node.storage import Archive, Rows
-from metanode.primitives.codec import Wire
 from metanode.records.block import Body
 from metanode.records.commit import BlsCommit
 from metanode.records.header import Header, read_header
@@ -21,7 +20,7 @@ SHELF_SETS_MAX: Final = 16
 """Validator sets kept decoded: a page of blocks rarely spans more changes."""
 
 
-class _Outline(Wire):
+class _Outline(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A `FinalBlock` whose body is not looked at yet."""
 
     version: int

@@ -141,7 +141,7 @@ def test_nonces_are_strict_within_a_lane_and_lanes_stand_side_by_side() -> None:
         (4, AdmissionRefusal.NONCE_USED),
     ]
     world.commit(first, beside)
-    view = world.ledger.account_view(address("alice"))
+    view = world.ledger.account_views((address("alice"),))[0]
     assert [view.next_nonce(lane) for lane in range(5)] == [1, 0, 0, 1, 0]
     assert refusal(world, first) is AdmissionRefusal.NONCE_USED
     assert refusal(world, second) is None

@@ -143,7 +143,7 @@ def test_a_refused_call_fails_its_whole_transaction(reason: Refusal, sender: str
     assert receipt.events == (FeePaid(account=address(sender), amount=b"\x05"),)
     assert receipt.results == ()
     assert balance(world.ledger, address(sender), "BPI") == held - 5
-    assert world.ledger.account_view(address(sender)).next_nonce(0) == transaction.signed.transaction.nonce + 1
+    assert world.ledger.account_views((address(sender),))[0].next_nonce(0) == transaction.signed.transaction.nonce + 1
     changed = [key for key, value in world.reader.values.items() if before.get(key) != value]
     assert len(changed) == 3, "the sender's account and balance, and the balance of the fees' receiver"
 

@@ -38,11 +38,11 @@ def test_the_ledger_says_the_same_whatever_it_remembers(monkeypatch: pytest.Monk
     monkeypatch.setattr(recent, "GENERATION_MAX", most)
     world = World()
     for turn in range(6):
-        before = world.ledger.account_view(address("carol")).spendable
+        before = world.ledger.account_views((address("carol"),))[0].spendable
         world.execute(world.transaction("alice", pay("carol", 100)))  # executed, never decided
-        assert world.ledger.account_view(address("carol")).spendable == before
+        assert world.ledger.account_views((address("carol"),))[0].spendable == before
         world.commit(world.transaction("alice", pay("carol", 5)), world.transaction("bob", pay("alice", 3)))
-        assert world.ledger.account_view(address("carol")).spendable == 5 * (turn + 1)
+        assert world.ledger.account_views((address("carol"),))[0].spendable == 5 * (turn + 1)
     views = world.ledger.account_views([address(name) for name in ("alice", "bob", "carol", "nobody")])
     assert [view.spendable for view in views] == [1_000 - 30 + 18, 1_000 - 18, 30, 0]
     assert [view.next_nonce(0) for view in views] == [6, 6, 0, 0]
@@ -57,4 +57,4 @@ def test_a_block_on_an_undecided_one_reads_what_that_one_wrote():
     block = world.block(world.transaction("carol", pay("bob", 4)), above=2, later_ms=2_000)
     second = world.ledger.execute(name_of(first), block)
     assert [receipt.status for receipt in second.receipts] == [1]
-    assert world.ledger.account_view(address("carol")).spendable == 0
+    assert world.ledger.account_views((address("carol"),))[0].spendable == 0

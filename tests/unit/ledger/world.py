@@ -122,7 +122,7 @@ class World:
     ) -> KnownTransaction:
         """Signed by its sender, next in its lane, unless said otherwise; `changes` replace its fields."""
         if nonce is None:
-            nonce = self.ledger.account_view(address(sender)).next_nonce(lane)
+            nonce = self.ledger.account_views((address(sender),))[0].next_nonce(lane)
         transaction = Transaction(
             version=1,
             chain_id=self.chain_id,

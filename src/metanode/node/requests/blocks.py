@@ -18,13 +18,12 @@ from metanode.node.desk import Desk
 from metanode.node.requests.finding import READ_BYTES_MAX, block_at, height_asked, receipts_at, set_at
 from metanode.node.shelf import FiledBlock
 from metanode.primitives.bitmap import decode as decode_bitmap
-from metanode.primitives.codec import Wire
 from metanode.records.evidence import evidence_digest
 from metanode.records.receipt import Origin, TransactionOrigin
 from metanode.records.validators import ValidatorSet
 
 
-class ReceiptOutline(Wire):
+class ReceiptOutline(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A receipt without a look at what it did: for lists of thousands."""
 
     version: int
