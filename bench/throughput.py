@@ -14,6 +14,7 @@ import time
 from bench.kit.load import Load, Measured, audit, running_load
 from bench.kit.network import BASE_PORT, running_network
 from bench.kit.report import Report, parser
+
 from metanode.records.parameters import Parameters
 
 RATES = (500, 1000, 1500, 2000, 2500, 3000, 3500, 4000, 5000, 6000, 8000)
@@ -88,7 +89,9 @@ def measure(report: Report, count: int, options: Options) -> None:
                 rows = [line(load.run(peak, seconds, options.batch, calls), count, calls, options.batch, seconds)]
                 time.sleep(2.0)
                 rows.append(
-                    line(load.run(peak / 2, seconds / 2, options.batch, calls), count, calls, options.batch, seconds / 2)
+                    line(
+                        load.run(peak / 2, seconds / 2, options.batch, calls), count, calls, options.batch, seconds / 2
+                    )
                 )
                 report.table("sustained, and at half of it", rows)
             load.settle()

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.kit.network import Network, ask, metrics
 from bench.kit.report import quantile
+
 from metanode.host.data_directory import Layout
 from metanode.host.store import Store
 from metanode.node.rows import IDENTITY, RECEIPT_LISTS, RECEIPTS, height_key, place_of
@@ -259,7 +260,9 @@ def audit(network: Network, identities: Sequence[str]) -> dict[str, int]:
                 row = store.get(height_key(RECEIPTS, height))
                 assert row is not None
                 receipts = RECEIPT_LISTS.decode(row)
-                assert all(RECEIPT_DECODER.decode(receipts[index]).status == 1 for index in indexes), f"block {height}: failed"
+                assert all(RECEIPT_DECODER.decode(receipts[index]).status == 1 for index in indexes), (
+                    f"block {height}: failed"
+                )
             heights = len(by_height)
         finally:
             store.close()

@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 import uvloop
-
 from bench.kit.senders import SENDERS, signed
 
 _OUTCOMES = msgspec.msgpack.Decoder(list[tuple[bytes, str, str]])

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
+from bench.kit.senders import SENDERS, address, public_key
 from msgspec.structs import replace
 
-from bench.kit.senders import SENDERS, address, public_key
 from metanode.host.development import (
     PASSWORD,
     create_node,

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from tests.journeys.islands import archipelago
-from tests.journeys.town import until, until_all
+from tests.journeys.town import until_all
 from tests.journeys.traffic import Traffic, check_agreement, check_nothing_lost
 from tests.journeys.words import Listener, check_nobody_signed_twice
 

@@ -1,1 +1,1 @@
-"""What everything is made of: canonical codec, tagged digests, Merkle trees, bitmap, keys, sealing, Refusal, Machine."""
+"""What everything is made of: canonical codec, digests, Merkle trees, bitmap, keys, sealing, Refusal, Machine."""
