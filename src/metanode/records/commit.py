@@ -10,6 +10,10 @@ from metanode.primitives.names import NO_HASH, Hash, Height, Round, Seat
 from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.validators import ValidatorSet
 
+HEIGHTS: Final = range(1, 1 << 63)
+"""Heights a certificate can be of: they fit a signed 64-bit integer."""
+ROUNDS: Final = range(0xFFFF_FFFF)
+"""Rounds a certificate can be of: 32 bits, the last value means that there is none."""
 CERTIFICATE_BYTES_MAX: Final = 65_536
 """A certificate of 256 seats with a signature each stays below this."""
 _SEAL: Final = struct.Struct(">16s32s32sQI32s")
@@ -22,6 +26,8 @@ class CommitRefusal(Refusal):
     """Fewer seats in the bitmap than a quorum."""
     WRONG_WIDTH = "commit.wrong-width"
     """A hash or signature of the wrong length."""
+    OUT_OF_RANGE = "commit.out-of-range"
+    """An unknown version, or a height or round that no vote can have."""
 
 
 class BlsCommit(Wire):
@@ -82,7 +88,11 @@ def certificate_digest(certificates: tuple[PreparedCertificate, ...]) -> Hash:
 
 
 def commit_seats(commit: BlsCommit, validators: ValidatorSet) -> tuple[Seat, ...]:
-    """BLS-B5. The seats of a well-formed commit: canonical bitmap, a quorum. Raises `Rejected`."""
+    """BLS-B5. The seats of a well-formed commit: canonical bitmap, a quorum, numbers that can be signed. Raises
+    `Rejected`."""
+    if commit.version != 1 or commit.height not in HEIGHTS or commit.round not in ROUNDS:
+        place = f"version {commit.version}, height {commit.height}, round {commit.round}"
+        raise Rejected(CommitRefusal.OUT_OF_RANGE, place)
     if len(commit.header_hash) != 32 or len(commit.aggregate_signature) != 96:
         raise Rejected(CommitRefusal.WRONG_WIDTH, "hash 32 and signature 96 bytes")
     seats = decode_bitmap(commit.validator_bitmap, len(validators))

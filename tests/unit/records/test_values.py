@@ -178,6 +178,17 @@ def test_a_certificate_names_a_quorum() -> None:
     assert caught.value.reason == CommitRefusal.WRONG_WIDTH
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("version", 2), ("height", 0), ("height", -1), ("height", 1 << 63), ("round", -1), ("round", 0xFFFF_FFFF)],
+)
+def test_a_certificate_has_numbers_that_can_be_signed(field: str, value: int) -> None:
+    """Found by review: a round above 32 bits, in whatever a stranger sends, ended the node."""
+    with pytest.raises(Rejected) as caught:
+        commit_seats(msgspec.structs.replace(commit_of((0, 1, 2)), **{field: value}), SET)
+    assert caught.value.reason == CommitRefusal.OUT_OF_RANGE
+
+
 def test_a_set_is_hashed_in_seat_order_without_names_and_addresses() -> None:
     renamed = ValidatorSet(tuple(msgspec.structs.replace(v, name="x" + v.name, addresses=()) for v in SET.validators))
     turned = ValidatorSet(SET.validators[::-1])
