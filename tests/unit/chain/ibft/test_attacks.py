@@ -1,4 +1,4 @@
-"""What a liar among the seats, or anybody with a link, may send: named attacks, each found by reading, each once fatal."""
+"""What a liar among the seats, or anybody with a link, may send: attacks found by reading, each once fatal."""
 
 import msgspec
 from tests.unit.chain.ibft.cluster import Cluster, of
@@ -18,7 +18,5 @@ def test_a_decision_in_a_round_beyond_32_bits_is_refused() -> None:
     signed = commit(cluster.members, [0, 1, 2], read_header(block.header).hash)
     for round_ in (1 << 32, -1):
         bent = msgspec.structs.replace(signed, round=round_)
-        effects = cluster[3].machine.handle(
-            ibft.Received(0, ibft.Decided(commit=bent, header=block.header), Seat(-1))
-        )
+        effects = cluster[3].machine.handle(ibft.Received(0, ibft.Decided(commit=bent, header=block.header), Seat(-1)))
         assert [blame.refusal for blame in of(effects, ibft.Blame)] == [CommitRefusal.OUT_OF_RANGE]
