@@ -10,8 +10,9 @@ from metanode.records.evidence import Evidence
 from metanode.records.header import HEADER_BYTES, Header, read_header
 from metanode.records.transaction import SignedTransaction
 
-BLOCK_BYTES_MAX: Final = 16 << 20
-"""No parameter lets a block grow above this, so that every buffer that holds one is bounded."""
+BLOCK_BYTES_MAX: Final = 8 << 20
+"""No parameter lets a body grow above this (7 MiB of transactions and what stands between and beside them), so that
+every buffer and every message that holds one is bounded."""
 LEAF_PLAIN: Final = b"\x01"
 """Kind byte of a plain transaction's leaf; sealed ones come later."""
 LEAF_BYTES: Final = 65

@@ -8,8 +8,9 @@ from metanode.primitives.names import Hash
 from metanode.records.commit import BlsCommit
 from metanode.records.vote import Justification, Vote
 
-EVIDENCE_BYTES_MAX: Final = 1 << 20
-"""An unjustified proposal carries its justification; the other kinds are below 2 KiB."""
+EVIDENCE_BYTES_MAX: Final = (1 << 16) + (1 << 10)
+"""An unjustified proposal carries its justification of at most 64 KiB; the other kinds are below 1 KiB. Eight of them
+fit a proposal, one fits a record of the transport."""
 
 
 class ConflictingVotes(Wire, tag="conflicting-votes"):

@@ -10,8 +10,9 @@ from metanode.records.commit import BlsCommit
 from metanode.records.evidence import Evidence
 from metanode.records.header import HEADER_BYTES, Header, read_header
 
-CONTENT_BYTES_MAX: Final = 8 << 20
-"""65,536 leaves of 65 bytes and a few pieces of evidence stay below this."""
+CONTENT_BYTES_MAX: Final = (2 << 20) - (1 << 17)
+"""16,384 leaves of 65 bytes and eight pieces of evidence stay below this; with its justification it fits a message of
+the transport, 2 MiB."""
 CONTENT_EVIDENCE_MAX: Final = 8
 """Pieces of evidence one block may carry: guilt is rare, and each may cost a thousand signature checks."""
 

@@ -11,6 +11,7 @@ from metanode.chain.evidence.claims import (
 from metanode.chain.evidence.forensics import find_guilty
 from metanode.chain.evidence.guilt import EvidenceRefusal, culprits, evidence_claims
 from metanode.chain.evidence.justification import (
+    NO_PROOF,
     JustificationRefusal,
     check_certificate,
     check_justification,
@@ -19,6 +20,7 @@ from metanode.chain.evidence.justification import (
 )
 
 __all__ = [
+    "NO_PROOF",
     "Claims",
     "EvidenceRefusal",
     "JustificationRefusal",

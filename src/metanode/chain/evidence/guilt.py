@@ -4,7 +4,7 @@ from typing import assert_never
 
 from metanode.chain.bls import commit_claim
 from metanode.chain.evidence.claims import Claims, vote_claim
-from metanode.chain.evidence.justification import JustificationRefusal, check_justification, check_seat
+from metanode.chain.evidence.justification import NO_PROOF, check_justification, check_seat
 from metanode.primitives.bitmap import decode as decode_bitmap
 from metanode.primitives.names import Hash, Seat
 from metanode.primitives.refusal import Refusal, Rejected
@@ -23,7 +23,7 @@ class EvidenceRefusal(Refusal):
     NO_AMNESIA = "evidence.no-amnesia"
     """Not a COMMIT and a later ROUND-CHANGE of one seat that hides it."""
     JUSTIFIED = "evidence.justified"
-    """The proposal is justified, or its justification is not the one it was signed over."""
+    """The proposal is justified, or its justification is not the one it was signed over, or longer than one can be."""
 
 
 def evidence_claims(evidence: Evidence, validators: ValidatorSet, chain_id: Hash) -> Claims:
@@ -102,7 +102,7 @@ def _check_unjustified(evidence: UnjustifiedProposal, validators: ValidatorSet) 
     try:
         check_justification(proposal, evidence.justification, validators)
     except Rejected as refusal:
-        if refusal.reason is JustificationRefusal.OTHER_JUSTIFICATION:
+        if refusal.reason in NO_PROOF:
             raise Rejected(EvidenceRefusal.JUSTIFIED, refusal.detail) from None
         return
     raise Rejected(EvidenceRefusal.JUSTIFIED, "the justification justifies the proposal")

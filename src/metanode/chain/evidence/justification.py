@@ -1,7 +1,10 @@
 """Whether a proposal may be what it is: the rules that its round changes and its certificate must satisfy."""
 
+from typing import Final
+
 from metanode.chain.bls import ENVELOPES_MAX
 from metanode.primitives.bitmap import decode as decode_bitmap
+from metanode.primitives.codec import encode
 from metanode.primitives.names import NO_HASH
 from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.commit import (
@@ -11,7 +14,15 @@ from metanode.records.commit import (
     certificate_digest,
 )
 from metanode.records.validators import ValidatorSet
-from metanode.records.vote import NO_ROUND, Justification, Vote, VoteKind, check_vote, justification_digest
+from metanode.records.vote import (
+    JUSTIFICATION_BYTES_MAX,
+    NO_ROUND,
+    Justification,
+    Vote,
+    VoteKind,
+    check_vote,
+    justification_digest,
+)
 
 
 class JustificationRefusal(Refusal):
@@ -27,8 +38,14 @@ class JustificationRefusal(Refusal):
     """A prepared certificate that cannot be one."""
     OTHER_JUSTIFICATION = "justification.other"
     """Not the justification that the proposal was signed over: somebody exchanged it on the way."""
+    TOO_LARGE = "justification.too-large"
+    """Longer than any justification can be: it is dropped, not kept as a proof of guilt."""
     UNJUSTIFIED = "justification.unjustified"
     """The round changes carried do not allow this proposal (IBFT-P2 … P5)."""
+
+
+NO_PROOF: Final = frozenset({JustificationRefusal.OTHER_JUSTIFICATION, JustificationRefusal.TOO_LARGE})
+"""EVID-5. Refusals that convict nobody: the sender may not have sent it so, or it is too long to be shown around."""
 
 
 def check_seat(vote: Vote, validators: ValidatorSet) -> None:
@@ -77,6 +94,9 @@ def check_justification(vote: Vote, justification: Justification, validators: Va
     P2: round 0 has no justification. P3: Q distinct seats, all of exactly this height and round. P4: nothing prepared,
     any block. P5: else the value of the highest prepared round, with its certificate; lower ones may differ.
     """
+    size = len(encode(justification))
+    if size > JUSTIFICATION_BYTES_MAX:
+        raise Rejected(JustificationRefusal.TOO_LARGE, f"{size} bytes, at most {JUSTIFICATION_BYTES_MAX}")
     if justification_digest(justification) != vote.attachment:
         raise Rejected(JustificationRefusal.OTHER_JUSTIFICATION, "another justification than the one signed over")
     changes, certificates = justification.round_changes, justification.certificates

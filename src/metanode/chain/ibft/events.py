@@ -69,11 +69,12 @@ class BlockDue:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message, by the link of the seat `origin` (`NO_SEAT`: not a validator's link)."""
+    """A message of `size` bytes, by the link of the seat `origin` (`NO_SEAT`: not a validator's link)."""
 
     now_ms: int
     message: Message
     origin: Seat
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

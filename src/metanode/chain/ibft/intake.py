@@ -53,8 +53,13 @@ class Judged:
     supported: bool
 
 
-def weight(message: Message) -> int:
-    """About how many bytes a message is: what a stranger can fill is bounded by it."""
+def weight(message: Message, size: int = 0) -> int:
+    """How much of its link's share a message takes: its bytes, and where they are few what it costs to hold it. Fields
+    that nobody has looked at yet may be as long as the message."""
+    return max(size, _held_bytes(message))
+
+
+def _held_bytes(message: Message) -> int:
     match message:
         case Proposal(content=content, justification=justification):
             proofs = sum(len(c.proof) * _SIGNATURE_BYTES for c in justification.certificates)
@@ -108,9 +113,9 @@ class Intake:
     _used: Ledger = field(default_factory=lambda: Ledger(WAITING_MAX, WAITING_BYTES_MAX))
     _flight: _Flight | None = None
 
-    def offer(self, waiting: Waiting) -> bool:
-        """IBFT-M3. Queue a message; false where its link has too much waiting already."""
-        if not self._used.take(waiting.origin, weight(waiting.message)):
+    def offer(self, waiting: Waiting, size: int) -> bool:
+        """IBFT-M3. Queue a message of so many bytes; false where its link has too much waiting already."""
+        if not self._used.take(waiting.origin, size):
             return False
         self._queue.append(waiting)
         return True
@@ -193,22 +198,22 @@ class Ahead:
     """IBFT-M3. Messages of the next heights: kept in order of arrival, bounded by link."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[int, Message, Seat]] = []
+        self._kept: list[tuple[int, Message, Seat, int]] = []
         self._used: Final = Ledger(AHEAD_MAX, AHEAD_BYTES_MAX)
 
-    def keep(self, height: int, message: Message, origin: Seat) -> bool:
-        """Keep a message of a coming height; false where its link has filled its share."""
-        if not self._used.take(origin, weight(message)):
+    def keep(self, height: int, message: Message, origin: Seat, size: int) -> bool:
+        """Keep a message of a coming height, of so many bytes; false where its link has filled its share."""
+        if not self._used.take(origin, size):
             return False
-        self._kept.append((height, message, origin))
+        self._kept.append((height, message, origin, size))
         return True
 
-    def take(self, height: int) -> list[tuple[Message, Seat]]:
+    def take(self, height: int) -> list[tuple[Message, Seat, int]]:
         """Everything of this height; what is older is dropped."""
-        due = [(message, origin) for at, message, origin in self._kept if at == height]
+        due = [(message, origin, size) for at, message, origin, size in self._kept if at == height]
         later = [entry for entry in self._kept if entry[0] > height]
         self._kept.clear()
         self._used.clear()
-        for at, message, origin in later:
-            self.keep(at, message, origin)
+        for entry in later:
+            self.keep(*entry)
         return due

@@ -3,7 +3,14 @@
 from metanode.chain.ibft.events import Broadcast, Build
 from metanode.chain.ibft.journal import Proposed
 from metanode.chain.ibft.messages import Proposal, RoundChange
-from metanode.chain.ibft.moves import answer_with_own_round_change, journal, move, start_round_timer, want
+from metanode.chain.ibft.moves import (
+    answer_with_own_round_change,
+    holders_of,
+    journal,
+    move,
+    start_round_timer,
+    want,
+)
 from metanode.chain.ibft.schedule import highest_supported
 from metanode.chain.ibft.state import NO_JUSTIFICATION, HeightState, Lead, Recorded
 from metanode.chain.ibft.voting import hold, journal_content, on_proposal
@@ -65,8 +72,7 @@ def lead_round(state: HeightState) -> None:
     state.lead.header_hash = header_hash
     content = state.contents.get(header_hash)
     if content is None:
-        holders = [s for s in sorted(changes) if changes[s].vote.header_hash == header_hash]
-        want(state, header_hash, holders)
+        want(state, header_hash, holders_of(state, certificates[0]))
         return
     hold(state, content, header_hash, state.seat, reproposed=True)
     propose(state)
@@ -116,7 +122,7 @@ def on_signed_proposal(state: HeightState, vote: Vote) -> None:
     state.own[vote.kind] = message
     state.out.append(Broadcast(message))
     state.spoken.append(vote)
-    on_proposal(state, message)
+    on_proposal(state, message, state.seat)
 
 
 def on_signed_round_change(state: HeightState, vote: Vote) -> None:

@@ -33,14 +33,14 @@ from metanode.chain.ibft.events import (
     Validated,
     VotingAllowed,
 )
-from metanode.chain.ibft.intake import AHEAD_HEIGHTS_MAX, Ahead, Intake, Judged
+from metanode.chain.ibft.intake import AHEAD_HEIGHTS_MAX, Ahead, Intake, Judged, weight
 from metanode.chain.ibft.leading import (
     lead_first_round,
     on_built,
     on_signed_proposal,
     on_signed_round_change,
 )
-from metanode.chain.ibft.messages import Content, Decided, Message, RoundChange, Wanted
+from metanode.chain.ibft.messages import Content, Decided, Proposal, RoundChange, Wanted
 from metanode.chain.ibft.moves import move, resend, start_timers
 from metanode.chain.ibft.permission import STARTUP_TIMER, Permission, last_word
 from metanode.chain.ibft.reception import (
@@ -117,8 +117,8 @@ class Ibft:
             begun.out.extend(_kept(state))
             state.own.clear()
             state.contents.clear()
-        for message, origin in self._ahead.take(event.height):
-            self._receive(begun, message, origin, event.now_ms)
+        for message, origin, size in self._ahead.take(event.height):
+            self._receive(begun, Received(event.now_ms, message, origin, size))
         self._check(begun)
         return self._leave(begun, event.now_ms)
 
@@ -127,8 +127,8 @@ class Ibft:
             case BlockDue():
                 start_timers(state)
                 lead_first_round(state)
-            case Received(message=message, origin=origin, now_ms=now_ms):
-                self._receive(state, message, origin, now_ms)
+            case Received():
+                self._receive(state, event)
             case SignaturesChecked(token=token, verdicts=verdicts) | AggregatesChecked(token=token, verdicts=verdicts):
                 self._enter(state, self._intake.answered(token, verdicts))
                 self._permit(state, self._permission.checked(token, good=all(verdicts)))
@@ -173,21 +173,25 @@ class Ibft:
             state.seat = self._seat
             take_seat(state)
 
-    def _receive(self, state: HeightState, message: Message, origin: Seat, now_ms: int) -> None:
+    def _receive(self, state: HeightState, event: Received) -> None:
         """IBFT-M3. Older heights are answered, coming ones kept within bounds, this one's examined."""
+        message, origin = event.message, event.origin
         try:
             if isinstance(message, Wanted | LastWord | LastWordAsked):
                 self._answer(state, message, origin)
                 return
             height = height_of(message)
             if height < state.height or (state.decided and height == state.height):
-                self._receive_late(state, message, origin, now_ms)
+                self._receive_late(state, message, event)
             elif height > state.height:
-                self._receive_early(state, height, message, origin)
+                self._receive_early(state, message, event)
             elif isinstance(message, Content):
                 enter_content(state, message, origin)
             else:
-                self._offer(state, message, origin)
+                if isinstance(message, Proposal):
+                    enter_content(state, message, origin)
+                if not state.decided:
+                    self._offer(state, message, event)
         except Rejected as refusal:
             state.out.append(Blame(origin, refusal.reason, refusal.detail))
 
@@ -196,34 +200,37 @@ class Ibft:
         match message:
             case Wanted():
                 state.out.extend(self._answers.to_wanted(message, origin, state.contents))
-            case LastWordAsked():
+            case LastWordAsked(vote_key=vote_key):
+                if len(vote_key) != 32:
+                    raise Rejected(IbftRefusal.WRONG_KIND, f"a vote key of {len(vote_key)} bytes")
                 states = tuple(s for s in (state, self._previous) if s is not None)
                 state.out.extend(self._answers.to_asked(last_word(states, message), origin))
             case LastWord():
                 self._permit(state, self._permission.answered(origin, message))
 
-    def _receive_late(self, state: HeightState, message: Spoken, origin: Seat, now_ms: int) -> None:
+    def _receive_late(self, state: HeightState, message: Spoken, event: Received) -> None:
         """IBFT-M3, C3. What is decided is answered with the decision; a COMMIT to it may still be credited."""
         past = state if state.decided else self._previous
         if past is not None and is_of_use_late(past, message) and not isinstance(message, Content):
-            self._offer(past, message, origin)
+            self._offer(past, message, event)
         else:
-            state.out.extend(self._answers.to_late(message, origin, now_ms))
+            state.out.extend(self._answers.to_late(message, event.origin, event.now_ms))
 
-    def _receive_early(self, state: HeightState, height: int, message: Spoken, origin: Seat) -> None:
+    def _receive_early(self, state: HeightState, message: Spoken, event: Received) -> None:
         """IBFT-M3. The next heights are kept in bounds by link; beyond them a peer only hints that we are behind."""
+        height, origin = height_of(message), event.origin
         near = height <= state.height + AHEAD_HEIGHTS_MAX
         if near and not isinstance(message, Decided | Content):
-            if not self._ahead.keep(height, message, origin):
+            if not self._ahead.keep(height, message, origin, weight(message, event.size)):
                 raise Rejected(IbftRefusal.FLOODING, "too much of coming heights")
             return
         if origin != NO_SEAT and height > self._hinted.get(origin, 0):
             self._hinted[origin] = height
             state.out.append(Behind(origin, Height(height)))
 
-    def _offer(self, state: HeightState, message: Signable, origin: Seat) -> None:
-        waiting = examine(state, message, origin)
-        if waiting is not None and not self._intake.offer(waiting):
+    def _offer(self, state: HeightState, message: Signable, event: Received) -> None:
+        waiting = examine(state, message, event.origin)
+        if waiting is not None and not self._intake.offer(waiting, weight(message, event.size)):
             raise Rejected(IbftRefusal.FLOODING, "too many unchecked messages")
 
     def _check(self, state: HeightState) -> None:

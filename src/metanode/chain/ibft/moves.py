@@ -6,8 +6,9 @@ from metanode.chain.ibft.events import NO_SEAT, Broadcast, CancelTimer, Journal,
 from metanode.chain.ibft.journal import Moved, Record, Spoke
 from metanode.chain.ibft.messages import Ballot, Proposal, RoundChange, Wanted
 from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX, HeightState
+from metanode.primitives.bitmap import decode as decode_bitmap
 from metanode.primitives.names import NO_HASH, Round, Seat
-from metanode.records.commit import certificate_digest
+from metanode.records.commit import PreparedCertificate, certificate_digest
 from metanode.records.vote import VoteKind
 
 CONTENTS_MAX: Final = 4
@@ -155,6 +156,15 @@ def speak_again(state: HeightState) -> None:
         message = state.own.get(kind)
         if message is not None and (kind is VoteKind.COMMIT or message.vote.round == state.round):
             state.out.append(Broadcast(message))
+
+
+def holders_of(state: HeightState, certificate: PreparedCertificate) -> list[Seat]:
+    """IBFT-P5. Who must hold the content of a certificate: who showed it, then all who prepared. A liar who shows one
+    that honest seats made is not the only one to ask."""
+    changes = state.changes.get(state.round, {})
+    shown = [seat for seat in sorted(changes) if changes[seat].vote.header_hash == certificate.header_hash]
+    prepared = decode_bitmap(certificate.validator_bitmap, len(state.validators))
+    return list(dict.fromkeys([*shown, *(Seat(seat) for seat in prepared)]))
 
 
 def want(state: HeightState, header_hash: bytes, seats: list[Seat]) -> None:

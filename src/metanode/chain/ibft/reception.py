@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from metanode.chain.bls import AggregateClaim, commit_claim
 from metanode.chain.evidence import (
-    JustificationRefusal,
+    NO_PROOF,
     certificate_claims,
     check_justification,
     justification_claims,
@@ -67,9 +67,10 @@ def examine(state: HeightState, message: Signable, origin: Seat) -> Waiting | No
 
 def _is_stale(state: HeightState, vote: Vote) -> bool:
     """IBFT-M2, M3. Known to the byte, already punished, or of a round that is not kept."""
-    known = state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat))
-    accused = (vote.kind, vote.round, vote.seat) in state.accused
-    return known == vote or accused or not state.keeps(vote.kind, vote.round)
+    seat = Seat(vote.seat)
+    known = state.votes.get((vote.kind, vote.round), {}).get(seat)
+    punished = (vote.kind, vote.round, seat) in state.accused or (known is not None and state.is_exposed(seat))
+    return known == vote or punished or not state.keeps(vote.kind, vote.round)
 
 
 def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat) -> Waiting | None:
@@ -91,7 +92,8 @@ def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat
 
 
 def _examine_proposal(state: HeightState, message: Proposal, origin: Seat) -> Waiting | None:
-    """IBFT-P1 … P5. An unjustified proposal is not turned away unheard: if its signature is good it is evidence."""
+    """IBFT-P1 … P5. An unjustified proposal of a round at hand is not turned away unheard: if its signature is good it
+    is evidence. One of a far round is, for a liar could sign one for each of them (IBFT-M3)."""
     vote, validators, chain_id = message.vote, state.validators, state.chain_id
     if vote.round < state.round:
         return None
@@ -103,7 +105,7 @@ def _examine_proposal(state: HeightState, message: Proposal, origin: Seat) -> Wa
     try:
         check_justification(vote, message.justification, validators)
     except Rejected as refusal:
-        if refusal.reason is JustificationRefusal.OTHER_JUSTIFICATION:
+        if refusal.reason in NO_PROOF or not state.keeps(VoteKind.PROPOSAL, vote.round):
             raise
         return Waiting(message, origin, (own,), (), (refusal,))
     signatures, aggregates = justification_claims(message.justification, validators, chain_id)
@@ -134,7 +136,7 @@ def enter_judged(state: HeightState, judged: Judged) -> None:
         case Proposal(vote=vote) | Ballot(vote=vote) | RoundChange(vote=vote):
             _relay(state, vote, message)
             _learn(state, message)
-            _count(state, message)
+            _count(state, message, origin)
 
 
 def _says_the_same(first: BlsCommit, second: BlsCommit) -> bool:
@@ -151,10 +153,10 @@ def _alarm(state: HeightState, first: BlsCommit, second: BlsCommit) -> None:
     state.out.append(Diverged(state.height, Hash(second.header_hash), "two certificates of one height"))
 
 
-def _count(state: HeightState, message: Proposal | Ballot | RoundChange) -> None:
+def _count(state: HeightState, message: Proposal | Ballot | RoundChange, origin: Seat) -> None:
     match message:
         case Proposal():
-            on_proposal(state, message)
+            on_proposal(state, message, origin)
         case Ballot(vote=vote):
             on_ballot(state, vote)
         case RoundChange():
@@ -183,13 +185,10 @@ def _accuse_unjustified(state: HeightState, message: Proposal, why: Rejected) ->
     """EVID-5. Signed over a justification that does not justify: guilty by its own words. Once a round is enough."""
     vote = message.vote
     state.out.append(Blame(Seat(vote.seat), why.reason, why.detail))
-    key = (vote.kind, vote.round, vote.seat)
-    if key not in state.accused:
-        state.accused[key] = True
-        evidence = UnjustifiedProposal(
-            validators_hash=state.validators.hash, proposal=vote, justification=message.justification
-        )
-        state.out.append(Accuse(evidence))
+    evidence = UnjustifiedProposal(
+        validators_hash=state.validators.hash, proposal=vote, justification=message.justification
+    )
+    state.accuse(vote, evidence)
 
 
 def _relay(state: HeightState, vote: Vote, message: Proposal | Ballot | RoundChange) -> None:
@@ -199,10 +198,13 @@ def _relay(state: HeightState, vote: Vote, message: Proposal | Ballot | RoundCha
         state.out.append(Relay(Seat(vote.seat), message))
 
 
-def enter_content(state: HeightState, message: Content, origin: Seat) -> None:
-    """IBFT-C1. The answer to our `Wanted`: named by its hash, so whoever sends it. Raises `Rejected`."""
+def enter_content(state: HeightState, message: Content | Proposal, origin: Seat) -> None:
+    """IBFT-C1. The answer to our `Wanted`: named by its hash, so whoever sends it. A proposal that is sent once more
+    may bring it, too. Raises `Rejected`."""
     header_hash = check_content(message.content).hash
     if header_hash not in state.wanted:
+        if isinstance(message, Proposal):
+            return
         raise Rejected(IbftRefusal.UNWANTED, "a content that nobody asked for")
     hold(state, message.content, Hash(header_hash), origin, reproposed=is_carried(state, header_hash))
     go_on(state)

@@ -12,7 +12,7 @@ from metanode.chain.ibft.messages import Ballot, Proposal, RoundChange
 from metanode.chain.ibft.schedule import leader, round_timeout_ms
 from metanode.primitives.names import NO_HASH, Hash, Height, Round, Seat
 from metanode.records.commit import BlsCommit, PreparedCertificate, commit_signing_bytes, prepare_signing_bytes
-from metanode.records.evidence import Amnesia, ConflictingVotes
+from metanode.records.evidence import Amnesia, ConflictingVotes, UnjustifiedProposal
 from metanode.records.proposal import ProposalContent
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import NO_ROUND, Justification, Vote, VoteKind
@@ -21,7 +21,8 @@ ROUNDS_AHEAD_MAX: Final = 16
 """Votes of rounds further ahead are not kept: a seat that far behind hears f+1 ROUND-CHANGEs first (IBFT-M3)."""
 ROUNDS_BEHIND_MAX: Final = 64
 """Votes of older rounds are forgotten: 64 rounds at the capped timeout are half an hour (IBFT-C1)."""
-
+ACCUSED_MAX: Final = 8
+"""Accusations of one seat in one height: one convicts; a flood of them is neither kept nor passed on (IBFT-M3)."""
 
 FIRST_ROUND: Final = Round(0)
 """Where every height begins."""
@@ -138,7 +139,7 @@ class HeightState:
             return Recorded.FIRST
         if _content(known) == _content(vote):
             return Recorded.SAME
-        self._accuse_once(vote, ConflictingVotes(validators_hash=self.validators.hash, first=known, second=vote))
+        self.accuse(vote, ConflictingVotes(validators_hash=self.validators.hash, first=known, second=vote))
         return Recorded.CONFLICT
 
     def learn_prepares(self, certificate: PreparedCertificate) -> None:
@@ -162,14 +163,18 @@ class HeightState:
             return
         if change.prepared_round == NO_ROUND or change.prepared_round < commit.round:
             evidence = Amnesia(validators_hash=self.validators.hash, commit=commit, round_change=change)
-            self._accuse_once(change, evidence)
+            self.accuse(change, evidence)
 
-    def _accuse_once(self, vote: Vote, evidence: ConflictingVotes | Amnesia) -> None:
-        """One piece of evidence a (kind, round, seat) is enough; a flood of them is not passed on."""
+    def accuse(self, vote: Vote, evidence: ConflictingVotes | Amnesia | UnjustifiedProposal) -> None:
+        """IBFT-M3. One piece of evidence a (kind, round, seat) is enough, and a few a seat."""
         key = (vote.kind, vote.round, vote.seat)
-        if key not in self.accused:
+        if key not in self.accused and not self.is_exposed(Seat(vote.seat)):
             self.accused[key] = True
             self.out.append(Accuse(evidence))
+
+    def is_exposed(self, seat: Seat) -> bool:
+        """Whether a seat was accused so often that nothing more is to be gained from its lies."""
+        return sum(accused == seat for _, _, accused in self.accused) >= ACCUSED_MAX
 
     def buffer(self, kind: VoteKind, round_: int, header_hash: bytes) -> ShareBuffer:
         """The shares of one seal message."""

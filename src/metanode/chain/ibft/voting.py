@@ -15,7 +15,15 @@ from metanode.chain.ibft.events import (
 )
 from metanode.chain.ibft.journal import Accepted, Held, Locked, Settled
 from metanode.chain.ibft.messages import Ballot, Proposal
-from metanode.chain.ibft.moves import journal, move, start_round_timer, start_timers, stop_timers, want
+from metanode.chain.ibft.moves import (
+    holders_of,
+    journal,
+    move,
+    start_round_timer,
+    start_timers,
+    stop_timers,
+    want,
+)
 from metanode.chain.ibft.rules import IbftRefusal
 from metanode.chain.ibft.state import HeightState, Recorded
 from metanode.primitives.bitmap import decode as decode_bitmap
@@ -26,10 +34,11 @@ from metanode.records.proposal import ProposalContent
 from metanode.records.vote import Vote, VoteKind
 
 
-def on_proposal(state: HeightState, message: Proposal) -> None:
+def on_proposal(state: HeightState, message: Proposal, origin: Seat) -> None:
     """IBFT-P6. A checked, justified proposal: for this round if nothing was taken up yet, or for a higher one.
 
-    A higher one proves that a quorum went there, so this seat goes too, keeping what it prepared (IBFT-P7).
+    A higher one proves that a quorum went there, so this seat goes too, keeping what it prepared (IBFT-P7). `origin`
+    brought it, and answers for its sections, which the leader's signature covers only by the header.
     """
     vote = message.vote
     if state.record(vote) is Recorded.CONFLICT or vote.round < state.round:
@@ -45,21 +54,23 @@ def on_proposal(state: HeightState, message: Proposal) -> None:
     for prepare in list(state.votes.get((VoteKind.PREPARE, vote.round), {}).values()):
         show_other_proposal(state, prepare)
     carried = bool(message.justification.certificates)
-    hold(state, message.content, Hash(vote.header_hash), Seat(vote.seat), reproposed=carried)
+    hold(state, message.content, Hash(vote.header_hash), origin, reproposed=carried)
     accept(state)
 
 
 def hold(state: HeightState, content: ProposalContent, header_hash: Hash, source: Seat, *, reproposed: bool) -> None:
     """IBFT-P8. Keep a content and have it judged, once: our own by the same judge as anybody's.
 
-    `reproposed`: Q seats prepared it before, so nobody judges its time again.
+    `source` brought it; its body is asked for where it is proposed. `reproposed`: Q seats prepared it before, so nobody
+    judges its time again.
     """
     state.contents.setdefault(header_hash, content)
     state.wanted.pop(header_hash, None)
     if header_hash in state.valid or header_hash in state.validating:
         return
     state.validating[header_hash] = (reproposed, source)
-    state.out.append(Validate(content, header_hash, state.height, state.round, source, reproposed))
+    proposers = _proposers(state, header_hash) or [source]
+    state.out.append(Validate(content, header_hash, state.height, state.round, proposers[0], reproposed))
 
 
 def on_validated(state: HeightState, event: Validated) -> None:
@@ -71,7 +82,7 @@ def on_validated(state: HeightState, event: Validated) -> None:
         return
     content = state.contents.pop(header_hash, None)
     commit = state.certified
-    if event.foreign and source not in (state.seat, NO_SEAT):
+    if event.foreign:
         state.out.append(Blame(source, IbftRefusal.UNFIT_BLOCK, event.refusal))
         _want_elsewhere(state, header_hash, source)
     elif commit is None or commit.header_hash != header_hash:
@@ -84,12 +95,15 @@ def on_validated(state: HeightState, event: Validated) -> None:
 
 def _want_elsewhere(state: HeightState, header_hash: Hash, source: Seat) -> None:
     """The sections were not the header's: whoever delivered them lied, and another seat may hold the right ones."""
-    if state.candidate is not None and state.candidate.vote.header_hash == header_hash:
-        first = [Seat(state.candidate.vote.seat)]
-    else:
-        first = []
-    others = [Seat(s) for s in range(len(state.validators)) if s != source and s not in first]
-    want(state, header_hash, [s for s in first if s != source] + others)
+    seats = _proposers(state, header_hash) + [Seat(seat) for seat in range(len(state.validators))]
+    want(state, header_hash, [seat for seat in dict.fromkeys(seats) if seat != source])
+
+
+def _proposers(state: HeightState, header_hash: bytes) -> list[Seat]:
+    """Who proposes this in the current round, if anybody does."""
+    candidate = state.candidate
+    found = candidate is not None and candidate.vote.header_hash == header_hash
+    return [Seat(candidate.vote.seat)] if candidate is not None and found else []
 
 
 def is_carried(state: HeightState, header_hash: bytes) -> bool:
@@ -110,8 +124,7 @@ def _turn_down(state: HeightState, header_hash: Hash, refusal: str) -> None:
         state.out.append(Blame(Seat(candidate.vote.seat), IbftRefusal.UNFIT_BLOCK, refusal))
     if lead is not None and lead.header_hash == header_hash:
         if lead.justification.certificates:
-            holders = [s for s, c in state.changes.get(state.round, {}).items() if c.vote.header_hash == header_hash]
-            want(state, header_hash, holders)
+            want(state, header_hash, holders_of(state, lead.justification.certificates[0]))
         else:
             lead.header_hash = NO_HASH
             state.out.append(Blame(state.seat, IbftRefusal.UNFIT_BLOCK, refusal))

@@ -90,4 +90,4 @@ def _carry_block(
 def hear(desk: Desk, origin: Seat, data: bytes) -> None:
     """A letter for IBFT: decoded, then told. Raises `Rejected`."""
     message = ibft.MESSAGES.decode(data)
-    desk.tell("ibft", ibft.Received(desk.now_ms, message, origin))
+    desk.tell("ibft", ibft.Received(desk.now_ms, message, origin, len(data)))

@@ -130,9 +130,9 @@ def test_sections_that_are_not_the_headers_are_asked_for_elsewhere() -> None:
     effects = machine.handle(ibft.SignaturesChecked(0, check.token, (True,)))
     assert [e.source for e in of(effects, ibft.Validate)] == [0]
     effects = machine.handle(ibft.Validated(0, x, valid=False, refusal="assembly.wrong-root", foreign=True))
-    assert of(effects, ibft.Blame) == [ibft.Blame(Seat(0), IbftRefusal.UNFIT_BLOCK, "assembly.wrong-root")]
-    assert [e.seat for e in of(effects, ibft.SendTo)] == [1]
-    effects = machine.handle(ibft.Received(0, ibft.Content(height=1, content=block), Seat(1)))
+    assert of(effects, ibft.Blame) == [ibft.Blame(Seat(1), IbftRefusal.UNFIT_BLOCK, "assembly.wrong-root")]
+    assert [e.seat for e in of(effects, ibft.SendTo)] == [0], "the leader, whose proposal the other had in its hands"
+    effects = machine.handle(ibft.Received(0, ibft.Content(height=1, content=block), Seat(0)))
     assert [e.reproposed for e in of(effects, ibft.Validate)] == [False], "its time is still judged"
     effects = machine.handle(ibft.Validated(0, x, valid=True))
     assert [e.vote.kind for e in of(effects, ibft.Sign)] == [VoteKind.PREPARE]
