@@ -16,7 +16,7 @@ from metanode.chain.ibft.leading import on_round_change, propose
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Proposal, RoundChange
 from metanode.chain.ibft.moves import in_trouble
 from metanode.chain.ibft.rules import IbftRefusal, check_ballot, check_proposal, check_round_change
-from metanode.chain.ibft.state import HeightState
+from metanode.chain.ibft.state import HeightState, is_exposed
 from metanode.chain.ibft.voting import accept, certify, decide, hold, is_carried, on_ballot, on_proposal, try_prepare
 from metanode.primitives.names import Hash, Seat
 from metanode.primitives.refusal import Rejected
@@ -69,7 +69,7 @@ def _is_stale(state: HeightState, vote: Vote) -> bool:
     """IBFT-M2, M3. Known to the byte, already punished, or of a round that is not kept."""
     seat = Seat(vote.seat)
     known = state.votes.get((vote.kind, vote.round), {}).get(seat)
-    punished = (vote.kind, vote.round, seat) in state.accused or (known is not None and state.is_exposed(seat))
+    punished = (vote.kind, vote.round, seat) in state.accused or (known is not None and is_exposed(state, seat))
     return known == vote or punished or not state.keeps(vote.kind, vote.round)
 
 

@@ -168,13 +168,9 @@ class HeightState:
     def accuse(self, vote: Vote, evidence: ConflictingVotes | Amnesia | UnjustifiedProposal) -> None:
         """IBFT-M3. One piece of evidence a (kind, round, seat) is enough, and a few a seat."""
         key = (vote.kind, vote.round, vote.seat)
-        if key not in self.accused and not self.is_exposed(Seat(vote.seat)):
+        if key not in self.accused and not is_exposed(self, Seat(vote.seat)):
             self.accused[key] = True
             self.out.append(Accuse(evidence))
-
-    def is_exposed(self, seat: Seat) -> bool:
-        """Whether a seat was accused so often that nothing more is to be gained from its lies."""
-        return sum(accused == seat for _, _, accused in self.accused) >= ACCUSED_MAX
 
     def buffer(self, kind: VoteKind, round_: int, header_hash: bytes) -> ShareBuffer:
         """The shares of one seal message."""
@@ -217,6 +213,11 @@ class HeightState:
         self.requested[kind, self.round] = certificates
         seal_message = self._seal_message(kind, self.round, header_hash)
         self.out.append(Sign(vote, self.chain_id, self.validators.hash, seal_message))
+
+
+def is_exposed(state: HeightState, seat: Seat) -> bool:
+    """Whether a seat was accused so often that nothing more is to be gained from its lies."""
+    return sum(accused == seat for _, _, accused in state.accused) >= ACCUSED_MAX
 
 
 def _content(vote: Vote) -> tuple[bytes, int, bytes]:
