@@ -13,8 +13,8 @@ from metanode.records.commit import PreparedCertificate
 VOTE_BYTES_MAX: Final = 1024
 """A vote is some 300 bytes; a stranger's longer one is refused unparsed."""
 JUSTIFICATION_BYTES_MAX: Final = 1 << 16
-"""256 round changes of 159 bytes and a certificate stay below this; a longer one justifies nothing and is not passed on,
-so that no liar makes honest seats carry it about as evidence."""
+"""256 round changes of 159 bytes and a certificate stay below this; a longer one justifies nothing and is not passed
+on, so that no liar makes honest seats carry it about as evidence."""
 NO_ROUND: Final = 0xFFFF_FFFF
 """In `prepared_round`: nothing was prepared."""
 ROUND_MAX: Final = 0xFFFF_FFFE
