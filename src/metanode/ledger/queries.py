@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from metanode.ledger.accounts.state import ACCOUNT, ROLE, read_account
 from metanode.ledger.coin.state import BALANCE, DEFINITION, balance_key, read_definition, read_number, supply_key
+from metanode.ledger.governance.conviction import newly_guilty
 from metanode.ledger.governance.state import (
     CONVICTION,
     Proposal,
@@ -20,8 +21,10 @@ from metanode.ledger.governance.state import (
 )
 from metanode.ledger.governance.voting import seats_of
 from metanode.primitives.names import Address
+from metanode.primitives.refusal import Rejected
 from metanode.records.address import ADDRESS_BYTES
 from metanode.records.amount import amount_value
+from metanode.records.evidence import Evidence
 from metanode.records.parameters import Parameters
 from metanode.records.validators import ValidatorSet
 
@@ -126,6 +129,17 @@ def current_rules_version(source: Source) -> int:
 def validators_by_hash(source: Source, validators_hash: bytes) -> ValidatorSet | None:
     """The current set, or one replaced within the evidence period, by its hash: whom evidence is about."""
     return read_set_by_hash(source, validators_hash)
+
+
+def would_convict(source: Source, evidence: Evidence, height: int, timestamp_ms: int) -> tuple[bytes, ...]:
+    """LEDGER-V6. The vote keys that true evidence would convict in a block of this height and time on the tip: none
+    where it would make the block invalid."""
+    signing, horizon_ms = read_validators(source), timestamp_ms - read_parameters(source).evidence_period_ms
+    try:
+        guilty = newly_guilty(source, evidence, height, horizon_ms, signing)
+    except Rejected:
+        return ()
+    return tuple(validator.vote_key for validator in guilty)
 
 
 def convictions(source: Source, limit: int) -> list[ConvictionDetails]:

@@ -10,7 +10,7 @@ from metanode.ledger import AdmissionRefusal, BlockInput, Execution, Refused
 from metanode.node.applied import accounts_written, rows_of_block
 from metanode.node.desk import Candidate, Desk, Tip
 from metanode.node.effects import AppendBlock, JournalCheckpoint, PublishFinal, WriteStore
-from metanode.node.guilt import drop, due_evidence
+from metanode.node.guilt import drop, due_evidence, review
 from metanode.node.settings import CHECKPOINT_BLOCKS, CHECKPOINT_BYTES
 from metanode.primitives.codec import Decoder, Wire, encode
 from metanode.primitives.names import Hash, Height, Millis, Round
@@ -164,8 +164,7 @@ def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) 
     identities = tuple(known.identity for known in candidate.transactions)
     desk.emit(PublishFinal(header.height, header.encoded, commit, header.timestamp_ms, identities, execution.receipts))
     _tell_rooms(desk, candidate)
-    if candidate.body.evidence:
-        drop(desk, {evidence_digest(e): True for e in candidate.body.evidence})
+    review(desk)
     desk.note(
         "final",
         height=header.height,

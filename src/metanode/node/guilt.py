@@ -4,6 +4,7 @@ from typing import Final
 
 from metanode.chain.evidence import evidence_claims
 from metanode.ledger.queries import validators_by_hash as kept_validators
+from metanode.ledger.queries import would_convict
 from metanode.network.bpci import Punish, Stream
 from metanode.node.desk import Desk, Suspicion
 from metanode.node.effects import CheckAggregates, CheckSignatures
@@ -14,8 +15,6 @@ from metanode.records.evidence import EVIDENCE, Evidence, evidence_digest
 from metanode.records.proposal import CONTENT_EVIDENCE_MAX
 from metanode.records.validators import ValidatorSet
 
-PENDING_MAX: Final = 64
-"""Pieces of evidence kept until a block carries them; a liar makes one a round at most that counts."""
 KNOWN_MAX: Final = 4_096
 """Names of evidence remembered, so that it is not looked at again; the oldest is forgotten."""
 CHECKING_MAX: Final = 16
@@ -33,7 +32,7 @@ def validators_by_hash(desk: Desk, validators_hash: bytes) -> ValidatorSet | Non
 def accuse(desk: Desk, evidence: Evidence) -> None:
     """Evidence whose signatures are checked: keep it for a block, tell the other validators."""
     name = evidence_digest(evidence)
-    if name in desk.evidence_known or len(desk.evidence) >= PENDING_MAX:
+    if name in desk.evidence_known or not _is_news(desk, evidence):
         return
     desk.evidence_known[name] = True
     if len(desk.evidence_known) > KNOWN_MAX:
@@ -43,21 +42,38 @@ def accuse(desk: Desk, evidence: Evidence) -> None:
     broadcast(desk, Stream.GOSSIP, Letter.EVIDENCE, encode(evidence), without=())
 
 
+def _is_news(desk: Desk, evidence: Evidence) -> bool:
+    """EVID-8. Whether it convicts anybody beyond those whom what waits convicts already: so no more pieces wait than
+    there are seats to be guilty, and nobody's flood of them keeps others out."""
+    accused = {key: True for waiting in desk.evidence for key in _accused(desk, waiting)}
+    return any(key not in accused for key in _accused(desk, evidence))
+
+
+def _accused(desk: Desk, evidence: Evidence) -> tuple[bytes, ...]:
+    """Whom it would convict in the next block."""
+    return would_convict(desk.ledger, evidence, desk.tip.height + 1, max(desk.now_ms, desk.tip.timestamp_ms))
+
+
 def due_evidence(desk: Desk) -> tuple[Evidence, ...]:
     """What our next block carries."""
     return desk.evidence[:CONTENT_EVIDENCE_MAX]
 
 
 def drop(desk: Desk, names: dict[Hash, bool]) -> None:
-    """These are in a block now, or convict nobody any more."""
+    """These cannot be in a block."""
     desk.evidence = tuple(e for e in desk.evidence if evidence_digest(e) not in names)
+
+
+def review(desk: Desk) -> None:
+    """EVID-8. A block is final: what convicts nobody any more need not wait."""
+    desk.evidence = tuple(waiting for waiting in desk.evidence if _accused(desk, waiting))
 
 
 def hear(desk: Desk, peer: bytes, data: bytes) -> None:
     """A peer's evidence: check it before believing it. Raises `Rejected`."""
     evidence = EVIDENCE.decode(data)
     name = evidence_digest(evidence)
-    if name in desk.evidence_known or len(desk.suspicions) >= CHECKING_MAX:
+    if name in desk.evidence_known or len(desk.suspicions) >= CHECKING_MAX or not _is_news(desk, evidence):
         return
     validators = validators_by_hash(desk, evidence.validators_hash)
     if validators is None:

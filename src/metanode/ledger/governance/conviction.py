@@ -18,6 +18,7 @@ from metanode.ledger.governance.state import (
     read_validators,
     write_conviction,
 )
+from metanode.ledger.view import Readable
 from metanode.primitives.bitmap import decode
 from metanode.primitives.refusal import Rejected
 from metanode.records.evidence import (
@@ -58,26 +59,32 @@ def accused_seats(evidence: Evidence, validators: ValidatorSet) -> tuple[int, ..
 
 def convict(frame: Frame, evidence: Evidence) -> None:
     """LEDGER-V6. Convict the accused who are not convicted yet. Raises `Rejected` with an `ConvictionRefusal`."""
-    if evidence_height(evidence) > frame.block.height:
+    block = frame.block
+    horizon_ms = block.timestamp_ms - block.parameters.evidence_period_ms
+    for validator in newly_guilty(frame.view, evidence, block.height, horizon_ms, block.validators):
+        _jail(frame, validator, evidence_digest(evidence))
+
+
+def newly_guilty(
+    state: Readable, evidence: Evidence, height: int, horizon_ms: int, signing: ValidatorSet
+) -> list[Validator]:
+    """LEDGER-V6. Whom evidence, true by itself, would convict in a block of this height, at least one. `signing`: the
+    set of that height, which is not in the state any more once an earlier piece has removed a seat. `horizon_ms`: sets
+    replaced before are forgotten. Raises `Rejected` with a `ConvictionRefusal`."""
+    if evidence_height(evidence) > height:
         raise Rejected(ConvictionRefusal.FUTURE, f"height {evidence_height(evidence)}")
-    before = frame.block.validators  # not in the state any more once an earlier piece has removed a seat
-    same = before.hash == evidence.validators_hash
-    validators = before if same else read_set_by_hash(frame.view, evidence.validators_hash)
+    same = signing.hash == evidence.validators_hash
+    validators = signing if same else read_set_by_hash(state, evidence.validators_hash)
     if validators is None:
         raise Rejected(ConvictionRefusal.UNKNOWN_SET, evidence.validators_hash.hex()[:64])
-    horizon = frame.block.timestamp_ms - frame.block.parameters.evidence_period_ms
-    for past in read_past_sets(frame.view):
-        if past.validators_hash == evidence.validators_hash and past.replaced_ms < horizon:
+    for past in read_past_sets(state):
+        if past.validators_hash == evidence.validators_hash and past.replaced_ms < horizon_ms:
             raise Rejected(ConvictionRefusal.TOO_OLD, f"its set was replaced at {past.replaced_ms}")
-    guilty = [
-        validators[seat]
-        for seat in accused_seats(evidence, validators)
-        if read_conviction(frame.view, validators[seat].vote_key) is None
-    ]
+    accused = [validators[seat] for seat in accused_seats(evidence, validators)]
+    guilty = [validator for validator in accused if read_conviction(state, validator.vote_key) is None]
     if not guilty:
         raise Rejected(ConvictionRefusal.NOTHING_NEW, "all of them are convicted already")
-    for validator in guilty:
-        _jail(frame, validator, evidence_digest(evidence))
+    return guilty
 
 
 def _jail(frame: Frame, accused: Validator, evidence: bytes) -> None:
