@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from metanode.chain import ibft
+from metanode.chain.proposal import Hold
 from metanode.ledger import BlockInput, Ledger, genesis_state
 from metanode.ledger.queries import current_parameters, current_rules_version, current_validators
 from metanode.node.applied import set_row, tip_row
@@ -82,6 +83,8 @@ def stored_tip(genesis: Genesis, rows: Rows, ledger: Ledger) -> Tip:
 def recover(desk: Desk, journal: tuple[bytes, ...]) -> list[ibft.Record]:
     """Apply what is final but not yet stored, keep the undecided bodies; the records of IBFT, to be folded by it.
 
+    Those bodies are handed out again, for after a stop of everybody there may be nobody else to ask (PROP-9).
+
     DISK-7. Where anything had to be applied again, all of it is made durable now, and of the journal only what concerns
     the height at hand is kept: the next power cut begins from there.
     """
@@ -112,8 +115,10 @@ def recover(desk: Desk, journal: tuple[bytes, ...]) -> list[ibft.Record]:
     for header_hash, body in bodies.items():
         header = read_header(body.header)
         if header.height == desk.tip.height + 1 and header.parent_hash == desk.tip.hash:
-            keep(desk, _execute_again(desk, header, body.body))
+            candidate = _execute_again(desk, header, body.body)
+            keep(desk, candidate)
             desk.journalled[header_hash] = True
+            desk.tell("assembly", Hold(header_hash, header.height, candidate.transactions))
     return [record for record in records if record.height > desk.tip.height]
 
 

@@ -2,9 +2,12 @@
 
 from tests.unit.node.desks import calm_world, desk_of, run_blocks
 
-from metanode.chain import ibft
+from metanode.chain import ibft, proposal
+from metanode.node import blocks
 from metanode.node.blocks import IBFT_RECORD
 from metanode.node.boot import first_rows
+from metanode.node.events import Ticked
+from metanode.node.known import known_transaction
 from metanode.node.rows import TIP, TIP_ROWS
 from metanode.primitives.codec import encode
 from metanode.primitives.names import Height, Round
@@ -72,6 +75,25 @@ def test_blocks_that_came_by_sync_survive_a_power_cut_like_those_decided_here() 
     room.disk.archive.lose(len(room.disk.archive.unsynced))
     made.boot(3)
     assert {height: room.disk.archive.blocks.get(height) for height in whole} == whole
+
+
+def test_a_body_that_was_vouched_for_is_handed_out_after_a_restart() -> None:
+    """Found by review: all stop at once, some of them prepared; who did not has nobody to ask for the transactions."""
+    made, founding = calm_world()
+    run_blocks(made, founding, 1)
+    room, desk = made.rooms[0], desk_of(made.rooms[0])
+    _, encoded = founding.clients[2].transfer(founding.chain_id, founding.clients[0].address, 1, made.now_ms)
+    candidate = blocks._execute(desk, made.now_ms, (known_transaction(encoded),))
+    blocks.keep(desk, candidate)
+    blocks.vouch(desk, candidate.header.hash)
+    room.hear(Ticked(made.now_ms))
+    made.crash(0)
+    made.boot(0)
+    assembly = room.node._assembly
+    want = proposal.WantBodies(version=1, header_hash=candidate.header.hash, positions=b"\x01")
+    (answer,) = assembly.handle(proposal.Received(made.now_ms, b"a peer", want))
+    assert isinstance(answer, proposal.Answer)
+    assert [one.transactions for one in answer.messages] == [(encoded,)]
 
 
 def test_what_a_recovery_applied_is_synced_and_the_words_of_the_height_at_hand_stay() -> None:
