@@ -13,7 +13,7 @@ from metanode.node.effects import AppendBlock, JournalCheckpoint, PublishFinal, 
 from metanode.node.guilt import drop, due_evidence, review
 from metanode.node.settings import CHECKPOINT_BLOCKS, CHECKPOINT_BYTES
 from metanode.primitives.codec import Decoder, Wire, encode
-from metanode.primitives.names import Hash, Height, Millis, Round
+from metanode.primitives.names import NO_HASH, Hash, Height, Millis, Round
 from metanode.records.block import BLOCK_BYTES_MAX, Body, KnownTransaction, final_block
 from metanode.records.commit import BlsCommit
 from metanode.records.evidence import evidence_digest
@@ -115,11 +115,12 @@ def _tell_refused(desk: Desk, transactions: tuple[KnownTransaction, ...], refuse
 
 
 def keep(desk: Desk, candidate: Candidate) -> None:
-    """Remember an executed block of the next height."""
+    """Remember an executed block of the next height. The one this seat is locked on stays, however many rounds follow:
+    it is what may still be decided (IBFT-P7)."""
     desk.ledger.adopt(candidate.header.hash, candidate.execution)
     desk.candidates[candidate.header.hash] = candidate
     while len(desk.candidates) > CANDIDATES_MAX:
-        del desk.candidates[next(iter(desk.candidates))]
+        del desk.candidates[next(name for name in desk.candidates if name != desk.locked)]
 
 
 def vouch(desk: Desk, header_hash: Hash) -> None:
@@ -161,6 +162,7 @@ def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) 
     desk.emit(WriteStore(header.height, rows_of_block(desk.tip, old, execution)))
     desk.candidates.clear()
     desk.journalled.clear()
+    desk.locked, desk.applied_ms = NO_HASH, desk.now_ms
     identities = tuple(known.identity for known in candidate.transactions)
     desk.emit(PublishFinal(header.height, header.encoded, commit, header.timestamp_ms, identities, execution.receipts))
     _tell_rooms(desk, candidate)

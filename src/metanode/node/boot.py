@@ -112,6 +112,11 @@ def recover(desk: Desk, journal: tuple[bytes, ...]) -> list[ibft.Record]:
     if found != (desk.tip.height, desk.tip.height):
         kept = (record for record, height in zip(journal, heights, strict=True) if height > desk.tip.height)
         desk.emit(JournalCheckpoint(tuple(kept)))
+    else:
+        desk.blocks_since_checkpoint, desk.journal_bytes = len(settled), sum(map(len, journal))
+    for step in records:
+        if isinstance(step, ibft.Locked) and step.height == desk.tip.height + 1:
+            desk.locked = Hash(step.certificate.header_hash)
     for header_hash, body in bodies.items():
         header = read_header(body.header)
         if header.height == desk.tip.height + 1 and header.parent_hash == desk.tip.hash:

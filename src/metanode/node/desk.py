@@ -12,7 +12,7 @@ from metanode.node.settings import NodeSettings
 from metanode.node.shelf import Shelf
 from metanode.node.storage import Archive, Rows
 from metanode.primitives.merkle import Frontier
-from metanode.primitives.names import Hash, Height, Seat
+from metanode.primitives.names import NO_HASH, Hash, Height, Seat
 from metanode.primitives.refusal import Refusal
 from metanode.records.block import Body, KnownTransaction
 from metanode.records.commit import BlsCommit
@@ -118,6 +118,8 @@ class Desk:
     internal: deque[tuple[str, Any]] = field(default_factory=deque)
     candidates: dict[Hash, Candidate] = field(default_factory=dict)
     journalled: dict[Hash, bool] = field(default_factory=dict)
+    locked: Hash = NO_HASH
+    applied_ms: int = 0
     journal_bytes: int = 0
     blocks_since_checkpoint: int = 0
     cut_peers: tuple[bytes, ...] = ()

@@ -5,13 +5,20 @@ from collections.abc import Sequence
 from metanode.chain import ibft
 from metanode.network import bpci, discovery
 from metanode.node.desk import NO_SEAT, Desk
+from metanode.node.effects import Halt
 from metanode.node.pacing import pace
 from metanode.primitives.names import Height
+from metanode.records.genesis import RULES_VERSION
 
 
 def begin_height(desk: Desk, replay: Sequence[ibft.Record] = ()) -> None:
-    """The block below is applied: IBFT begins the next height, after a start with its own journal."""
+    """The block below is applied: IBFT begins the next height, after a start with its own journal. LEDGER-V5: unless it
+    is under rules that this program does not know."""
     tip = desk.tip
+    if tip.rules_version > RULES_VERSION:
+        known = f"this program knows {RULES_VERSION}: install one that knows it"
+        desk.emit(Halt(f"rules version {tip.rules_version} is due at height {tip.height + 1}, {known}"))
+        return
     desk.court.clear()
     desk.round = 0
     if tip.validators.validators != tip.previous_validators.validators:

@@ -19,7 +19,7 @@ from metanode.records.evidence import Evidence
 from metanode.records.header import read_header
 
 JUDGED_MAX: Final = 16
-"""Blocks judged at once: one a round; the oldest is given up."""
+"""Blocks judged at once: one a round; of more the oldest is turned away."""
 
 
 class BlockRefusal(Refusal):
@@ -33,6 +33,8 @@ class BlockRefusal(Refusal):
     """Executing it gives another state, other receipts or another set than its header says."""
     INADMISSIBLE = "block.inadmissible"
     """It carries a transaction or evidence that may not be in it."""
+    GIVEN_UP = "block.given-up"
+    """Its body did not come while many other blocks were proposed at this height."""
 
 
 def judge(desk: Desk, request: ibft.Validate) -> None:
@@ -54,8 +56,7 @@ def judge(desk: Desk, request: ibft.Validate) -> None:
             return
         refuse(desk, header_hash, rejected.reason, rejected.detail)
         return
-    if len(desk.court.open) >= JUDGED_MAX:
-        del desk.court.open[next(iter(desk.court.open))]
+    _make_room(desk)
     desk.court.open[header_hash] = judgement
     _ask_certificate(desk, judgement)
     for evidence in request.content.evidence:
@@ -64,6 +65,15 @@ def judge(desk: Desk, request: ibft.Validate) -> None:
     if header_hash in desk.court.open:
         judgement.waits += 1
         desk.tell("assembly", Assemble(desk.now_ms, request.content, header_hash, request.source))
+
+
+def _make_room(desk: Desk) -> None:
+    """Of too many blocks under judgement the oldest that no quorum is known to have prepared is turned away; should one
+    be certified after all, IBFT has it judged again."""
+    opened = desk.court.open
+    if len(opened) >= JUDGED_MAX:
+        for name in [name for name, judgement in opened.items() if not judgement.request.reproposed][:1]:
+            refuse(desk, name, BlockRefusal.GIVEN_UP, f"{len(opened)} wait for their bodies, it is the oldest")
 
 
 def _check_against_tip(desk: Desk, judgement: Judgement) -> None:

@@ -162,7 +162,7 @@ class Node:
     def _boot(self, journal: tuple[bytes, ...], guard: bytes, *, may_vote: bool) -> None:
         desk = self._desk
         records = recover(desk, journal)
-        desk.booted, desk.started_ms = True, desk.now_ms
+        desk.booted, desk.started_ms, desk.applied_ms = True, desk.now_ms, desk.now_ms
         desk.may_vote = may_vote
         desk.tell("ibft", ibft.Started(desk.now_ms, read_record(guard)))
         desk.note("booted", height=desk.tip.height, records=len(journal), may_vote=int(desk.may_vote))

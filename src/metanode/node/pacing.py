@@ -12,11 +12,13 @@ DUE: Final = "node/due"
 
 
 def pace(desk: Desk) -> None:
-    """PROP: set the timer for the block of this height, or say at once that it is due."""
+    """PROP-8. Set the timer for the block of this height, or say at once that it is due. A proposer may date its block
+    ahead by `drift_ms`, and clocks may be set back: nobody waits longer than the period for either."""
     if not desk.booted:
         return
-    tip, parameters = desk.tip, desk.tip.parameters
-    wait = due_ms(tip.timestamp_ms, parameters, waiting=desk.ready or bool(desk.evidence)) - desk.now_ms
+    waiting, parameters = desk.ready or bool(desk.evidence), desk.tip.parameters
+    began_ms = min(desk.tip.timestamp_ms, desk.applied_ms)
+    wait = min(due_ms(began_ms, parameters, waiting=waiting) - desk.now_ms, due_ms(0, parameters, waiting=waiting))
     if wait <= 0:
         desk.tell("ibft", ibft.BlockDue(desk.now_ms))
     else:

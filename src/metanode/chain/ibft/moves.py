@@ -201,7 +201,8 @@ def _resend_proposal(state: HeightState) -> None:
 
 
 def _forget(state: HeightState) -> None:
-    """IBFT-M3. What no later step can need: votes of long ago, and all but the last contents."""
+    """IBFT-M3. What no later step can need: votes of long ago, and all but the last contents. A content that comes back
+    is judged again, for nobody keeps every executed block either."""
     for key in [key for key in state.votes if key[1] < state.round - ROUNDS_BEHIND_MAX]:
         del state.votes[key]
     for lower in [r for r in state.changes if r < state.round]:
@@ -213,3 +214,4 @@ def _forget(state: HeightState) -> None:
     for header_hash in unnamed[: max(len(unnamed) - CONTENTS_MAX, 0)]:
         del state.contents[header_hash]
         state.held.pop(header_hash, None)
+        state.valid.pop(header_hash, None)

@@ -15,7 +15,7 @@ from metanode.node.judging import judge
 from metanode.node.routes import synchronise
 from metanode.node.talk import Letter, broadcast, send_to_seat
 from metanode.primitives.codec import encode
-from metanode.primitives.names import Seat
+from metanode.primitives.names import Hash, Seat
 
 
 def carry(desk: Desk, effect: ibft.Effect) -> None:
@@ -25,6 +25,8 @@ def carry(desk: Desk, effect: ibft.Effect) -> None:
             desk.journal(IBFT_RECORD + encode(record))
             if isinstance(record, ibft.Moved):
                 desk.round = record.round
+            elif isinstance(record, ibft.Locked):
+                desk.locked = Hash(record.certificate.header_hash)
         case ibft.Sign(vote, chain_id, validators_hash, seal_message):
             desk.emit(out.SignVote(vote, chain_id, validators_hash, seal_message))
         case ibft.Broadcast(message):
@@ -72,7 +74,8 @@ def _carry_block(
         case ibft.Diverged(height, _, refusal):
             desk.emit(out.Halt(f"height {height} is certified, but this node finds it invalid: {refusal}"))
         case ibft.Improved(commit):
-            desk.tip = replace(desk.tip, commit=(commit,))
+            if commit.header_hash == desk.tip.hash:
+                desk.tip = replace(desk.tip, commit=(commit,))
         case ibft.Accuse(evidence):
             accuse(desk, evidence)
         case ibft.Blame(seat, refusal, detail):

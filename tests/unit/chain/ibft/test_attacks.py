@@ -185,3 +185,22 @@ def test_a_leader_asks_all_who_prepared_for_a_content_only_a_liar_shows() -> Non
         effects += machine.handle(ibft.TimerFired(0, "ibft.resend/1/1"))
     asked = [e.seat for e in of(effects, ibft.SendTo) if isinstance(e.message, ibft.Wanted)]
     assert {0, 2, 3} <= set(asked)
+
+
+def test_a_content_that_was_forgotten_is_judged_again() -> None:
+    """Six leaders in a row fail; the first block comes back certified. Its execution was forgotten, too."""
+    cluster, machine = alone()
+    members = cluster.members
+    blocks = [content(members, round_ % 4, f"{round_}") for round_ in range(7)]
+    for round_, block in enumerate(blocks):
+        changes = [change(members, seat, round_).vote for seat in (0, 1, 2)] if round_ else []
+        effects = hear(machine, proposal(members, round_ % 4, block, changes, round_=round_), round_ % 4)
+        (asked,) = of(effects, ibft.Validate)
+        machine.handle(ibft.Validated(0, asked.header_hash, valid=True))
+    signed = commit(members, [0, 1, 2], hash_of(blocks[0]))
+    effects = hear(machine, ibft.Decided(commit=signed, header=blocks[0].header), 1)
+    assert of(effects, ibft.Decide) == []
+    effects = hear(machine, ibft.Content(height=1, content=blocks[0]), 1)
+    assert [effect.reproposed for effect in of(effects, ibft.Validate)] == [True]
+    effects = machine.handle(ibft.Validated(0, hash_of(blocks[0]), valid=True))
+    assert [effect.header_hash for effect in of(effects, ibft.Decide)] == [hash_of(blocks[0])]

@@ -1,0 +1,135 @@
+"""From one height to the next: when a block is due, under which rules, and what is remembered of a height at hand."""
+
+from dataclasses import replace
+
+import msgspec
+from tests.unit.node.requests.world import Chain
+
+from metanode.chain import ibft
+from metanode.chain.light import section_roots
+from metanode.node.blocks import CANDIDATES_MAX, keep
+from metanode.node.desk import Candidate, Desk
+from metanode.node.effects import Halt, SetTimer
+from metanode.node.heights import begin_height
+from metanode.node.judging import JUDGED_MAX, BlockRefusal, judge
+from metanode.node.pacing import DUE, pace
+from metanode.node.routes import consensus
+from metanode.primitives.names import Hash, Height, Millis, Round, Seat
+from metanode.records.proposal import ProposalContent, check_content, proposal_content
+
+
+def told(desk: Desk, room: str) -> list[object]:
+    """What a room will hear, taken away."""
+    found = [event for name, event in desk.internal if name == room]
+    desk.internal.clear()
+    return found
+
+
+def paced(chain: Chain) -> int:
+    """How long until the next block is due, 0 for at once."""
+    chain.effects()
+    pace(chain.desk)
+    waits = [effect.delay_ms for effect in chain.effects() if isinstance(effect, SetTimer) and effect.timer == DUE]
+    return waits[0] if waits else 0
+
+
+def test_a_block_dated_ahead_holds_nobody_up() -> None:
+    """Found by review: each block of a liar, dated `drift_ms` ahead, cost everybody those five seconds."""
+    chain = Chain()
+    chain.final()
+    desk, period = chain.desk, chain.desk.tip.parameters.block_period_ms
+    desk.ready, desk.applied_ms = True, desk.tip.timestamp_ms - 5_000
+    desk.now_ms = desk.applied_ms
+    assert paced(chain) == period
+    desk.now_ms += period
+    assert paced(chain) == 0
+
+
+def test_a_clock_that_was_set_back_costs_one_period() -> None:
+    chain = Chain()
+    chain.final()
+    desk = chain.desk
+    desk.ready, desk.applied_ms = True, desk.now_ms
+    desk.now_ms -= 3_600_000
+    assert paced(chain) == desk.tip.parameters.block_period_ms
+    desk.ready = False
+    assert paced(chain) == desk.tip.parameters.empty_block_period_ms
+
+
+def test_rules_that_this_program_does_not_know_end_it_before_their_height() -> None:
+    """LEDGER-V5, by a vote of Q validators. Going on would execute the new rules' blocks by the old ones."""
+    chain = Chain()
+    chain.final()
+    chain.desk.tip = replace(chain.desk.tip, rules_version=2)
+    chain.effects()
+    chain.desk.internal.clear()
+    begin_height(chain.desk)
+    (halt,) = chain.effects()
+    assert isinstance(halt, Halt)
+    assert "rules version 2 is due at height 2" in halt.reason
+    assert told(chain.desk, "ibft") == []
+
+
+def variant(candidate: Candidate, number: int) -> Candidate:
+    """Another block of the same height."""
+    later = replace(candidate.header, timestamp_ms=Millis(candidate.header.timestamp_ms + number))
+    return replace(candidate, header=later)
+
+
+def test_the_block_this_seat_is_locked_on_outlives_any_number_of_rounds() -> None:
+    """Found by review: decided after many rounds, it was no longer there, and the node ended."""
+    chain = Chain()
+    chain.final()
+    first = chain.candidate()
+    chain.desk.locked = first.header.hash
+    for number in range(1, 2 * CANDIDATES_MAX):
+        keep(chain.desk, variant(first, number))
+    assert first.header.hash in chain.desk.candidates
+    assert len(chain.desk.candidates) == CANDIDATES_MAX
+
+
+def wanting(chain: Chain, number: int) -> ProposalContent:
+    """A proposed block with a transaction that nobody has."""
+    base = chain.candidate()
+    leaf = b"\x01" + number.to_bytes(32, "big") + bytes(32)
+    empty = proposal_content(base.header, [leaf], base.body.last_commit, ())
+    roots = replace(base.header, transactions_root=section_root([leaf]))
+    return msgspec.structs.replace(empty, header=roots.encoded)
+
+
+def section_root(leaves: list[bytes]) -> Hash:
+
+    return section_roots(leaves, (), ()).transactions_root
+
+
+def test_of_too_many_blocks_without_bodies_the_oldest_is_answered() -> None:
+    """Found by review: it was forgotten without a verdict, and could never be judged again."""
+    chain = Chain()
+    for number in range(JUDGED_MAX + 1):
+        content = wanting(chain, number)
+        chain.desk.candidates.clear()
+        header_hash = name_of(content)
+        judge(
+            chain.desk, ibft.Validate(content, header_hash, Height(1), Round(number), Seat(0), reproposed=number == 0)
+        )
+    verdicts = [event for event in told(chain.desk, "ibft") if isinstance(event, ibft.Validated)]
+    assert [(verdict.valid, verdict.refusal) for verdict in verdicts] == [(False, BlockRefusal.GIVEN_UP)]
+    assert verdicts[0].header_hash == name_of(wanting(chain, 1)), "what a quorum prepared stays"
+
+
+def name_of(content: ProposalContent) -> Hash:
+
+    return check_content(content).hash
+
+
+def test_a_better_certificate_of_another_block_is_not_ours() -> None:
+    chain = Chain()
+    chain.final()
+    first = chain.desk.tip.commit[0]
+    chain.final()
+    before = chain.desk.tip
+    consensus.carry(chain.desk, ibft.Improved(first))
+    assert chain.desk.tip == before
+    better = msgspec.structs.replace(before.commit[0], validator_bitmap=b"\x0f")
+    consensus.carry(chain.desk, ibft.Improved(better))
+    assert chain.desk.tip.commit == (better,)
