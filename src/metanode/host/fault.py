@@ -28,6 +28,8 @@ class FaultReason(StrEnum):
     """The data directory was written by a newer program, or its format file is not readable."""
     DIRECTORY_OTHER_CHAIN = "directory.other-chain"
     """The data directory, or a part of it, belongs to another chain or another validator."""
+    DIRECTORY_UNPROVED = "directory.unproved"
+    """Its genesis has a BLS key without a proof of possession, or one that cancels another out: no chain starts so."""
     JOURNAL_DAMAGED = "journal.damaged"
     """The journal is damaged in the middle: nothing may be added to it."""
     GUARD_UNUSABLE = "guard.unusable"

@@ -8,6 +8,7 @@ from metanode.host.block_log import BlockLog
 from metanode.host.data_directory import DataDirectory, Layout
 from metanode.host.disk import Disk
 from metanode.host.entropy import random_bytes
+from metanode.host.fault import Fault, FaultReason
 from metanode.host.journal import Journal, JournalCut, JournalDamaged
 from metanode.host.keys import find_password, load_validator_keys
 from metanode.host.logs import Log
@@ -17,7 +18,9 @@ from metanode.host.store import Store
 from metanode.host.verify import Pool
 from metanode.node.boot import first_rows
 from metanode.node.rows import TIP
+from metanode.primitives import bls
 from metanode.primitives.ed25519 import SigningKey
+from metanode.primitives.refusal import Rejected
 from metanode.records.genesis import Genesis
 
 
@@ -65,12 +68,15 @@ def open_all(
     store = Store(layout.store)
     closing.callback(store.close)
     if store.get(TIP) is None:
+        check_possessions(genesis)
         store.write(first_rows(genesis))
         store.flush()
     blocks = BlockLog(layout.blocks, disk, random_bytes)
     closing.callback(blocks.close)
     journal, found = Journal.open(layout.journal, disk, random_bytes)
     closing.callback(journal.close)
+    if isinstance(found, JournalDamaged):
+        journal.begin_segment(found.records)  # this life only observes; the guard knows what the lost part promised
     signers: tuple[Signer, ...] = ()
     if directory.owner.is_validator:
         signers = (open_signer(layout, directory.owner, secrets, disk),)
@@ -92,6 +98,20 @@ def open_all(
     )
     _say(opened, found)
     return opened
+
+
+def check_possessions(genesis: Genesis) -> None:
+    """GEN-3. The pairings, once in the life of a store: who brings a key of which it holds no secret, made of others',
+    could sign for them. Raises `Fault`."""
+    fix = "run `bpi genesis check` on it, and ask whoever made it for another one"
+    for validator in genesis.validators:
+        if not bls.verify_possession(validator.bls_key, validator.possession):
+            detail = f"validator {validator.name!r}: its proof of possession does not verify"
+            raise Fault(FaultReason.DIRECTORY_UNPROVED, detail, fix)
+    try:
+        bls.check_distinct([validator.bls_key for validator in genesis.validators])
+    except Rejected as rejected:
+        raise Fault(FaultReason.DIRECTORY_UNPROVED, str(rejected), fix) from rejected
 
 
 def _say(opened: Opened, found: object) -> None:
