@@ -21,11 +21,13 @@ class CrashAtBoundary(Storm):
     everybody: bool = False
 
     def begin(self, sky: Sky) -> None:
-        """Set the traps."""
+        """Set the traps; those that nobody has run into by the healing are taken away."""
         for room in sky.rooms:
             if self.everybody or room.index == self.boundary % len(sky.rooms):
                 room.restart_ms = 50 + sky.random.randrange(400)
-                room.crash_at = {self.boundary: self.after, self.boundary + 1 + room.index + self.boundary % 7: True}
+                again = self.boundary + 1 + room.index + self.boundary % 7
+                room.crash_at.update({self.boundary: self.after, again: True})
+            sky.at(self.heals_ms, room.crash_at.clear)
 
 
 PLAN = Plan(

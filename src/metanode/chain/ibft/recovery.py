@@ -27,18 +27,18 @@ def replay(state: HeightState, record: Record) -> None:
         case Proposed(round=round_, header_hash=header_hash, justification=justification):
             _reach(state, round_)
             state.proposed[round_] = (Hash(header_hash), justification)
-            state.reached = (round_, STEPS[VoteKind.PROPOSAL])
+            _reached(state, round_, VoteKind.PROPOSAL)
         case Accepted(round=round_, header_hash=header_hash):
             _reach(state, round_)
             state.accepted = Hash(header_hash)
-            state.reached = (round_, STEPS[VoteKind.PREPARE])
+            _reached(state, round_, VoteKind.PREPARE)
         case Locked(certificate=certificate):
             _reach(state, certificate.round)
             state.prepared = certificate
-            state.reached = (certificate.round, STEPS[VoteKind.COMMIT])
+            _reached(state, certificate.round, VoteKind.COMMIT)
         case Moved(round=round_, announced=announced):
             enter(state, Round(round_), announced=announced)
-            state.reached = (round_, STEPS[VoteKind.ROUND_CHANGE])
+            _reached(state, round_, VoteKind.ROUND_CHANGE)
         case Spoke(vote=vote):
             _own_again(state, vote)
             state.record(vote)
@@ -51,6 +51,11 @@ def replay(state: HeightState, record: Record) -> None:
 def _reach(state: HeightState, round_: int) -> None:
     if round_ > state.round:
         enter(state, Round(round_), announced=False)
+
+
+def _reached(state: HeightState, round_: int, kind: VoteKind) -> None:
+    """GUARD-10. How far the journal goes: a seat taken anew writes earlier steps of the round once more, behind later."""
+    state.reached = max(state.reached, (round_, STEPS[kind]))
 
 
 def _own_again(state: HeightState, vote: Vote) -> None:

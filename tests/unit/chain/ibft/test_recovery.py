@@ -258,3 +258,30 @@ def test_an_observer_that_takes_its_seat_says_what_it_saw() -> None:
     cluster.tell(cluster[3], ibft.Seated(cluster.now_ms, Seat(3)))
     cluster.pump()
     assert [v.kind for v in cluster[3].signed] == [VoteKind.PREPARE, VoteKind.COMMIT]
+
+
+def test_a_second_restart_after_a_seat_was_taken_anew_votes_on() -> None:
+    """Found by the storm all_crash_together, 4 validators, seed 43: whoever takes its seat again writes its PREPARE
+    behind its COMMIT, and seemed after the next start to know less than its guard (GUARD-10)."""
+    cluster = Cluster(4)
+    cluster.links = lambda s, r, m: not (isinstance(m, ibft.Ballot) and m.vote.kind == VoteKind.COMMIT)
+    cluster.start().pump()
+    restart(cluster, 2)
+    disk = cluster[2].disk
+    records = [ibft.RECORDS.decode(record) for record in disk.journal]
+    last = max(i for i, record in enumerate(records) if isinstance(record, ibft.Accepted))
+    assert isinstance(records[last - 1], ibft.Locked | ibft.Spoke), "it took its seat anew"
+    del disk.journal[last + 1 :]  # killed behind it
+    restart(cluster, 2)
+    assert cluster[2].state.seat == 2
+
+
+def restart(cluster: Cluster, seat: int) -> None:
+    cluster.kill(seat)
+    player = cluster.players[seat] = cluster._new(seat, cluster[seat].disk)
+    start(cluster, seat)
+    cluster.tell(player, cluster.begins(1, seat))
+    for record in list(player.disk.journal):
+        cluster.tell(player, ibft.Replayed(ibft.RECORDS.decode(record)))
+    cluster.tell(player, ibft.Resumed(cluster.now_ms))
+    cluster.pump()
