@@ -54,7 +54,7 @@ def _reach(state: HeightState, round_: int) -> None:
 
 
 def _reached(state: HeightState, round_: int, kind: VoteKind) -> None:
-    """GUARD-10. How far the journal goes: a seat taken anew writes earlier steps of the round once more, behind later."""
+    """GUARD-10. How far the journal goes: a seat taken anew writes earlier steps of the round again, behind later."""
     state.reached = max(state.reached, (round_, STEPS[kind]))
 
 
