@@ -69,14 +69,27 @@ def up(
         with _alone(network):
             _check(steps, network, [p for node in nodes if not node.process for p in node.ports])
             steps.saw("keys", f"{len(nodes)} nodes, made before in {session.data} (never for value)", made=False)
-            _bring_up(session, steps, network, foreground=foreground)
-        return
+            started = _bring_up(session, steps, network)
+    else:
+        started = _first_time(session, steps, network, (validators, port_base, name, parameters))
+    if foreground:
+        _stay(session, started)
+
+
+def _first_time(
+    session: Session,
+    steps: Steps,
+    network: LocalNetwork,
+    chosen: tuple[int | None, int | None, str | None, tuple[str, ...]],
+) -> list[Started]:
+    """Make the network, then start it."""
+    validators, port_base, name, parameters = chosen
     count, base = validators or VALIDATORS_DEFAULT, port_base or PORT_BASE_DEFAULT
     _check(steps, network, [base + offset + i for offset in (0, PEER_PORTS) for i in range(count)])
     create(session.data, count, base, name or "development", parameters)
     steps.saw("keys", f"{count} validators, development keys in {session.data} (never for value)", made=True)
     with _alone(network):
-        _bring_up(session, steps, network, foreground=foreground)
+        return _bring_up(session, steps, network)
 
 
 def _refuse_options_of_new(session: Session, given: tuple[object, ...]) -> None:
@@ -121,8 +134,8 @@ def _check(steps: Steps, network: LocalNetwork, ports: Sequence[int]) -> None:
     steps.saw("checks", " · ".join(words), python=platform.python_version(), ports=list(ports), free_bytes=free)
 
 
-def _bring_up(session: Session, steps: Steps, network: LocalNetwork, *, foreground: bool) -> None:
-    """Start what does not run, look at all of it, say READY; stay where that is wanted."""
+def _bring_up(session: Session, steps: Steps, network: LocalNetwork) -> list[Started]:
+    """Start what does not run, look at all of it, say READY."""
     started = [start(node) for node in network.nodes if not node.process]
     try:
         await_ready(started, lambda node: answers(node.url))
@@ -130,11 +143,10 @@ def _bring_up(session: Session, steps: Steps, network: LocalNetwork, *, foregrou
         nodes = [{"name": node.name, "url": node.url, "pid": node.process} for node in network.nodes]
         data = {"url": url, "nodes": nodes, "started": [s.node.name for s in started], "steps": steps.seen}
         session.output.result("up/1", data, lambda: _say_ready(session, url))
-        if foreground:
-            _stay(session, started)
     except BaseException:  # Ctrl-C too: what did not get ready is not left half running
         abandon(started)
         raise
+    return started
 
 
 def _observe(steps: Steps, network: LocalNetwork) -> str:
