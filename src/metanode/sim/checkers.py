@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from metanode.chain.guard import place_of
 from metanode.ledger import BlockInput, Ledger
+from metanode.ledger.governance.state import CONVICTION
 from metanode.ledger.queries import coin_details, holders_after
 from metanode.ledger.state import build_tree
 from metanode.node.boot import first_rows, set_at
@@ -232,7 +233,7 @@ def nobody_framed(scene: Scene) -> Iterator[str]:
     names = {scene.founding.validators[seat].vote_key: seat for seat in range(len(scene.founding.validators))}
     for room in scene.honest:
         for key, seat in names.items():
-            if seat not in scene.liars and room.disk.rows.get(STATE + b"gj" + key) is not None:
+            if seat not in scene.liars and room.disk.rows.get(STATE + CONVICTION + key) is not None:
                 yield f"honest seat {seat} is convicted on node {room.index}"
 
 
