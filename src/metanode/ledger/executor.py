@@ -35,13 +35,19 @@ from metanode.records.validators import ValidatorSet
 
 CANDIDATES_MAX: Final = 32
 """Undecided blocks kept: one a round, and so many rounds are rare. The oldest is forgotten and can be run again."""
+HISTORY_WRITES_MAX: Final = 24_576
+"""Keys changed by the blocks whose states are kept: each costs some 2 KiB (its old page and value), 50 MiB in all, so
+that a busy chain keeps fewer of them than `history_blocks`."""
+HISTORY_BLOCKS_MIN: Final = 2
+"""States kept however much their blocks changed: whoever asks for a proof at the tip is answered a block later."""
 
 
 class LedgerRefusal(Refusal):
     """Why a question to the ledger has no answer."""
 
     HEIGHT_NOT_KEPT = "ledger.height-not-kept"
-    """The state at that height is not final yet, or older than `history_blocks`, or from before the last start."""
+    """The state at that height is not final yet, older than `history_blocks` or than memory holds, or from before the
+    last start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,7 @@ class Ledger:
         self._versions: deque[_Version] = deque([_Version(height, build_tree(reader.scan()), {})])
         self._candidates: dict[Hash, Execution] = {}
         self._unsettled: deque[tuple[Height, Mapping[bytes, bytes | None]]] = deque()
+        self._history_writes = 0
         self._recent: Final = Recent()
 
     # --- executing and deciding -----------------------------------------------------------------------------------
@@ -212,8 +219,11 @@ class Ledger:
         assert execution.parent == self._tip, "blocks are committed one after another"
         self._tip = header_hash
         self._versions.append(_Version(execution.height, execution.tree, execution.before))
-        while len(self._versions) > execution.parameters.history_blocks:
-            self._versions.popleft()
+        self._history_writes += len(execution.before)
+        while len(self._versions) > execution.parameters.history_blocks or (
+            self._history_writes > HISTORY_WRITES_MAX and len(self._versions) > HISTORY_BLOCKS_MIN
+        ):
+            self._history_writes -= len(self._versions.popleft().before)
         self._unsettled.append((execution.height, execution.writes))
         self._recent.note(execution.writes)
         self._candidates = {name: kept for name, kept in self._candidates.items() if self.knows(name)}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.ledger.world import MATHEMATICS, World, address, key, make_genesis, name_of
 
-from metanode.ledger import BlockInput, Execution, Ledger, LedgerRefusal, MemoryReader, genesis_state
+from metanode.ledger import BlockInput, Execution, Ledger, LedgerRefusal, MemoryReader, executor, genesis_state
 from metanode.ledger.accounts import AccountsRefusal
 from metanode.ledger.coin import CoinRefusal, balance_key, supply_key
 from metanode.ledger.executor import CANDIDATES_MAX
@@ -179,6 +179,19 @@ def test_old_states_are_kept_and_proved() -> None:
         with pytest.raises(Rejected) as refused:
             world.ledger.prove(keys[0], Height(height))
         assert refused.value.reason is LedgerRefusal.HEIGHT_NOT_KEPT
+
+
+def test_busy_blocks_leave_fewer_old_states_but_one_below_the_tip(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    for _ in range(4):
+        world.commit(world.transaction("alice", pay(1)))
+    assert world.ledger.tree_at(Height(0)).root
+    monkeypatch.setattr(executor, "HISTORY_WRITES_MAX", 0)
+    world.commit(world.transaction("alice", pay(1)))
+    assert [world.ledger.tree_at(Height(height)).root for height in (4, 5)][1] == world.ledger.tip[2]
+    with pytest.raises(Rejected) as refused:
+        world.ledger.tree_at(Height(3))
+    assert refused.value.reason is LedgerRefusal.HEIGHT_NOT_KEPT
 
 
 def test_a_restarted_ledger_goes_on_where_it_was() -> None:
