@@ -21,6 +21,8 @@ PIECE_ENTRIES_MAX: Final = 1_024
 """Entries of one piece: some hundred kilobytes, checked in some ten milliseconds."""
 CUT_BYTES_MAX: Final = 128 << 20
 """A state above this is not cut in memory; who joins then executes every block."""
+TOO_LARGE_BLOCKS: Final = 10_000
+"""A state that was too large is not measured again for so many blocks: whoever asks would have it read each time."""
 
 
 def verify_piece(root: Hash, prefix: bytes, pairs: tuple[tuple[bytes, bytes], ...], proof: bytes) -> bool:
@@ -36,16 +38,20 @@ class StateSnapshots:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._not_before = 0
 
     def cut(self, height: int) -> Cut | None:
         """SYNC-10. Only the last height is cut: older values are not all at hand."""
         desk, tip = self._desk, self._desk.tip
         if not tip.header or height not in (0, tip.height) or tip.history.size != tip.height - 1:
             return None
+        if tip.height < self._not_before:
+            return None
         pairs, size = [], 0
         for key, value in desk.ledger.scan(b""):
             size += len(key) + len(value)
             if size > CUT_BYTES_MAX:
+                self._not_before = tip.height + TOO_LARGE_BLOCKS
                 return None
             pairs.append((key, value))
         tree = desk.ledger.tree_at(tip.height)

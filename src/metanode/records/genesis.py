@@ -12,7 +12,7 @@ from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.address import ADDRESS_BYTES, read_address, show_address
 from metanode.records.amount import amount_bytes, amount_value
 from metanode.records.parameters import Parameters, check_parameters
-from metanode.records.validators import ADDRESSES_MAX, NAME_MAX, VALIDATORS_MAX, Validator, ValidatorSet
+from metanode.records.validators import ADDRESS_MAX, ADDRESSES_MAX, NAME_MAX, VALIDATORS_MAX, Validator, ValidatorSet
 
 GENESIS_BYTES_MAX: Final = 4 << 20
 """A genesis with 256 validators and 10,000 accounts stays below this."""
@@ -126,9 +126,9 @@ def check_validator(validator: Validator) -> None:
         ("operator", validator.operator, ADDRESS_BYTES),
     ):
         _width(f"validator {validator.name!r} {what}", data, width)
-    if not 0 < len(validator.name) <= NAME_MAX or len(validator.addresses) > ADDRESSES_MAX:
+    if not 0 < len(validator.name.encode()) <= NAME_MAX or len(validator.addresses) > ADDRESSES_MAX:
         raise Rejected(GenesisRefusal.WRONG_SHAPE, f"validator {validator.name!r}: name or addresses out of bounds")
-    if any(len(a) > 255 for a in validator.addresses):
+    if any(len(address.encode()) > ADDRESS_MAX for address in validator.addresses):
         raise Rejected(GenesisRefusal.WRONG_SHAPE, f"validator {validator.name!r}: address too long")
 
 

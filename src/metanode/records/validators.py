@@ -12,9 +12,13 @@ from metanode.primitives.names import Hash, Seat
 VALIDATORS_MAX: Final = 256
 """Most seats of a set: all-to-all and bitmap costs stay known."""
 NAME_MAX: Final = 64
-"""Longest name of a validator, in characters."""
+"""Longest name of a validator, in bytes of UTF-8."""
 ADDRESSES_MAX: Final = 4
 """Most network addresses a validator publishes."""
+ADDRESS_MAX: Final = 255
+"""Longest network address, in bytes of UTF-8."""
+_SEAT_BYTES: Final = 256 + NAME_MAX + ADDRESSES_MAX * (ADDRESS_MAX + 3)
+"""The keys, proof and operator of a seat take 239 bytes, its name and addresses what they may."""
 
 
 class Validator(Wire):
@@ -37,7 +41,7 @@ class ValidatorList(Wire):
     validators: tuple[Validator, ...]
 
 
-VALIDATOR_LISTS: Final = Decoder[ValidatorList](ValidatorList, VALIDATORS_MAX * 1024)
+VALIDATOR_LISTS: Final = Decoder[ValidatorList](ValidatorList, VALIDATORS_MAX * _SEAT_BYTES)
 
 
 @dataclass(frozen=True)

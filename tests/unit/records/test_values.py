@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metanode.primitives.bitmap import encode as bitmap
+from metanode.primitives.codec import encode
 from metanode.primitives.digest import Tag
 from metanode.primitives.names import NO_HASH, Hash, Height, Millis, Round, Seat
 from metanode.primitives.refusal import Rejected
@@ -19,8 +20,17 @@ from metanode.records.commit import (
     commit_signing_bytes,
     prepare_signing_bytes,
 )
+from metanode.records.genesis import check_validator
 from metanode.records.header import HEADER_BYTES, Header, HeaderRefusal, read_header
-from metanode.records.validators import ValidatorSet
+from metanode.records.validators import (
+    ADDRESS_MAX,
+    ADDRESSES_MAX,
+    NAME_MAX,
+    VALIDATOR_LISTS,
+    VALIDATORS_MAX,
+    ValidatorList,
+    ValidatorSet,
+)
 from metanode.records.vote import (
     NO_ROUND,
     Justification,
@@ -194,3 +204,20 @@ def test_a_set_is_hashed_in_seat_order_without_names_and_addresses() -> None:
     turned = ValidatorSet(SET.validators[::-1])
     assert renamed.hash == SET.hash != turned.hash
     assert (SET.quorum, SET.faults) == (3, 1)
+
+
+def test_the_largest_set_there_can_be_is_read_back() -> None:
+    """Found by review: names and addresses were counted in characters, and a set of long ones could not be read."""
+    seat = msgspec.structs.replace(
+        SET.validators[0],
+        bls_key=bytes(48),
+        possession=bytes(96),
+        name="é" * (NAME_MAX // 2),
+        addresses=("é" * (ADDRESS_MAX // 2),) * ADDRESSES_MAX,
+    )
+    check_validator(seat)
+    longest = ValidatorList(version=1, validators=(seat,) * VALIDATORS_MAX)
+    assert VALIDATOR_LISTS.decode(encode(longest)) == longest
+    for wrong in ({"name": seat.name + "é"}, {"addresses": (seat.addresses[0] + "éé",)}):
+        with pytest.raises(Rejected):
+            check_validator(msgspec.structs.replace(seat, **wrong))

@@ -192,9 +192,11 @@ def _accuse_unjustified(state: HeightState, message: Proposal, why: Rejected) ->
 
 
 def _relay(state: HeightState, vote: Vote, message: Proposal | Ballot | RoundChange) -> None:
-    """IBFT-M4. Passed on when first heard, so once a (kind, height, round, sender), and a proposal's block once."""
+    """IBFT-M4. Passed on when first heard, so once a (kind, height, round, sender), and a proposal's block once; of
+    rounds at hand only, for a liar can be first heard in four thousand million others."""
     known = Seat(vote.seat) in state.votes.get((vote.kind, vote.round), {})
-    if in_trouble(state) and vote.round >= state.round and not known:
+    at_hand = vote.round >= state.round and state.keeps(vote.kind, vote.round)
+    if in_trouble(state) and at_hand and not known:
         state.out.append(Relay(Seat(vote.seat), message))
 
 

@@ -137,7 +137,7 @@ class Sync:
         match message:
             case WantManifest():
                 if giving is not None:
-                    self._out.append(ev.Send((peer,), giving.manifest(now_ms, message)))
+                    self._out.append(ev.Send((peer,), giving.manifest(now_ms, peer, message)))
             case WantPiece():
                 if giving is not None:
                     self._out.append(ev.Send((peer,), giving.piece(now_ms, peer, message)))

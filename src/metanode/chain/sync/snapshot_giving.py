@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from metanode.chain.sync.messages import Manifest, StatePiece, WantManifest, WantPiece
+from metanode.chain.sync.messages import MESSAGE_BYTES_MAX, Manifest, StatePiece, WantManifest, WantPiece
 from metanode.chain.sync.snapshot_taking import Pairs
+from metanode.primitives.codec import encode
 from metanode.records.commit import BlsCommit
 from metanode.records.header import Header
 from metanode.records.receipt_file import SetChangeStep
@@ -20,6 +21,14 @@ SERVED_PIECES_MAX: Final = 2
 """Times the number of pieces a peer may be handed of one snapshot."""
 BASES_MAX: Final = 8
 """Manifests remembered of one snapshot, by the height that who asks trusts."""
+MANIFESTS_MAX: Final = 4
+"""Manifests made for one peer within `MANIFEST_PERIOD_MS`: each takes reading every header that announces a set."""
+MANIFEST_PERIOD_MS: Final = 2_000
+"""The period of that limit; an honest peer asks once a second, and most often for one that is at hand."""
+MESSAGE_ROOM: Final = 1024
+"""What a message takes beside its pairs and its proof."""
+PAIR_BYTES: Final = 12
+"""What an array of two strings of bytes takes beside them."""
 NO_MANIFEST: Final = Manifest(version=1, header=b"", commit=(), set_changes=(), frontier=(), prefixes=())
 """There is no snapshot to offer."""
 
@@ -62,18 +71,25 @@ class SnapshotGiving:
         self._snapshots: Final = snapshots
         self._kept: dict[int, _Kept] = {}
         self._next_cut_ms = 0
+        self._made: dict[bytes, tuple[int, int]] = {}
 
     def forget_old(self, now_ms: int) -> None:
         """Let go of what nobody takes."""
         for height in [height for height, kept in self._kept.items() if now_ms >= kept.until_ms]:
             del self._kept[height]
+        for peer in [peer for peer, (since_ms, _) in self._made.items() if now_ms >= since_ms + MANIFEST_PERIOD_MS]:
+            del self._made[peer]
 
-    def manifest(self, now_ms: int, want: WantManifest) -> Manifest:
+    def manifest(self, now_ms: int, peer: bytes, want: WantManifest) -> Manifest:
         """SYNC-10. The wanted snapshot, or for height 0 the newest; an empty manifest where there is none."""
         kept = self._find(now_ms, want.height)
         if kept is None:
             return NO_MANIFEST
         if want.above not in kept.manifests:
+            since_ms, made = self._made.get(peer, (now_ms, 0))
+            if made >= MANIFESTS_MAX:
+                return NO_MANIFEST
+            self._made[peer] = since_ms, made + 1
             if len(kept.manifests) >= BASES_MAX:
                 del kept.manifests[next(iter(kept.manifests))]
             kept.manifests[want.above] = self._make(kept.cut, want.above)
@@ -83,7 +99,7 @@ class SnapshotGiving:
         changes = self._snapshots.set_changes(above, cut.header.height)
         if changes is None:
             return NO_MANIFEST
-        return Manifest(
+        manifest = Manifest(
             version=1,
             header=cut.header.encoded,
             commit=(cut.commit,),
@@ -91,6 +107,7 @@ class SnapshotGiving:
             frontier=cut.frontier,
             prefixes=tuple(sorted(cut.pieces)),
         )
+        return manifest if len(encode(manifest)) <= MESSAGE_BYTES_MAX else NO_MANIFEST
 
     def _find(self, now_ms: int, height: int) -> _Kept | None:
         if height in self._kept:
@@ -99,6 +116,7 @@ class SnapshotGiving:
             cut = self._snapshots.cut(height)
             if cut is not None:
                 self._next_cut_ms = now_ms + CUT_PERIOD_MS
+            if cut is not None and _fits(cut):
                 self._kept[cut.header.height] = _Kept(cut, now_ms + CUT_KEPT_MS)
                 if len(self._kept) > CUTS_MAX:
                     del self._kept[next(iter(self._kept))]
@@ -115,3 +133,12 @@ class SnapshotGiving:
         kept.until_ms = now_ms + CUT_KEPT_MS
         pairs, proof = found
         return StatePiece(version=1, height=want.height, prefix=want.prefix, pairs=pairs, proof=proof)
+
+
+def _fits(cut: Cut) -> bool:
+    """SYNC-10. Whether every piece fits a message: some large values may lie side by side."""
+    for pairs, proof in cut.pieces.values():
+        size = len(proof) + sum(len(key) + len(value) + PAIR_BYTES for key, value in pairs)
+        if size + MESSAGE_ROOM > MESSAGE_BYTES_MAX:
+            return False
+    return True

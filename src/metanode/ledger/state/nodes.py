@@ -61,6 +61,7 @@ def key_path(key: bytes) -> bytes:
 
 def leaf_hash(key: bytes, value: bytes) -> bytes:
     """STATE-1. What a key holds: tagged digest over the key's length (2), the key and the value."""
+    assert len(key) <= KEY_BYTES_MAX, "no module writes such a key, and a stranger's is refused before"
     return sha256(_LEAF + len(key).to_bytes(2, "big") + key + value).digest()
 
 

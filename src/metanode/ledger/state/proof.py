@@ -11,6 +11,7 @@ from metanode.ledger.state.nodes import (
     ENTRY_BYTES,
     FANOUT,
     HASH_BYTES,
+    KEY_BYTES_MAX,
     PAGE_ENTRIES_MAX,
     find_entry,
     key_path,
@@ -88,7 +89,7 @@ def fold_levels(levels: tuple[ProofLevel, ...], path: bytes, below: bytes) -> by
 
 def verify_state_proof(root: Hash, key: bytes, value: bytes | None, proof: StateProof) -> bool:
     """STATE-5. Whether `key` holds `value` (`None`: is absent) in the state with this root. Needs nothing else."""
-    if len(proof.page) % ENTRY_BYTES:
+    if len(proof.page) % ENTRY_BYTES or len(key) > KEY_BYTES_MAX:
         return False
     path = key_path(key)
     top = fold_levels(proof.levels, path, subtree_hash(proof.page))

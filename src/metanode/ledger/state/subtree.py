@@ -15,6 +15,7 @@ from metanode.ledger.state.nodes import (
     DEPTH_MAX,
     ENTRY_BYTES,
     FANOUT,
+    KEY_BYTES_MAX,
     PAGE_ENTRIES_MAX,
     Node,
     Subtree,
@@ -95,6 +96,8 @@ def subtree_proof(tree: StateTree, prefix: bytes) -> SubtreeProof:
 def verify_subtree(root: Hash, prefix: bytes, pairs: Sequence[tuple[bytes, bytes]], proof: SubtreeProof) -> bool:
     """STATE-6. Whether `pairs` (raw key, value) are exactly what lies under `prefix` in the state with this root."""
     if not prefix_is_valid(prefix) or len(proof.levels) > len(prefix) or len(proof.page) % ENTRY_BYTES:
+        return False
+    if any(len(key) > KEY_BYTES_MAX for key, _ in pairs):
         return False
     entries = sorted(key_path(key) + leaf_hash(key, value) for key, value in pairs)
     if not all(_under(entry, prefix) for entry in entries):

@@ -204,3 +204,14 @@ def test_a_content_that_was_forgotten_is_judged_again() -> None:
     assert [effect.reproposed for effect in of(effects, ibft.Validate)] == [True]
     effects = machine.handle(ibft.Validated(0, hash_of(blocks[0]), valid=True))
     assert [effect.header_hash for effect in of(effects, ibft.Decide)] == [hash_of(blocks[0])]
+
+
+def test_far_rounds_of_a_liar_are_not_passed_on() -> None:
+    """In trouble everybody passes on what others say: one word a round, of ever other rounds, would fill every link."""
+    cluster, machine = alone()
+    for seat in (0, 2):
+        hear(machine, change(cluster.members, seat, 1), seat)
+    effects: list[ibft.Effect] = []
+    for round_ in range(2, 500):
+        effects += hear(machine, change(cluster.members, 1, round_), 1)
+    assert 0 < len(of(effects, ibft.Relay)) <= ROUNDS_AHEAD_MAX + 1

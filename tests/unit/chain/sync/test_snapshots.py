@@ -10,8 +10,15 @@ from tests.unit.chain.samples import START_MS, Chain
 
 from metanode.chain import sync
 from metanode.chain.light import GenesisBasis, trust
-from metanode.chain.sync import SyncRefusal
-from metanode.chain.sync.snapshot_giving import CUT_KEPT_MS, CUT_PERIOD_MS, NO_MANIFEST, SERVED_PIECES_MAX
+from metanode.chain.sync import SyncRefusal, snapshot_giving
+from metanode.chain.sync.snapshot_giving import (
+    CUT_KEPT_MS,
+    CUT_PERIOD_MS,
+    MANIFEST_PERIOD_MS,
+    MANIFESTS_MAX,
+    NO_MANIFEST,
+    SERVED_PIECES_MAX,
+)
 from metanode.chain.sync.snapshot_taking import GIVE_UP_MS, PIECE_TIMEOUT_MS, SOURCE_BARRED_MS
 from metanode.ledger.state import (
     SUBTREE_PROOF_DECODER,
@@ -363,6 +370,10 @@ def making(*heights: int) -> tuple[sync.Sync, Cutter]:
     return machine, cutter
 
 
+def piece_of(prefix: bytes) -> sync.WantPiece:
+    return sync.WantPiece(version=1, height=HEIGHT, prefix=prefix)
+
+
 def test_one_cut_serves_everybody_who_asks() -> None:
     machine, cutter = making()
     manifest = asked(machine, want())
@@ -374,6 +385,27 @@ def test_one_cut_serves_everybody_who_asks() -> None:
     assert above.set_changes == (chain().set_change_step(9),)
     assert cutter.cuts == 1
     assert covers_all(manifest.prefixes)
+
+
+def test_a_peer_that_asks_from_ever_other_heights_has_little_read_for_it() -> None:
+    """Found by review: each basis has every header that announces a set read anew."""
+    machine, _ = making()
+    answers = [asked(machine, want(HEIGHT, above=above)) for above in range(MANIFESTS_MAX + 3)]
+    assert answers[MANIFESTS_MAX:] == [NO_MANIFEST] * 3
+    assert NO_MANIFEST not in answers[:MANIFESTS_MAX]
+    assert asked(machine, want(HEIGHT, above=0)) == answers[0], "what is at hand is given"
+    machine.handle(sync.Tick(START_MS + MANIFEST_PERIOD_MS))
+    assert asked(machine, want(HEIGHT, above=7)) != NO_MANIFEST
+
+
+def test_what_does_not_fit_a_message_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by review: a message beyond the bound of the transport is a bug of the sender, and ends it."""
+    manifest = asked(making()[0], want())
+    assert isinstance(manifest, sync.Manifest)
+    monkeypatch.setattr(snapshot_giving, "MESSAGE_BYTES_MAX", len(encode(manifest)) - 1)
+    assert asked(making()[0], want()) == NO_MANIFEST
+    large = replace(cut(), pieces={**cut().pieces, b"\x05": (((b"key", bytes(5_000)),), b"")})
+    assert (snapshot_giving._fits(cut()), snapshot_giving._fits(large)) == (True, False)
 
 
 def test_another_height_is_cut_after_a_while_only() -> None:

@@ -65,6 +65,7 @@ def test_a_malformed_question_is_answered_no() -> None:
     assert not verify_subtree(TREE.root, bytes(65), pairs, proof)
     assert not verify_subtree(TREE.root, b"", pairs, proof)
     assert not verify_subtree(TREE.root, b"\x0a\x01", pairs, proof)
+    assert not verify_subtree(TREE.root, b"\x0a", [(bytes(1 << 16), b"")], proof), "a key as long as no key can be"
     for page in (bytes(64), bytes(63)):
         other = SubtreeProof(count=proof.count, levels=proof.levels, page=page)
         assert not verify_subtree(TREE.root, b"\x0a", pairs, other)
