@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final
 
-from metanode.network.bpci import SendMessages, Stream
+from metanode.network.bpci import Punish, SendMessages, Stream
 from metanode.node.desk import NO_SEAT, Desk
 from metanode.primitives.names import Seat
 
@@ -36,6 +36,14 @@ def send_to_seat(desk: Desk, seat: Seat, stream: Stream, letter: Letter, message
     validators = desk.tip.validators
     if 0 <= seat < len(validators) and validators[seat].transport_key != desk.settings.transport_key:
         send(desk, validators[seat].transport_key, stream, letter, message)
+
+
+def punish_seat(desk: Desk, seat: Seat, detail: str) -> None:
+    """What a validator's link brought breaks a rule that no honest node breaks, whoever's words it passes on: it is not
+    listened to for a while (BPCI-A2). Checking what is forged costs more than forging it."""
+    validators = desk.tip.validators
+    if 0 <= seat < len(validators) and validators[seat].transport_key != desk.settings.transport_key:
+        desk.tell("bpci", Punish(validators[seat].transport_key, detail, desk.now_ms))
 
 
 def broadcast(desk: Desk, stream: Stream, letter: Letter, message: bytes, without: tuple[Seat, ...]) -> None:

@@ -117,8 +117,9 @@ class Ibft:
             begun.out.extend(_kept(state))
             state.own.clear()
             state.contents.clear()
+        same = state is not None and state.validators.validators == event.validators.validators
         for message, origin, size in self._ahead.take(event.height):
-            self._receive(begun, Received(event.now_ms, message, origin, size))
+            self._receive(begun, Received(event.now_ms, message, origin if same else NO_SEAT, size))
         self._check(begun)
         return self._leave(begun, event.now_ms)
 
@@ -127,8 +128,9 @@ class Ibft:
             case BlockDue():
                 start_timers(state)
                 lead_first_round(state)
-            case Received():
-                self._receive(state, event)
+            case Received(origin=origin):
+                if origin != NO_SEAT or _is_early(state, event):
+                    self._receive(state, event)
             case SignaturesChecked(token=token, verdicts=verdicts) | AggregatesChecked(token=token, verdicts=verdicts):
                 self._enter(state, self._intake.answered(token, verdicts))
                 self._permit(state, self._permission.checked(token, good=all(verdicts)))
@@ -297,6 +299,13 @@ class Ibft:
             if isinstance(effect, Decide):
                 self._answers.decided(effect, now_ms)
         return effects
+
+
+def _is_early(state: HeightState, event: Received) -> bool:
+    """IBFT-M2. Whether it is of a coming height, whose set may have a seat for who has none yet. Of this height a
+    stranger has nothing to say, and is not told anything."""
+    message = event.message
+    return not isinstance(message, Wanted | LastWord | LastWordAsked) and height_of(message) > state.height
 
 
 def _on_timer(state: HeightState, timer: str) -> None:

@@ -13,7 +13,7 @@ from metanode.node.guilt import accuse
 from metanode.node.heights import begin_height
 from metanode.node.judging import judge
 from metanode.node.routes import synchronise
-from metanode.node.talk import Letter, broadcast, send_to_seat
+from metanode.node.talk import Letter, broadcast, punish_seat, send_to_seat
 from metanode.primitives.codec import encode
 from metanode.primitives.names import Hash, Seat
 
@@ -80,6 +80,8 @@ def _carry_block(
             accuse(desk, evidence)
         case ibft.Blame(seat, refusal, detail):
             desk.blame_seat(seat, refusal, detail)
+            if refusal is ibft.IbftRefusal.BAD_SIGNATURE:
+                punish_seat(desk, seat, detail)
         case ibft.Behind(seat, height):
             synchronise.hint(desk, seat, height)
         case ibft.VotesFrom(height):

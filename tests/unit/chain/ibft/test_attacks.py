@@ -55,7 +55,7 @@ def test_a_decision_in_a_round_beyond_32_bits_is_refused() -> None:
     signed = commit(cluster.members, [0, 1, 2], hash_of(block))
     for round_ in (1 << 32, -1):
         bent = msgspec.structs.replace(signed, round=round_)
-        effects = hear(machine, ibft.Decided(commit=bent, header=block.header), -1)
+        effects = hear(machine, ibft.Decided(commit=bent, header=block.header), 1)
         assert [blame.refusal for blame in of(effects, ibft.Blame)] == [CommitRefusal.OUT_OF_RANGE]
 
 
@@ -152,14 +152,15 @@ def test_sections_swapped_by_who_passes_them_on_are_asked_of_the_leader() -> Non
     assert [effect.vote.kind for effect in of(effects, ibft.Sign)] == [VoteKind.PREPARE]
 
 
-def test_a_false_answer_of_one_without_a_seat_stops_nobody() -> None:
-    """What is certified was wanted; an observer's link brought it with other sections. The node took itself for wrong,
-    and stopped."""
+def test_a_false_answer_stops_nobody() -> None:
+    """What is certified was wanted, and came with other sections: from one without a seat, so that the node took itself
+    for wrong, and stopped; or from a liar with one."""
     cluster, machine = alone()
     block = content(cluster.members, 0)
     signed = commit(cluster.members, [0, 1, 2], hash_of(block))
     hear(machine, ibft.Decided(commit=signed, header=block.header), 1)
-    effects = hear(machine, ibft.Content(height=1, content=altered(block)), -1)
+    assert hear(machine, ibft.Content(height=1, content=altered(block)), -1) == []
+    effects = hear(machine, ibft.Content(height=1, content=altered(block)), 2)
     (asked,) = of(effects, ibft.Validate)
     effects = machine.handle(ibft.Validated(0, asked.header_hash, valid=False, refusal="x", foreign=True))
     assert of(effects, ibft.Diverged) == []
@@ -215,3 +216,33 @@ def test_far_rounds_of_a_liar_are_not_passed_on() -> None:
     for round_ in range(2, 500):
         effects += hear(machine, change(cluster.members, 1, round_), 1)
     assert 0 < len(of(effects, ibft.Relay)) <= ROUNDS_AHEAD_MAX + 1
+
+
+def test_a_stranger_has_nothing_to_say_of_this_height() -> None:
+    """An observer, or a validator that left: its forgeries would have to be checked, and nobody could be blamed."""
+    cluster, machine = alone()
+    members, block = cluster.members, content(cluster.members, 0)
+    word = vote(members, VoteKind.PREPARE, 1, hash_of(block))
+    for message in (
+        ibft.Ballot(vote=word),
+        proposal(members, 0, block, [], round_=0),
+        change(members, 1, 1),
+        ibft.Wanted(height=1, header_hash=NO_HASH),
+        guard.LastWordAsked(vote_key=members[1].vote_key),
+    ):
+        assert hear(machine, message, -1) == []
+    early = ibft.Ballot(vote=vote(members, VoteKind.PREPARE, 1, hash_of(block), height=2))
+    assert hear(machine, early, -1) == [], "it may have a seat then"
+    effects = machine.handle(cluster.begins(2, 3))
+    assert [len(check.items) for check in of(effects, ibft.CheckSignatures)] == [1]
+
+
+def test_words_that_came_before_a_change_of_the_set_are_blamed_on_nobody() -> None:
+    """Seat 1 of the old set is another validator in the new one."""
+    old, new = Cluster(4), Cluster(5)
+    machine = ibft.Ibft(CHAIN)
+    machine.handle(old.begins(1, 3))
+    hear(machine, ibft.Ballot(vote=vote(old.members, VoteKind.PREPARE, 1, NO_HASH, height=2)), 1)
+    (check,) = of(machine.handle(new.begins(2, 3)), ibft.CheckSignatures)
+    effects = machine.handle(ibft.SignaturesChecked(0, check.token, (False,)))
+    assert [blame.seat for blame in of(effects, ibft.Blame)] == [ibft.NO_SEAT]

@@ -2,10 +2,13 @@
 
 from tests.unit.node.requests.world import Chain
 
-from metanode.network.bpci import Delivered, Stream
+from metanode.chain import ibft
+from metanode.chain.ibft import IbftRefusal
+from metanode.network.bpci import Delivered, Punish, Stream
 from metanode.node.effects import Note
-from metanode.node.routes import network
+from metanode.node.routes import consensus, network
 from metanode.node.talk import Letter, broadcast, send
+from metanode.primitives.names import Seat
 
 
 def test_a_flood_of_unknown_letters_is_one_note() -> None:
@@ -26,3 +29,12 @@ def test_nothing_is_said_to_a_peer_that_is_away() -> None:
     chain.desk.internal.clear()
     send(chain.desk, away, Stream.CONSENSUS, Letter.IBFT, b"word")
     assert (list(chain.desk.internal), chain.effects()) == ([], [])
+
+
+def test_who_brings_forged_votes_is_not_listened_to_for_a_while() -> None:
+    """Found by review: checking them costs more than forging them, and nothing ended it."""
+    chain = Chain()
+    validators = chain.desk.tip.validators.validators
+    for seat, refusal in ((2, IbftRefusal.BAD_SIGNATURE), (1, IbftRefusal.FLOODING), (-1, IbftRefusal.BAD_SIGNATURE)):
+        consensus.carry(chain.desk, ibft.Blame(Seat(seat), refusal, "forged"))
+    assert list(chain.desk.internal) == [("bpci", Punish(validators[2].transport_key, "forged", chain.desk.now_ms))]
