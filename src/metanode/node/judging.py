@@ -17,6 +17,7 @@ from metanode.records.block import Body, KnownTransaction
 from metanode.records.commit import BlsCommit
 from metanode.records.evidence import Evidence
 from metanode.records.header import read_header
+from metanode.records.proposal import ProposalContent
 
 JUDGED_MAX: Final = 16
 """Blocks judged at once: one a round; of more the oldest is turned away."""
@@ -40,7 +41,8 @@ class BlockRefusal(Refusal):
 def judge(desk: Desk, request: ibft.Validate) -> None:
     """PROP: begin to judge, or answer at once what is known already."""
     header_hash = request.header_hash
-    if header_hash in desk.candidates:
+    candidate = desk.candidates.get(header_hash)
+    if candidate is not None and _is_content_of(candidate, request.content):
         vouch(desk, header_hash)
         return
     if header_hash in desk.court.open:
@@ -65,6 +67,13 @@ def judge(desk: Desk, request: ibft.Validate) -> None:
     if header_hash in desk.court.open:
         judgement.waits += 1
         desk.tell("assembly", Assemble(desk.now_ms, request.content, header_hash, request.source))
+
+
+def _is_content_of(candidate: Candidate, content: ProposalContent) -> bool:
+    """PROP-6. What is passed on later under this header must be what was executed here."""
+    body, leaves = candidate.body, b"".join(known.leaf for known in candidate.transactions)
+    carried = content.leaves, content.last_commit, content.evidence
+    return carried == (leaves, body.last_commit, body.evidence)
 
 
 def _make_room(desk: Desk) -> None:

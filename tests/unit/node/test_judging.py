@@ -133,6 +133,18 @@ def test_a_transaction_that_may_not_be_in_it_is_refused() -> None:
     assert (heard.valid, heard.refusal) == (False, BlockRefusal.INADMISSIBLE)
 
 
+def test_swapped_sections_of_a_block_that_was_executed_are_not_vouched_for() -> None:
+    """Found by review: a block that is known by its header was found good whatever came with it, and passed on so."""
+    room, desk = world_at(2)
+    header, content = proposal(desk)
+    assert [verdict.valid for verdict in judged(room, header, content)] == [True]
+    assert header.hash in desk.candidates
+    (again,) = judged(room, header, content)
+    assert again.valid
+    (heard,) = judged(room, header, msgspec.structs.replace(content, leaves=b"\x01" + bytes(64)))
+    assert (heard.valid, heard.foreign) == (False, True)
+
+
 def _body(room: MachineRoom) -> Body:
     return msgspec.structs.replace(
         FINAL_BLOCKS.decode(room.disk.archive.block(2) or b"").body, last_commit=desk_of(room).tip.commit

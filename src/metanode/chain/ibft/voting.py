@@ -78,7 +78,8 @@ def on_validated(state: HeightState, event: Validated) -> None:
     header_hash = event.header_hash
     carried, source = state.validating.pop(header_hash, (True, NO_SEAT))
     if event.valid:
-        state.valid[header_hash] = True
+        if header_hash in state.contents:  # else it was forgotten meanwhile, and is judged again should it come back
+            state.valid[header_hash] = True
         return
     content = state.contents.pop(header_hash, None)
     commit = state.certified
