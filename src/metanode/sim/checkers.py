@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from metanode.chain.guard import place_of
 from metanode.ledger import BlockInput, Ledger
-from metanode.ledger.governance.state import CONVICTION
+from metanode.ledger.governance import CONVICTION
 from metanode.ledger.queries import coin_details, holders_after
 from metanode.ledger.state import build_tree
 from metanode.node.boot import first_rows, set_at

@@ -2,9 +2,10 @@
 
 from metanode.ledger.governance.module import GOVERNANCE
 from metanode.ledger.governance.refusals import ConvictionRefusal, GovernanceRefusal
-from metanode.ledger.governance.state import Proposal, read_parameters, read_rules, read_validators
+from metanode.ledger.governance.state import CONVICTION, Proposal, read_parameters, read_rules, read_validators
 
 __all__ = [
+    "CONVICTION",
     "GOVERNANCE",
     "ConvictionRefusal",
     "GovernanceRefusal",
