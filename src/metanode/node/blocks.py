@@ -155,7 +155,9 @@ def import_final(desk: Desk, candidate: Candidate, commit: BlsCommit) -> None:
 
 def apply(desk: Desk, candidate: Candidate, commit: BlsCommit, *, append: bool) -> None:
     """A final block becomes the tip: log, store, tell everybody. The journal already holds what makes it final."""
-    header, execution = candidate.header, desk.ledger.commit(candidate.header.hash)
+    header = candidate.header
+    desk.ledger.adopt(header.hash, candidate.execution)  # it forgets undecided blocks, too
+    execution = desk.ledger.commit(header.hash)
     old, desk.tip = desk.tip, _next_tip(desk.tip, header, commit, execution)
     if append:
         desk.emit(AppendBlock(header.height, encode(final_block(header, commit, candidate.body))))

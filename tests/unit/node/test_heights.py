@@ -7,7 +7,7 @@ from tests.unit.node.requests.world import Chain
 
 from metanode.chain import ibft
 from metanode.chain.light import section_roots
-from metanode.node.blocks import CANDIDATES_MAX, keep
+from metanode.node.blocks import CANDIDATES_MAX, decide, keep
 from metanode.node.desk import Candidate, Desk
 from metanode.node.effects import Halt, SetTimer
 from metanode.node.heights import begin_height
@@ -82,10 +82,11 @@ def test_the_block_this_seat_is_locked_on_outlives_any_number_of_rounds() -> Non
     chain.final()
     first = chain.candidate()
     chain.desk.locked = first.header.hash
-    for number in range(1, 2 * CANDIDATES_MAX):
+    for number in range(1, 4 * CANDIDATES_MAX):
         keep(chain.desk, variant(first, number))
-    assert first.header.hash in chain.desk.candidates
     assert len(chain.desk.candidates) == CANDIDATES_MAX
+    decide(chain.desk, first.header.hash, chain.commit_of(first, chain.desk.tip.validators))
+    assert chain.desk.tip.hash == first.header.hash
 
 
 def wanting(chain: Chain, number: int) -> ProposalContent:
