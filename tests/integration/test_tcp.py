@@ -53,10 +53,10 @@ def test_a_dial_that_fails_is_heard_as_a_link_that_closes() -> None:
     async def play() -> None:
         ear = Ear()
         carrier = TcpCarrier(ear, lambda: 1)
-        for address in ("127.0.0.1:1", "nowhere", "127.0.0.1:notaport"):
+        for address in ("127.0.0.1:1", "nowhere", "127.0.0.1:notaport", "127.0.0.1:99999"):
             carrier.dial(b"peer", address)
-        opened = await ear.wait(LinkOpened, 3)
-        closed = await ear.wait(LinkClosed, 3)
+        opened = await ear.wait(LinkOpened, 4)
+        closed = await ear.wait(LinkClosed, 4)
         assert sorted(e.link for e in opened) == sorted(e.link for e in closed)
         await carrier.stop()
 
@@ -102,5 +102,29 @@ def test_one_connection_too_many_is_closed_unread(monkeypatch: Any) -> None:
         first.close()
         second.close()
         await carrier.stop()
+
+    asyncio.run(play())
+
+
+def test_strangers_on_every_place_do_not_keep_the_node_from_dialling(monkeypatch: Any) -> None:
+    """Found by review: whoever held all connections open cut a validator off from its peers."""
+    monkeypatch.setattr(tcp, "LINKS_MAX", 2)
+
+    async def play() -> None:
+        ear, other = Ear(), Ear()
+        carrier, peer = TcpCarrier(ear, lambda: 1), TcpCarrier(other, lambda: 1)
+        port, theirs = await carrier.listen("127.0.0.1", 0), await peer.listen("127.0.0.1", 0)
+        strangers = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        await ear.wait(LinkOpened, 2)
+        carrier.dial(b"peer", f"127.0.0.1:{theirs}")
+        opened = await ear.wait(LinkOpened, 3)
+        assert [event.dialled for event in opened] == [b"", b"", b"peer"]
+        carrier.send(opened[2].link, b"hello")
+        carrier.flush()
+        assert (await other.wait(BytesArrived))[0].data == b"hello"
+        for _, writer in strangers:
+            writer.close()
+        await carrier.stop()
+        await peer.stop()
 
     asyncio.run(play())

@@ -7,7 +7,8 @@ from typing import Final
 from metanode.node.events import BytesArrived, Event, LinkClosed, LinkDrained, LinkOpened
 
 LINKS_MAX: Final = 256
-"""Open connections at once; one more is closed before a byte is read: every link may hold buffers."""
+"""Connections of others open at once; one more is closed before a byte is read: every link may hold buffers. Those that
+this node dialled are not counted, for the node bounds them itself, and strangers must not keep it from its peers."""
 DIAL_TIMEOUT_S: Final = 5.0
 """A peer that does not answer a dial within this is not there."""
 BUFFER_HIGH_BYTES: Final = 8 << 20
@@ -23,7 +24,7 @@ class _Link(asyncio.Protocol):
 
     def __init__(self, carrier: "TcpCarrier", dialled: bytes) -> None:
         self._carrier = carrier
-        self._dialled = dialled
+        self.dialled = dialled
         self.number = 0
         self.transport: asyncio.Transport | None = None
         self.outgoing: list[bytes] = []
@@ -33,7 +34,7 @@ class _Link(asyncio.Protocol):
         self.transport = transport  # type: ignore[assignment]
         transport.set_write_buffer_limits(BUFFER_HIGH_BYTES, BUFFER_LOW_BYTES)  # type: ignore[attr-defined]
         peer = transport.get_extra_info("peername") or ("?", 0)
-        self._carrier.opened(self, self._dialled, f"{peer[0]}:{peer[1]}")
+        self._carrier.opened(self, self.dialled, f"{peer[0]}:{peer[1]}")
 
     def data_received(self, data: bytes) -> None:
         self._carrier.arrived(self.number, data)
@@ -76,7 +77,7 @@ class TcpCarrier:
         try:
             async with asyncio.timeout(DIAL_TIMEOUT_S):
                 await loop.create_connection(lambda: _Link(self, peer), host.strip("[]"), int(port))
-        except (OSError, TimeoutError, ValueError):
+        except (OSError, TimeoutError, ValueError, OverflowError):
             number = self._number()
             self._deliver(LinkOpened(self._now_ms(), number, peer, address))
             self._deliver(LinkClosed(self._now_ms(), number))
@@ -88,7 +89,7 @@ class TcpCarrier:
     def opened(self, link: _Link, dialled: bytes, remote: str) -> None:
         """A connection is there."""
         link.number = self._number()
-        if len(self._links) >= LINKS_MAX:
+        if not dialled and sum(not other.dialled for other in self._links.values()) >= LINKS_MAX:
             assert link.transport is not None
             link.transport.abort()
             return
