@@ -25,6 +25,7 @@ class Plan:
     liars: tuple[int, ...] = ()
     liar: Callable[..., MachineRoom] = MachineRoom
     forgetful: tuple[int, ...] = ()
+    twins: tuple[int, ...] = ()
     every_ms: int = 60
     also: Callable[[Scene], Iterator[str]] = lambda _: iter(())
 
@@ -49,6 +50,7 @@ class Plan:
                 liars=self.liars,
                 room_of_liar=self.liar,
                 forgetful=self.forgetful,
+                twins=self.twins,
             )
         )
         if wrong := list(self.also(ending.scene)):

@@ -30,7 +30,8 @@ class Broken(AssertionError):
 class Play:
     """What is played: a storm over so many validators (which it is told) with this seed.
 
-    `room`: makes the computer of a seat, honest where it is left out; `liars` are the seats that are not.
+    `liars`: seats that break the rules, their computers made by `room_of_liar`. `forgetful`: whose disk may be wiped.
+    `twins`: seats that run on a second computer too, with the same keys in one signer, behind the others' numbers.
     """
 
     storm: Callable[[int], Storm]
@@ -41,6 +42,7 @@ class Play:
     liars: tuple[int, ...] = ()
     room_of_liar: Callable[..., MachineRoom] = MachineRoom
     forgetful: tuple[int, ...] = ()
+    twins: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ def stage(play: Play) -> Scene:
     founding = found(play.count, parameters=play.parameters)
     storm = play.storm(play.count)
     rooms = [_room(play, founding, index) for index in range(play.count)]
+    for seat in play.twins:
+        rooms.append(computer(founding, len(rooms), founding.validators[seat], founding.validators))
+        rooms[-1].share_signer(rooms[seat])
     world = World(play.seed, rooms, storm, START_MS)
     load = Load(world, founding, play.every_ms, storm.heals_ms + LOAD_AFTER_MS)
     return Scene(world, founding, load, play.liars, play.forgetful)

@@ -145,12 +145,12 @@ def computer(
     settings = NodeSettings(
         transport_key=seat.transport_key,
         vote_key=seat.vote_key,
-        listen_addresses=seat.addresses,
+        listen_addresses=(f"10.0.0.{index + 1}:1",),
         bootstrap=tuple((v.transport_key, v.addresses[0]) for v in others if v.transport_key != seat.transport_key),
         entropy=standins.key("entropy", seat.name, 32),
     )
     mathematics = Mathematics(standins.verify_possession, lambda key: len(key) == 32)
-    return kind(index, seat.addresses[0], founding.genesis, settings, seat.bls_key, mathematics)
+    return kind(index, f"10.0.0.{index + 1}:1", founding.genesis, settings, seat.bls_key, mathematics)
 
 
 def world(seed: int, count: int, storm: Storm, parameters: Parameters | None = None) -> tuple[World, Founding]:

@@ -113,7 +113,7 @@ class MachineRoom:
         self._bls_key = bls_key
         self._outside: Outside
         self._node: Node
-        self._guard: Guard
+        self._keeper: MachineRoom = self
         self._queue: deque[heard.Event] = deque()
         self._answers: list[heard.Event] = []
         self._busy = False
@@ -135,9 +135,15 @@ class MachineRoom:
         self.life += 1
         self.alive = True
         self._queue.clear()
-        self._guard = Guard(read_record(self.disk.guard))
         self._node = self.node_class(self.genesis, self.settings, self.disk.rows, self.disk.archive, self.mathematics)
-        self.hear(heard.Booted(self._outside.now_ms, tuple(self.disk.journal), may_vote=True, guard=self.disk.guard))
+        self.hear(
+            heard.Booted(self._outside.now_ms, tuple(self.disk.journal), may_vote=True, guard=self._keeper.disk.guard)
+        )
+
+    def share_signer(self, other: "MachineRoom") -> None:
+        """The keys are the other's, and so is the guard: one signer, asked by two machines."""
+        self._keeper = other
+        self.watch.signed = other.watch.signed
 
     def crash(self) -> None:
         """Everything but the disk is gone."""
@@ -278,13 +284,14 @@ class MachineRoom:
         request = Request(effect.vote, effect.chain_id, effect.validators_hash, effect.seal_message)
         now_ms = self._outside.now_ms
         answer: heard.Event | None = None
-        due = deque(self._guard.handle(request))
+        guard = Guard(read_record(self._keeper.disk.guard))
+        due = deque(guard.handle(request))
         while due:
             match due.popleft():
                 case Produce(asked):
-                    due.extend(self._guard.handle(Produced(self._produce(asked))))
+                    due.extend(guard.handle(Produced(self._produce(asked))))
                 case Store(record):
-                    self.disk.guard = record
+                    self._keeper.disk.guard = record
                 case Release(vote):
                     self.watch.signed.append(vote)
                     answer = heard.VoteSigned(now_ms, vote)

@@ -1,0 +1,70 @@
+"""Planted faults: a copy of the source, one line of it replaced, and the storm that has to notice."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PLANTED = Path(__file__).with_name("planted.toml")
+NOTICED = ("metanode.sim.acts.Broken:", "AssertionError:")
+"""How a fault may show: a checker speaks, or an assertion of the product or of the world stops everything."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One entry: of which rule, what is wrong then, where, which line (to the letter) becomes which, who notices."""
+
+    rule: str
+    says: str
+    file: str
+    line: str
+    planted: str
+    storm: str
+    count: int
+    seeds: str
+
+    def plant(self, scratch: Path) -> None:
+        """Copy the source and spoil it."""
+        copy_source(scratch)
+        path = scratch / "src" / "metanode" / self.file
+        lines = path.read_text().splitlines(keepends=True)
+        places = [number for number, line in enumerate(lines) if line.strip() == self.line]
+        assert len(places) == 1, f"{self.file} has {len(places)} lines: {self.line}"
+        old = lines[places[0]]
+        lines[places[0]] = old[: len(old) - len(old.lstrip())] + self.planted + "\n"
+        path.write_text("".join(lines))
+
+    def noticed(self, scratch: Path) -> str:
+        """What the storm says of the copy; empty where it sees nothing."""
+        ended = play(scratch, self.storm, self.count, self.seeds)
+        assert ended.returncode in {0, 1}, ended.stdout + ended.stderr
+        if ended.returncode == 0:
+            return ""
+        assert any(word in ended.stdout for word in NOTICED), ended.stdout + ended.stderr
+        return ended.stdout
+
+
+def faults() -> list[Fault]:
+    """All of planted.toml."""
+    return [Fault(**entry) for entry in tomllib.loads(PLANTED.read_text())["fault"]]
+
+
+def copy_source(scratch: Path) -> None:
+    """What a storm needs, without anything else."""
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src" / "metanode", scratch / "src" / "metanode", ignore=skip)
+    shutil.copytree(ROOT / "tests" / "simulation", scratch / "tests" / "simulation", ignore=skip)
+
+
+def play(scratch: Path, storm: str, count: int, seeds: str) -> subprocess.CompletedProcess[str]:
+    """Play a storm in a copy, in a process of its own, up to the first seed that breaks."""
+    command = [sys.executable, "-m", "tests.simulation.soak", "--stop"]
+    command += ["--storm", storm, "--count", str(count), "--seeds", seeds]
+    environment = {**os.environ, "PYTHONPATH": f"{scratch / 'src'}{os.pathsep}{scratch}"}
+    return subprocess.run(
+        command, cwd=scratch, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
