@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANTED = Path(__file__).with_name("planted.toml")
-NOTICED = ("metanode.sim.acts.Broken:", "AssertionError:")
+NOTICED = ("metanode.sim.acts.Broken:", "AssertionError", "FAILED tests/")
 """How a fault may show: a checker speaks, or an assertion of the product or of the world stops everything."""
 
 
@@ -23,9 +23,15 @@ class Fault:
     file: str
     line: str
     planted: str
-    storm: str
-    count: int
-    seeds: str
+    storm: str = ""
+    count: int = 0
+    seeds: str = ""
+    test: str = ""
+
+    @property
+    def name(self) -> str:
+        """The rule and who notices."""
+        return f"{self.rule}-{self.storm or Path(self.test).stem}"
 
     def plant(self, scratch: Path) -> None:
         """Copy the source and spoil it."""
@@ -39,8 +45,8 @@ class Fault:
         path.write_text("".join(lines))
 
     def noticed(self, scratch: Path) -> str:
-        """What the storm says of the copy; empty where it sees nothing."""
-        ended = play(scratch, self.storm, self.count, self.seeds)
+        """What the storm or test says of the copy; empty where it sees nothing."""
+        ended = run_test(scratch, self.test) if self.test else play(scratch, self.storm, self.count, self.seeds)
         assert ended.returncode in {0, 1}, ended.stdout + ended.stderr
         if ended.returncode == 0:
             return ""
@@ -57,14 +63,27 @@ def copy_source(scratch: Path) -> None:
     """What a storm needs, without anything else."""
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "metanode", scratch / "src" / "metanode", ignore=skip)
-    shutil.copytree(ROOT / "tests" / "simulation", scratch / "tests" / "simulation", ignore=skip)
+    shutil.copytree(ROOT / "tests", scratch / "tests", ignore=skip)
+    shutil.copy(ROOT / "pyproject.toml", scratch)
 
 
 def play(scratch: Path, storm: str, count: int, seeds: str) -> subprocess.CompletedProcess[str]:
     """Play a storm in a copy, in a process of its own, up to the first seed that breaks."""
-    command = [sys.executable, "-m", "tests.simulation.soak", "--stop"]
-    command += ["--storm", storm, "--count", str(count), "--seeds", seeds]
-    environment = {**os.environ, "PYTHONPATH": f"{scratch / 'src'}{os.pathsep}{scratch}"}
+    words = ["tests.simulation.soak", "--stop", "--storm", storm, "--count", str(count), "--seeds", seeds]
+    return _run(scratch, words)
+
+
+def run_test(scratch: Path, test: str) -> subprocess.CompletedProcess[str]:
+    """Run a test in a copy, up to the first that fails."""
+    return _run(
+        scratch, ["pytest", "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(scratch), str(scratch / test)]
+    )
+
+
+def _run(scratch: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = f"{scratch / 'src'}{os.pathsep}{scratch}"
+    command = [sys.executable, "-m", *words]
     return subprocess.run(
         command, cwd=scratch, env=environment, capture_output=True, text=True, check=False, timeout=300
     )

@@ -13,7 +13,6 @@ from metanode.records.vote import NO_ROUND, Justification, justification_digest
 from metanode.sim.byzantine.speaker import LyingNode
 from metanode.sim.machine_room import MachineRoom
 
-
 HONEST_HEIGHTS: Final = 6
 """So long its ROUND-CHANGEs tell the truth: they convict it at once, and who is convicted leads no more rounds."""
 

@@ -1,0 +1,9 @@
+"""Prints the fingerprint of some worlds: equal seeds must give equal ones in every process."""
+
+from tests.simulation.soak import plans
+
+WORLDS = (("everything_at_once", 4, 5), ("equivocating_proposer", 5, 1), ("two_of_four_wiped", 4, 3))
+
+if __name__ == "__main__":
+    for name, count, seed in WORLDS:
+        print(name, plans()[name].play(count, seed).fingerprint)
