@@ -89,7 +89,9 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        shown = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+        shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+        for column in columns:
+            shown.add_column(column, overflow="fold")  # never cut: people copy from tables
         for row in cells:
             shown.add_row(*(Text(cell) for cell in row))  # Text: a cell is never markup
         Console(file=self._out).print(shown)

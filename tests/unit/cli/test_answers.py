@@ -118,9 +118,9 @@ def test_an_export_that_cannot_be_written_is_refused(bpi: Bpi, monkeypatch: pyte
             return
 
     monkeypatch.setattr(receipt, "connect", lambda _: Connected(receipt=SimpleNamespace(export=lambda _: view)))
-    said = bpi("receipt", "export", "rcpt_X", "-o", "no/such/folder", "--json")
+    said = bpi("receipt", "export", "rcpt_20000N49", "-o", "no/such/folder", "--json")
     assert (said.status, said.error["code"]) == (4, CliRefusal.FILE_NOT_WRITABLE)
-    made = bpi("receipt", "export", "rcpt_X", "--json")
+    made = bpi("receipt", "export", "rcpt_20000N49", "--json")
     assert (made.data["file"], Path("rcpt_X.receipt").read_bytes()) == ("rcpt_X.receipt", b"\x00\xff")
 
 
@@ -135,3 +135,12 @@ def test_a_report_counts_what_was_lost_and_orders_what_was_not() -> None:
     report = Report(sent=10, refused=2, final=7, latencies=[0.3, 0.1, 0.2, 0.5])
     assert (report.lost, report.percentile(0.5), report.percentile(0.99)) == (1, 0.3, 0.5)
     assert Report().percentile(0.5) == 0.0
+
+
+@pytest.mark.parametrize(
+    "line", [["transaction", "show", "xx"], ["transaction", "wait", "AB" * 32], ["receipt", "get", "rcpt_20000N48"]]
+)
+def test_a_mistyped_name_is_seen_before_a_node_is_asked(line: list[str], bpi: Bpi) -> None:
+    said = bpi(*line, "--node", "http://127.0.0.1:9", "--json")
+    assert (said.status, said.error["code"]) == (2, CliRefusal.USAGE)
+    assert bpi("receipt", "get", "rcpt_20000N49", "--node", "http://127.0.0.1:9").status == 60

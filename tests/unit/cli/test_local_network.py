@@ -110,6 +110,14 @@ def test_init_makes_a_whole_network_once_and_leaves_strangers_alone(folder: Path
     assert bpi("init", "--data", "mine", "--json").error["code"] == CliRefusal.NETWORK_EXISTS
     bad = bpi("init", "--data", "other", "--parameter", "block_period_ms=-1", "--json")
     assert (bad.status, bad.error["code"], (folder / "other").exists()) == (2, CliRefusal.USAGE, False)
+    bpi("account", "create", "alice", "--data", "keys", "--password-file", "mine/letter")
+    assert bpi("init", "--data", "keys", "--validators", "1").status == 0, "keys may be there before the network"
+    assert (folder / "keys/accounts/alice.json").is_file()
+    bpi("account", "create", "acme", "--data", "clash", "--password-file", "mine/letter")
+    before = (folder / "clash/accounts/acme.json").read_bytes()
+    assert bpi("init", "--data", "clash", "--json").error["code"] == "keys.exists"
+    assert [path.name for path in (folder / "clash").rglob("*")] == ["accounts", "acme.json"]
+    assert (folder / "clash/accounts/acme.json").read_bytes() == before
     with_letter = sorted(path.name for path in (folder / "mine").iterdir())
     assert with_letter == ["letter"]
 

@@ -67,6 +67,16 @@ class LocalNode:
         """The id of the process that runs it, 0 where none does: whoever holds the directory's lock."""
         return holder(self.folder / "LOCK")
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether its process stands still (SIGSTOP), as far as this system tells."""
+        process = self.process
+        try:
+            state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        return state.rpartition(") ")[2][:1] == "T"
+
 
 def holder(lock: Path) -> int:
     """The process that holds a lock file, 0 where nobody does. An id left behind, even of a living stranger, is nobody.

@@ -14,12 +14,13 @@ from metanode.client import Client, ClientError
 
 
 def node_url(session: Session) -> str:
-    """The node that was named; where none was, the first of the local network that runs, else the default."""
+    """The node that was named; where none was, the first of the local network that is awake, else the default."""
     setting = session.configuration.setting("node")
     network = LocalNetwork(session.data)
     if setting.origin == "default" and network.is_there:
         nodes = network.nodes
-        return next((node.url for node in nodes if node.process), nodes[0].url if nodes else setting.value)
+        awake = (node.url for node in nodes if node.process and not node.is_paused)
+        return next(awake, nodes[0].url if nodes else setting.value)
     return setting.value
 
 

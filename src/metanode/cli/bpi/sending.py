@@ -219,7 +219,7 @@ def tell(
     said: dict[str, Any] = {"sentence": sentence} if sentence else {}
     if until == "none":
         data: dict[str, Any] = {"identity": name, "state": "pending", **said}
-        output.result("transaction/1", data, lambda: output.line(f"SENT   {name}   try:  bpi transaction wait {name}"))
+        output.result("transaction/1", data, lambda: output.line(f"SENT   {name}\ntry:   bpi transaction wait {name}"))
         return None
     try:
         status = client.transaction.wait(name, "included" if until == "included" else "final", timeout_s)
@@ -257,5 +257,6 @@ def _words(session: Session, status: TransactionStatus, took_s: float) -> str:
         case "final", False:
             word = session.output.styled("FAILED", "bad")
         case state, _:
-            return f"{state.upper()}  {status.identity} · {took_s:.2f} s   try:  bpi transaction wait {status.identity}"
+            resume = f"try:  bpi transaction wait {status.identity}"
+            return f"{state.upper()}  {status.identity} · {took_s:.2f} s\n{resume}"
     return f"{word}  height {status.height} · {took_s:.2f} s · receipt {status.receipt}"

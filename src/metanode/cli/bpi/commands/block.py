@@ -3,7 +3,7 @@
 import click
 
 from metanode.cli.bpi.reach import connect
-from metanode.cli.bpi.showing import as_data, instant, short
+from metanode.cli.bpi.showing import as_data, instant
 from metanode.cli.commands import leaf
 from metanode.cli.session import Session, pass_session
 
@@ -44,17 +44,8 @@ def list_(session: Session, before: int, limit: int) -> None:
     with connect(session) as client:
         page = client.block.list(before, limit)
     rows = [
-        (
-            b.height,
-            instant(b.timestamp_ms),
-            b.transactions,
-            b.bytes,
-            b.proposer_name,
-            b.round,
-            f"{b.signers}/{b.of}",
-            short(b.hash),
-        )
+        (b.height, instant(b.timestamp_ms), b.transactions, b.proposer_name, b.round, f"{b.signers}/{b.of}")
         for b in page.items
     ]
-    columns = ("height", "time", "transactions", "bytes", "proposer", "round", "signed", "hash")
+    columns = ("height", "time", "transactions", "proposer", "round", "signed")
     session.output.result("block.list/1", as_data(page), lambda: session.output.table(columns, rows))

@@ -7,6 +7,7 @@ import click
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.trust import trusted_genesis
+from metanode.cli.bpi.words import RECEIPT
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
@@ -17,7 +18,7 @@ PARTS = ("transaction", "receipt", "header", "commit")
 
 
 @leaf()
-@click.argument("receipt", default="")
+@click.argument("receipt", default="", type=RECEIPT)
 @click.option("--part", type=click.Choice(PARTS), default="receipt", show_default=True)
 @click.option("--genesis", "genesis_file", default="", metavar="FILE", help="What to trust; the local one by default.")
 @pass_session

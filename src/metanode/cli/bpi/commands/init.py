@@ -1,6 +1,5 @@
 """`bpi init`."""
 
-import shutil
 from pathlib import Path
 
 import click
@@ -55,8 +54,8 @@ def create(root: Path, validators: int, port_base: int, name: str, parameters: t
         raise Failure(
             CliRefusal.NETWORK_EXISTS, ExitStatus.CONFLICT, message, fix="bpi up starts it; --data names another folder"
         )
-    was_there = network.root.exists()
-    if was_there and (not network.root.is_dir() or any(network.root.iterdir())):
+    is_file = network.root.exists() and not network.root.is_dir()
+    if is_file or any(path != network.accounts for path in network.root.glob("*")):
         message = f"{root} is not empty, and is no network that was made to the end"
         fix = f"--data names another folder; or remove {root} if nothing in it matters"
         raise Failure(CliRefusal.NETWORK_EXISTS, ExitStatus.CONFLICT, message, fix=fix)
@@ -66,13 +65,16 @@ def create(root: Path, validators: int, port_base: int, name: str, parameters: t
         if not value.isdecimal():
             raise click.BadParameter(f"{text!r}: write NAME=VALUE, a whole number", param_hint="--parameter")
         chosen = with_parameter(chosen, key, int(value))
+    before = set(network.root.rglob("*"))  # keys somebody made before there was a network
+    was_there = network.root.exists()
     try:
         made = create_network(network.root, validators, port_base, name, chosen)
         mark = f"# A local network of bpi; its nodes are the folders beside this file.\nnodes = {len(made.nodes)}\n"
         write_durably(Disk(), network.root / MARK, mark.encode())
     except BaseException:  # Ctrl-C too: what is half made can only be in the way
-        shutil.rmtree(network.root, ignore_errors=True)
-        if was_there:
-            network.root.mkdir()
+        for path in sorted(set(network.root.rglob("*")) - before, reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        if not was_there and network.root.exists():
+            network.root.rmdir()
         raise
     return network

@@ -12,6 +12,7 @@ from metanode.api.transactions import ReceiptView
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.showing import as_data, instant, short
 from metanode.cli.bpi.trust import trusted_genesis
+from metanode.cli.bpi.words import RECEIPT
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_bytes
@@ -28,7 +29,7 @@ def event_words(event: dict[str, Any]) -> str:
 
 
 @leaf()
-@click.argument("receipt")
+@click.argument("receipt", type=RECEIPT)
 @pass_session
 def get(session: Session, receipt: str) -> None:
     """Show a receipt by its name (rcpt_…) or its transaction's identity."""
@@ -74,7 +75,7 @@ def list_(session: Session, of_account: str, first: int, last: int, limit: int) 
 
 
 @leaf()
-@click.argument("receipt")
+@click.argument("receipt", type=RECEIPT)
 @click.option(
     "-o", "--output", "target", default="", metavar="FILE", help="NAME.receipt by default; - for standard output."
 )

@@ -33,7 +33,7 @@ def development_network(session: Session) -> LocalNetwork:
 
 def _tell(session: Session, network: LocalNetwork, verb: str, touched: Nodes, others: Nodes = ()) -> None:
     """What was done, to whom, and how many processes run now."""
-    running = network.running
+    running = [node for node in network.running if not node.is_paused]
     data = {
         verb: [node.name for node in touched],
         "untouched": [node.name for node in others],

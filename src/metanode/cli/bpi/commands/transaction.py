@@ -12,6 +12,7 @@ from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.sending import How, Sending, choose_waiting, sending, submit, tell
 from metanode.cli.bpi.showing import as_data, instant
 from metanode.cli.bpi.trust import local_genesis
+from metanode.cli.bpi.words import IDENTITY
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_bytes
@@ -92,7 +93,7 @@ def _submit(session: Session, signed: SignedTransaction, how: How) -> ExitStatus
 
 
 @leaf()
-@click.argument("identity")
+@click.argument("identity", type=IDENTITY)
 @pass_session
 def show(session: Session, identity: str) -> None:
     """Show what a transaction asks for, who signed it, and how far it has come."""
@@ -117,7 +118,7 @@ def show(session: Session, identity: str) -> None:
 
 
 @leaf()
-@click.argument("identity")
+@click.argument("identity", type=IDENTITY)
 @click.option("--until", type=click.Choice(["final", "included"]), default="final", show_default=True)
 @click.option("--timeout", default="", metavar="SECONDS", help="Longest wait; 30 by default.")
 @pass_session

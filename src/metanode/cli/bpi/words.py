@@ -1,0 +1,47 @@
+"""Words of a command line that name things of a chain, checked before a node is asked."""
+
+import re
+from typing import Any
+
+import click
+
+from metanode.api.receipt_names import read_receipt_name
+from metanode.primitives.refusal import Rejected
+
+
+def _identity(text: str) -> bool:
+    return re.fullmatch(r"[0-9a-f]{64}", text) is not None
+
+
+class IdentityText(click.ParamType[str]):
+    """The identity of a transaction."""
+
+    name = "identity"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, or a usage error that says how it looks."""
+        if not _identity(str(value)):
+            self.fail(f"{value!r} is no identity: 64 hexadecimal digits, as bpi printed them", param, ctx)
+        return str(value)
+
+
+class ReceiptText(click.ParamType[str]):
+    """The name of a receipt, or the identity of its transaction."""
+
+    name = "receipt"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, or a usage error that says what is wrong with it: a name has a checksum."""
+        text = str(value)
+        if text and not _identity(text):
+            try:
+                read_receipt_name(text)
+            except Rejected as rejected:
+                self.fail(rejected.detail, param, ctx)
+        return text
+
+
+IDENTITY = IdentityText()
+"""For `click.argument`."""
+RECEIPT = ReceiptText()
+"""For `click.argument`."""
