@@ -1,6 +1,7 @@
 """Each command against a running network: to a person, to a program, and once where it must refuse."""
 
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -283,18 +284,35 @@ def test_logs_are_shown_and_followed(bpi):
             following.stdout.close()
 
 
-def test_a_backup_is_made_and_restored(bpi):
+def test_a_backup_is_made_restored_and_vouched_for(bpi):
     bpi.refuses("backup copy --data .bpi/validator-3", 5, "directory.locked")
     bpi.refuses("backup copy", 2, "cli.usage")
     bpi.says("testnet kill validator-3")
     assert bpi.says("backup copy --data .bpi/validator-3").startswith("copy  ")
     assert bpi.data("backup copy2 --data .bpi/validator-3")["last_block"] >= 1
     bpi.refuses("restore copy --data .bpi/validator-3", 5, "directory.exists")
-    assert "it asks its peers before it signs" in bpi.says("restore copy --data elsewhere")
-    assert bpi.data("restore copy2 --data elsewhere2")["validator"] is True
+    bpi.refuses("node vouch --data .bpi/validator-3", 5, "cli.guard-holds")
+    shutil.rmtree(bpi.folder / ".bpi/validator-3")
+    assert "signs nothing until vouched for" in bpi.says("restore copy --data .bpi/validator-3")
+    assert bpi.data("restore copy2 --data elsewhere")["validator"] is True
     (bpi.folder / "copy" / "genesis.toml").write_text("changed")
-    bpi.refuses("restore copy --data elsewhere3", 30, "backup.damaged")
+    bpi.refuses("restore copy --data elsewhere2", 30, "backup.damaged")
     bpi.says("testnet heal")
+    assert mute(bpi), "it follows, and does not vote on its own word"
+    bpi.says("testnet kill validator-3")
+    assert "its guard was restored" in bpi.says("node vouch --data .bpi/validator-3")
+    assert bpi.data("node vouch --data elsewhere --height 1000000")["condition"] == "restored"
+    bpi.says("testnet heal")
+    until(lambda: not mute(bpi), 30, "it votes again")
+    bpi.says("testnet kill validator-2")
+    assert bpi.says("coin transfer --to globex --amount 1").startswith("FINAL"), "its vote is needed, and given"
+    bpi.says("testnet heal")
+
+
+def mute(shell: Shell) -> bool:
+    """Whether validator-3 follows without voting."""
+    base = int(shell.data("status")["url"].rpartition(":")[2])
+    return "does not vote" in shell.says(f"status --node http://127.0.0.1:{base + 3}")
 
 
 def test_a_fifth_node_is_made_voted_in_and_out(bpi):

@@ -53,6 +53,8 @@ class CliRefusal(Refusal):
     """No process runs the node."""
     DEVELOPMENT_ONLY = "cli.development-only"
     """The command breaks things on purpose, and the chain is no development chain."""
+    GUARD_HOLDS = "cli.guard-holds"
+    """The sign guard is whole: nobody has to vouch for it."""
     NOT_OURS = "cli.not-ours"
     """A process belongs to another user."""
     INTERRUPTED = "cli.interrupted"

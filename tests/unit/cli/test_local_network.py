@@ -130,6 +130,8 @@ def test_commands_that_need_a_running_network_say_so(folder: Path, bpi: Bpi) -> 
         said = bpi("testnet", *line, "--json")
         assert (said.status, said.error["code"]) == (5, CliRefusal.NOT_RUNNING)
     assert bpi("testnet", "kill", "nobody", "--json").error["code"] == CliRefusal.UNKNOWN_NODE
+    said = bpi("node", "vouch", "--data", ".bpi/validator-0", "--height", "9", "--json")
+    assert (said.status, said.error["code"]) == (5, CliRefusal.GUARD_HOLDS)
     genesis = folder / ".bpi/validator-0/genesis.toml"
     genesis.write_text(genesis.read_text().replace("development = true", "development = false"))
     said = bpi("testnet", "kill", "validator-0", "--json")

@@ -52,6 +52,7 @@ class _Watch(threading.Thread):
     def __init__(self, url: str) -> None:
         super().__init__(daemon=True)
         self.seen: dict[str, float] = {}
+        self.failed: list[ClientError] = []
         self._client = Client(url)
         self._stream = self._client.events(after=f"{self._client.node.status().height}:999999", kinds=("receipt",))
 
@@ -61,7 +62,9 @@ class _Watch(threading.Thread):
                 origin = getattr(event.data, "origin", None)
                 if origin is not None:
                     self.seen[origin.identity] = time.monotonic()
-        except (ClientError, OSError, ValueError):  # the end of the run closes the stream under us
+        except ClientError as error:
+            self.failed.append(error)
+        except (OSError, ValueError, AttributeError):  # the end of the run closes the stream under us
             return
 
     def close(self) -> None:
@@ -110,7 +113,10 @@ def fund(client: Client, faucet_seed: bytes, addresses: Sequence[bytes], units: 
 
 
 def run_load(urls: Sequence[str], crowd: Crowd, rate: int, seconds: int) -> Report:
-    """Send `rate` transactions a second to the nodes in turn for so long, then wait for the last to become final."""
+    """Send `rate` transactions a second to the nodes in turn for so long, then wait for the last to become final.
+
+    Raises `ClientError` where a node, or the stream of events, fails.
+    """
     report = Report()
     sent_at: dict[str, float] = {}
     watch = _Watch(urls[0])
@@ -130,6 +136,8 @@ def run_load(urls: Sequence[str], crowd: Crowd, rate: int, seconds: int) -> Repo
         time.sleep(max(0.0, min(TICK_S, began + index / rate - time.monotonic())))
     deadline = time.monotonic() + DRAIN_S
     while any(name not in watch.seen for name in sent_at) and time.monotonic() < deadline:
+        if watch.failed:
+            raise watch.failed[0]  # blind is not the same as lost
         time.sleep(TICK_S)
     seen = {name: at for name, at in watch.seen.items() if name in sent_at}
     report.final = len(seen)

@@ -16,7 +16,8 @@ from metanode.client import Client, ClientError
 def node_url(session: Session) -> str:
     """The node that was named; where none was, the first of the local network that is awake, else the default."""
     setting = session.configuration.setting("node")
-    network = LocalNetwork(session.data)
+    data = session.data
+    network = LocalNetwork(data if LocalNetwork(data).is_there else data.resolve().parent)  # or one of its nodes
     if setting.origin == "default" and network.is_there:
         nodes = network.nodes
         awake = (node.url for node in nodes if node.process and not node.is_paused)

@@ -92,6 +92,10 @@ COMMANDS: Final[dict[str, Entry]] = {
         "Make the keys, settings and data directory of one node, in the folder of --data.",
     ),
     "node run": Entry(f"{_HERE}.node_run:run", "Run one node in this process until it is told to stop."),
+    "node vouch": Entry(
+        f"{_HERE}.node_vouch:vouch",
+        "Let a restored validator vote again: say that its keys signed nothing above a height.",
+    ),
     "receipt export": Entry(f"{_HERE}.receipt:export", "Write the file that proves a receipt without a server."),
     "receipt get": Entry(f"{_HERE}.receipt:get", "Show a receipt by its name (rcpt_…) or its transaction's identity."),
     "receipt list": Entry(f"{_HERE}.receipt:list_", "List receipts, the earliest first."),

@@ -48,8 +48,8 @@ def backup(session: Session, target: str) -> None:
 def restore(session: Session, source: str) -> None:
     """Make a data directory out of a backup, in the empty folder of --data.
 
-    Every file is checked against its digest first. A restored validator signs nothing until its peers have said what it
-    signed last.
+    Every file is checked against its digest first. A restored validator follows the chain and signs nothing until its
+    operator has vouched for it: bpi node vouch.
     """
     from metanode.host.backup import restore as restore_backup
     from metanode.host.disk import Disk
@@ -60,8 +60,9 @@ def restore(session: Session, source: str) -> None:
     data = {"data": str(root), "chain": owner.chain_id.hex(), "validator": owner.is_validator}
 
     def human() -> None:
-        kind = "validator: it asks its peers before it signs" if owner.is_validator else "observer"
+        kind = "validator: signs nothing until vouched for" if owner.is_validator else "observer"
         session.output.line(f"{root}  chain {owner.chain_id.hex()[:16]}… · {kind}")
-        session.output.line(f"try:  bpi node run --data {root}")
+        next_step = "vouch" if owner.is_validator else "run"
+        session.output.line(f"try:  bpi node {next_step} --data {root}")
 
     session.output.result("restore/1", data, human)
