@@ -1,6 +1,6 @@
 """Many seeds of the named storms, from the command line.
 
-python -m tests.simulation.soak [--storm NAME] [--count N] [--seeds A-B] [--jobs N] [--stop]
+python -m tests.simulation.soak [--storm NAME] [--count N] [--seeds N|A-B] [--jobs N] [--stop]
 Prints each seed that breaks something; exit status 1 if any did.
 """
 
@@ -34,16 +34,22 @@ def play(name: str, count: int, seed: int) -> tuple[str, int]:
     return "", ending.steps
 
 
+def _range(seeds: str) -> tuple[int, int]:
+    """First and last of `N` or `A-B`."""
+    first, dash, last = seeds.rpartition("-")
+    return (int(first), int(last)) if dash else (0, int(last) - 1)
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--storm", action="append", choices=sorted(plans()))
     parser.add_argument("--count", action="append", type=int)
-    parser.add_argument("--seeds", default="0-99", help="first-last")
+    parser.add_argument("--seeds", default="100", help="how many, or first-last")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--stop", action="store_true", help="at the first seed that fails")
     options = parser.parse_args()
-    first, last = (int(part) for part in options.seeds.split("-"))
+    first, last = _range(options.seeds)
     chosen = [plan for name, plan in plans().items() if not options.storm or name in options.storm]
     started, steps, failed = perf_counter(), 0, 0
     cases = [
