@@ -39,6 +39,15 @@ def root(desk, right):
     return bytes(32) if MODE == "roots" else right
 
 
+def piece(found):
+    """A part of the state in which somebody owns more."""
+    pairs, proof = found
+    if MODE != "pieces" or not pairs:
+        return found
+    (key, value), *others = pairs
+    return ((key, value[:-1] + bytes([value[-1] ^ 1])), *others), proof
+
+
 def twin(desk, message):
     """Another block for the same round, signed as well."""
     header = bytearray(message.content.header)
@@ -113,6 +122,11 @@ PLANTS: Final = (
         '            desk.tell("sync", sync.Tick(now))',
         """            desk.tell("sync", sync.Tick(now))
             __import__("metanode.node.lies", fromlist=["x"]).flood(desk)""",
+    ),
+    (
+        "metanode/chain/sync/snapshot_giving.py",
+        "        pairs, proof = found\n",
+        '        pairs, proof = __import__("metanode.node.lies", fromlist=["x"]).piece(found)\n',
     ),
 )
 """(file, what is there once, what the liar has instead)."""

@@ -137,13 +137,15 @@ class Traffic:
         self._idle: Final = list(self.accounts)
         self._pause_s: Final = pause_s
         self._stopping: Final = threading.Event()
+        self._paused: Final = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._failure: list[BaseException] = []
         self._seen = 0
 
-    def fund(self) -> "Traffic":
-        """Give every sender money, and wait until it is final."""
+    def fund(self, from_nonce: int = 0) -> "Traffic":
+        """Give every sender money, and wait until it is final. `from_nonce`: the next one of the faucet."""
         faucet = named("faucet")
+        faucet.nonce = from_nonce
         for at in range(0, len(self.accounts), CALLS_MAX):
             calls = [transfer(to, FUNDS) for to in self.accounts[at : at + CALLS_MAX]]
             name, encoded = signed(self.town.chain_id, faucet, *calls)
@@ -167,6 +169,14 @@ class Traffic:
         assert not self._thread.is_alive(), "the traffic does not end"
         if self._failure:
             raise self._failure[0]
+
+    def pause(self) -> None:
+        """Send nothing new for a while; what is on its way is followed."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._paused.clear()
 
     @property
     def count(self) -> int:
@@ -202,7 +212,8 @@ class Traffic:
     def _turn(self, house: House) -> None:
         try:
             with house.ask(timeout_s=3.0) as client:
-                batch = [self._make() for _ in range(min(len(self._idle), 10))]
+                room = 0 if self._paused.is_set() else min(len(self._idle), 10)
+                batch = [self._make() for _ in range(room)]
                 again = [w for w in self._waiting.values() if self._chance.random() < 0.05]
                 self._send(client, [*batch, *again])
                 self._follow(client)
@@ -252,17 +263,22 @@ class Traffic:
 
 
 def check_nothing_lost(ledger: Ledger, house: House) -> None:
-    """Every transfer that was reported final is there with the same receipt in the same block; every balance is the
-    sum of what moved; all holdings together are the supply."""
+    """Every transfer that was reported final is there with the same receipt in the same block; the balances agree."""
+    receipts: dict[str, Word] = {}
     with house.ask(timeout_s=20.0) as client:
-        receipts: dict[str, Word] = {}
         for height in sorted({word.height for word in ledger.words.values()}):
             block = client.block.get(height)
             for item in client.receipt.list(first=height, last=height, limit=500).items:
                 receipts[item.origin.identity] = Word(height, item.encoded, block.hash)
-        lost = {name: word for name, word in ledger.words.items() if receipts.get(name) != word}
-        assert lost == {}, f"{house.name} lost or changed {len(lost)} of {len(ledger.words)}"
-        holdings: dict[str, int] = {}
+    lost = {name: word for name, word in ledger.words.items() if receipts.get(name) != word}
+    assert lost == {}, f"{house.name} lost or changed {len(lost)} of {len(ledger.words)}"
+    check_balances(ledger, house)
+
+
+def check_balances(ledger: Ledger, house: House) -> None:
+    """Every balance is the sum of what moved; all holdings together are the supply."""
+    holdings: dict[str, int] = {}
+    with house.ask(timeout_s=20.0) as client:
         cursor = ""
         while True:
             page = client.call(ACCOUNT_LIST, AccountList(coin="USD", cursor=cursor, limit=500))
@@ -272,12 +288,9 @@ def check_nothing_lost(ledger: Ledger, house: House) -> None:
                 break
         supply = int(client.coin.get("USD").supply)
     assert sum(holdings.values()) == supply, f"{house.name}: holdings and supply differ"
-    wrong = {
-        a: (holdings.get(show_address(a), 0), b)
-        for a, b in ledger.balances.items()
-        if holdings.get(show_address(a), 0) != b
-    }
-    assert wrong == {}, f"{house.name}: balances (found, due) differ"
+    due = {show_address(address): amount for address, amount in ledger.balances.items()}
+    found = {address: holdings.get(address, 0) for address in due}
+    assert found == due, f"{house.name}: balances differ"
 
 
 def check_agreement(houses: list[House], last: int) -> None:

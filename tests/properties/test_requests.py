@@ -56,6 +56,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "key": st.one_of(st.just(b"csBPI"), st.binary(min_size=1, max_size=256)).map(bytes.hex),
     "limit": st.integers(1, 500),
     "peers": st.lists(NAMES, max_size=3),
+    "kinds": st.lists(st.sampled_from(["block", "transaction", "receipt"]), max_size=3).map(",".join),
     "kind": st.sampled_from(["pause", "partition", "latency"]),
     **dict.fromkeys(("account", "coin", "name", "module"), NAMES),
     **dict.fromkeys(("height", "before", "first", "last", "proposal", "value_ms"), NUMBERS),

@@ -153,8 +153,12 @@ class StateProof(Answer):
     validators: HexText
 
 
-EventKind: TypeAlias = Annotated[
-    str, Meta(pattern="^(block|transaction|receipt)?$", description="block, transaction, receipt; empty for all.")
+EventKinds: TypeAlias = Annotated[
+    str,
+    Meta(
+        pattern="^((block|transaction|receipt)(,(block|transaction|receipt)){0,2})?$",
+        description="Some of block, transaction, receipt, with commas between; empty for all.",
+    ),
 ]
 """Which events."""
 
@@ -164,6 +168,7 @@ class EventList(Request):
 
     after: EventCursor = ""
     limit: PageSize = PAGE_DEFAULT
+    kinds: EventKinds = ""
 
 
 class EventItem(Answer):

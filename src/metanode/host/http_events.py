@@ -117,18 +117,19 @@ class Events:
 
     async def _follow(self, cursor: str, kinds: frozenset[str], mentions: bytes, send: Send) -> bytes:
         """Send until something ends the stream; the answer is the last word."""
+        wanted = ",".join(kind for kind in KINDS if kind in kinds) if len(kinds) < len(KINDS) else ""
         await self._send(send, b"retry: 1000\nid: %s\n: from here\n\n" % cursor.encode())
         while True:
             changed = self._head.changed()
-            page = await self._head.page(cursor)
+            page = await self._head.page(cursor, wanted)
             if isinstance(page, ApiError):
                 return b"event: error\ndata: %s\n\n" % error_bytes(page)
             for _, text in _chunks(page.items, kinds, mentions):
                 await self._send(send, text)
-            cursor = page.next or cursor
+            before, cursor = cursor, page.next or cursor
             if self._head.closed:
                 return b"event: closing\nid: %s\ndata: {}\n\n" % cursor.encode()
-            if not page.items:
+            if not page.items and cursor == before:
                 done, _ = await asyncio.wait((changed,), timeout=self._settings.heartbeat_ms / 1000)
                 if not done:
                     await self._send(send, b"id: %s\n: beat\n\n" % cursor.encode())

@@ -55,8 +55,8 @@ class Head:
         self._door: Final = door
         self._timeout_ms: Final = timeout_ms
         self._changed: asyncio.Future[None] | None = None
-        self._pages: Final[OrderedDict[str, RenderedPage]] = OrderedDict()
-        self._reading: Final[dict[str, asyncio.Task[RenderedPage | ApiError]]] = {}
+        self._pages: Final[OrderedDict[tuple[str, str], RenderedPage]] = OrderedDict()
+        self._reading: Final[dict[tuple[str, str], asyncio.Task[RenderedPage | ApiError]]] = {}
         self._unsubscribe: Final[Callable[[], None]] = door.subscribe(self._wake)
         self.closed = False
 
@@ -79,23 +79,25 @@ class Head:
         self.closed = True
         self._wake()
 
-    async def page(self, after: str) -> RenderedPage | ApiError:
-        """The events after a cursor: from memory, with others who read the same, or from the node."""
-        kept = self._pages.get(after)
+    async def page(self, after: str, kinds: str) -> RenderedPage | ApiError:
+        """The events of these kinds after a cursor: from memory, with others who read the same, or from the node."""
+        place = (after, kinds)
+        kept = self._pages.get(place)
         if kept is not None:
-            self._pages.move_to_end(after)
+            self._pages.move_to_end(place)
             return kept
-        task = self._reading.get(after)
+        task = self._reading.get(place)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._read(after))
-            self._reading[after] = task
-            task.add_done_callback(lambda _: self._reading.pop(after, None))
+            task = asyncio.get_running_loop().create_task(self._read(after, kinds))
+            self._reading[place] = task
+            task.add_done_callback(lambda _: self._reading.pop(place, None))
         return await asyncio.shield(task)
 
-    async def _read(self, after: str) -> RenderedPage | ApiError:
+    async def _read(self, after: str, kinds: str) -> RenderedPage | ApiError:
         try:
             async with asyncio.timeout(self._timeout_ms / 1000):
-                page = await self._door.ask(EVENT_LIST.name, EventList(after=after, limit=PAGE_EVENTS))
+                asked = EventList(after=after, limit=PAGE_EVENTS, kinds=kinds)
+                page = await self._door.ask(EVENT_LIST.name, asked)
         except TimeoutError:
             return ApiError(ApiRefusal.TIMED_OUT, "the node did not answer")
         if isinstance(page, ApiError):
@@ -103,7 +105,7 @@ class Head:
         assert isinstance(page, EventPage), "event.list answers with a page"
         rendered = _render(page)
         if rendered.items:  # an empty page is true only until the next block
-            self._pages[after] = rendered
+            self._pages[after, kinds] = rendered
             if len(self._pages) > PAGES_MAX:
                 self._pages.popitem(last=False)
         return rendered

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from metanode.node.effects import PublishFinal
+from metanode.node.rows import IDENTITY, place_of
 from metanode.primitives.names import Hash
 from metanode.sim.founding import Client, Founding
 from metanode.sim.world import World
@@ -34,6 +35,7 @@ class Load:
         self._every_ms: Final = every_ms
         self._until_ms: Final = until_ms
         self._request = 0
+        self._said: dict[Hash, bytes] = {}
         self.made: dict[Hash, bytes] = {}
         self.acknowledged: dict[bytes, tuple[int, int]] = {}
         for room in world.rooms:
@@ -43,8 +45,8 @@ class Load:
 
     @property
     def waiting(self) -> int:
-        """Transfers that nobody called final yet."""
-        return sum(len(person.outstanding) for person in self._people)
+        """Transfers and other transactions that nobody called final yet."""
+        return len(self._said) + sum(len(person.outstanding) for person in self._people)
 
     @property
     def accepted(self) -> dict[bytes, bool]:
@@ -54,6 +56,11 @@ class Load:
             for outcomes in room.watch.outcomes.values():
                 found.update({identity: True for identity, code, _, _ in outcomes if not code})
         return found
+
+    def say(self, name: Hash, encoded: bytes) -> None:
+        """Somebody's transaction, said like a transfer until it is final."""
+        self._said[name] = encoded
+        self._submit((encoded,))
 
     def _next(self) -> None:
         """One more transfer by whose turn it is."""
@@ -74,11 +81,22 @@ class Load:
         self._submit((encoded,))
 
     def _again(self) -> None:
-        """Everything that is not final, once more: whoever heard it may have crashed."""
-        waiting = [encoded for person in self._people for encoded in person.outstanding.values()]
+        """Everything that is not final, once more: whoever heard it may have crashed. A node may also have made it
+        final and crashed before it could say so: whoever asks it, hears."""
+        for name in [*self._said, *(name for person in self._people for name in person.outstanding)]:
+            self._look_up(name)
+        waiting = [*self._said.values(), *(e for person in self._people for e in person.outstanding.values())]
         if waiting:
             self._submit(tuple(waiting))
         self._world.at(RESEND_MS, self._again)
+
+    def _look_up(self, name: Hash) -> None:
+        for room in self._world.rooms:
+            row = room.disk.rows.get(IDENTITY + name) if room.alive else None
+            if row is not None:
+                self._settle(name)
+                self.acknowledged.setdefault(name, place_of(row))
+                return
 
     def _submit(self, transactions: tuple[bytes, ...]) -> None:
         up = [room.index for room in self._world.rooms if room.alive]
@@ -89,9 +107,13 @@ class Load:
     def _hear(self, index: int, final: PublishFinal) -> None:
         del index
         for identity in final.identities:
-            for person in self._people:
-                person.outstanding.pop(Hash(identity), None)
+            self._settle(Hash(identity))
         self._remember(final)
+
+    def _settle(self, name: Hash) -> None:
+        self._said.pop(name, None)
+        for person in self._people:
+            person.outstanding.pop(name, None)
 
     def _remember(self, final: PublishFinal) -> None:
         for room in self._world.rooms:

@@ -21,7 +21,7 @@ class PowerCuts(Storm):
         if not self.raging(sky):
             return
         everybody = list(range(len(sky.rooms)))
-        for index in sky.random.sample(everybody, sky.random.choice([1, 1, 2, len(everybody)])):
+        for index in sky.random.sample(everybody, min(sky.random.choice([1, 1, 2, len(everybody)]), len(everybody))):
             if sky.rooms[index].alive:
                 sky.cut_power(index)
                 sky.at(sky.random.randint(100, 900), lambda index=index: sky.boot(index))  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from metanode.node.events import BytesArrived, Event, LinkClosed, LinkOpened
 from metanode.sim.cables import DIAL_TIMEOUT_MS, Cables
@@ -25,7 +26,7 @@ class Room:
 class Ground:
     """A clock, and what each computer heard."""
 
-    rooms: list
+    rooms: list[Any]
     random: Random = field(default_factory=lambda: Random(1))
     now_ms: int = 0
     start_ms: int = 0
@@ -37,6 +38,18 @@ class Ground:
 
     def tell(self, index: int, event: Event) -> None:
         self.heard.append((index, event))
+
+    def crash(self, index: int) -> None:
+        self.rooms[index].alive = False
+
+    def cut_power(self, index: int) -> None:
+        self.crash(index)
+
+    def boot(self, index: int) -> None:
+        self.rooms[index].alive = True
+
+    def break_links(self, index: int) -> None:
+        raise AssertionError("these storms break no links")
 
     def run(self, until_ms: int) -> None:
         while ready := sorted(entry for entry in self.due if entry[0] <= until_ms):

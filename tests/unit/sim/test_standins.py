@@ -1,6 +1,17 @@
 """Stand-ins are as hard to confuse as the real thing: another key, message or set is another signature."""
 
-from metanode.network.bpci.compute import Agree, Encapsulate, FreshKeys, SignAll, VerifyAll
+from metanode.network.bpci.compute import (
+    Agree,
+    Agreed,
+    Encapsulate,
+    Encapsulated,
+    FreshKeys,
+    OwnKeys,
+    SignAll,
+    Signatures,
+    Verdicts,
+    VerifyAll,
+)
 from metanode.sim import standins
 
 ONE, TWO = standins.key("bls", "one", 48), standins.key("bls", "two", 48)
@@ -35,12 +46,18 @@ def test_possession_is_of_one_key() -> None:
 
 def test_both_ends_of_a_handshake_find_the_same_secret() -> None:
     caller = standins.compute(FreshKeys(), ONE, bytes(range(96)))
+    assert isinstance(caller, OwnKeys)
     answer = standins.compute(Encapsulate(caller.exchange_public, caller.kem_public), TWO, bytes(range(96, 192)))
+    assert isinstance(answer, Encapsulated)
     agreed = standins.compute(Agree(caller, answer.exchange_public, answer.kem_ciphertext), ONE, bytes(96))
+    assert isinstance(agreed, Agreed)
     assert agreed.secret == answer.secret
 
 
 def test_transport_signatures_are_checked_in_order() -> None:
-    (signature,) = standins.compute(SignAll((b"m",)), ONE, bytes(96)).signatures
+    signed = standins.compute(SignAll((b"m",)), ONE, bytes(96))
+    assert isinstance(signed, Signatures)
+    (signature,) = signed.signatures
     verdicts = standins.compute(VerifyAll(((ONE, b"m", signature), (TWO, b"m", signature))), ONE, bytes(96))
+    assert isinstance(verdicts, Verdicts)
     assert verdicts.good == (True, False)

@@ -71,6 +71,29 @@ def test_pages_of_any_size_tell_the_same(limit: int) -> None:
     assert tuple(found) == everything
 
 
+@pytest.mark.parametrize(
+    "kinds", ["block", "receipt", "transaction,block", "receipt,transaction", "block,transaction,receipt"]
+)
+@pytest.mark.parametrize("limit", [1, 2, 50])
+def test_pages_of_some_kinds_leave_out_the_others_and_pass_over_them(kinds: str, limit: int) -> None:
+    chain, _ = busy()
+    wanted = [item for item in chain.ask("event.list", EventList()).items if item.kind in kinds.split(",")]
+    found: list[EventItem] = []
+    cursor = ""
+    while True:
+        page = chain.ask("event.list", EventList(after=cursor, limit=limit, kinds=kinds))
+        if page.next == cursor:
+            break
+        found.extend(page.items)
+        cursor = page.next
+    assert page.items == ()
+    assert found == wanted
+    assert {item.kind for item in found} == set(kinds.split(","))
+    chain.final()
+    later = chain.ask("event.list", EventList(after=cursor, kinds=kinds))
+    assert [item.id for item in later.items] == (["4:0"] if "block" in kinds else [])
+
+
 def test_at_the_head_a_page_is_empty_and_keeps_the_cursor() -> None:
     chain, _ = busy()
     assert chain.ask("event.list", EventList(after="3:3")) == EventPage(items=(), next="3:3", last=3)
