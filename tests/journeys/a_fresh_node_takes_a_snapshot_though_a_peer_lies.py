@@ -34,8 +34,9 @@ def fresh(nodes: Town, name: str, index: int) -> House:
 
 
 def blamed(house: House) -> set[tuple[str, str]]:
-    """Whom the node blamed for what."""
-    return {(line["peer"], line["reason"]) for line in house.logged("blame")}
+    """Whom the node blamed for what; that it is not let in again for a while is no new blame."""
+    found = {(line["peer"], line["reason"]) for line in house.logged("blame")}
+    return {(peer, reason) for peer, reason in found if reason != "bpci.punished"}
 
 
 def test_a_fresh_node_takes_a_snapshot_of_which_a_part_was_forged(tmp_path):
