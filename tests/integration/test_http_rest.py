@@ -278,3 +278,15 @@ def test_a_node_that_recovers_says_so(port: Port) -> None:
         port.node.is_ready = True
     assert [reply.status for reply in replies] == [200, 200, 503, 503, 503]
     assert {reply.code for reply in replies[2:]} == {ApiRefusal.NOT_READY}
+
+
+def test_a_bug_of_the_port_itself_has_the_one_shape_too(port: Port) -> None:
+    """HTTP-21, HTTP-2."""
+    port.node.answers["peer.list"] = object()  # type: ignore[assignment]
+    try:
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "peer.list"}
+        replies = [ask(port, "GET", "/v1/peers"), ask(port, "POST", "/rpc", asked)]
+    finally:
+        del port.node.answers["peer.list"]
+    assert [(reply.status, reply.code) for reply in replies] == [(500, ApiRefusal.INTERNAL)] * 2
+    assert ask(port, "GET", "/v1/peers").status == 200

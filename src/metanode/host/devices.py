@@ -106,6 +106,11 @@ class Devices:
         self._log.note(note)
         self._metrics.note(note)
 
+    def bug(self, bug: out.Bug) -> None:
+        """HTTP-21. A bug that cost one answer: said fully, and counted."""
+        self._log.bug(bug.method, bug.error)
+        self._metrics.bug(bug.method)
+
     def crashed(self, error: Exception) -> None:
         """A bug or a fault: say it fully, once."""
         self._log.crash(error)

@@ -126,6 +126,11 @@ async def _http_error(http: Request, error: Exception) -> Response:
     return error_response(ApiError(ApiRefusal.UNKNOWN_METHOD, "no such path; see /openapi.json"))
 
 
+async def _bug(http: Request, _: Exception) -> Response:
+    """HTTP-21. A bug of the port itself; uvicorn writes the trace down."""
+    return error_response(ApiError(ApiRefusal.INTERNAL, f"{http.method} failed inside the port"))
+
+
 class HttpServer:
     """The port. `start` binds it and returns its URL; `stop` says good-bye to streams and lets requests end."""
 
@@ -139,7 +144,7 @@ class HttpServer:
         events = Events(settings, calls, self._head)
         app = Starlette(
             routes=[*pages.routes(), Route("/v1/events", events, methods=["GET"]), *Rest(settings, calls).routes()],
-            exception_handlers={HTTPException: _http_error},
+            exception_handlers={HTTPException: _http_error, Exception: _bug},
         )
         self.connections: Final = Connections(settings.connections_max, settings.connections_per_address_max)
         counts.gauges["metanode_http_connections"] = lambda: self.connections.open

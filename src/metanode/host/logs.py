@@ -127,6 +127,10 @@ class Log:
         """One line of the node's."""
         self._write(NOTE_LEVELS.get(note.kind, logging.INFO), note.kind, note.fields)
 
+    def bug(self, method: str, error: Exception) -> None:
+        """HTTP-21. A bug that cost one answer, and where it is."""
+        self._logger.error("bug", exc_info=error, extra={_FIELDS: {"method": method, "error": repr(error)[:TEXT_MAX]}})
+
     def crash(self, error: BaseException) -> None:
         """The last line: what ended the node, and where."""
         self._logger.critical("crashed: %s", error, exc_info=error)

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 from metanode.host.devices import Devices
+from metanode.host.fault import Fault
 from metanode.node.effects import (
     TICK_MS,
     Answer,
     AppendBlock,
     BatchAnswer,
+    Bug,
     CancelTimer,
     CheckAggregates,
     CheckShares,
@@ -144,6 +146,10 @@ class Loop:
                 devices.disk.write_store(height, rows)
             case Answer() | BatchAnswer() | PublishFinal():
                 devices.outward(effect)
+            case Bug(_, error):
+                if isinstance(error, Fault | OSError | MemoryError):
+                    raise error
+                devices.bug(effect)
             case SetFault(kind, _, value_ms):
                 devices.carrier.latency_ms = value_ms if kind == "latency" else 0
             case Note():

@@ -83,6 +83,7 @@ class Metrics:
         for fold in FOLDS.values():
             self._declare(fold)
         self._notes = self._labelled_counter("metanode_notes", "Notes of the node, by kind.")
+        self._bugs = self._labelled_counter("metanode_bugs", "Bugs that cost one answer each, by method.")
         self._journal = self._histogram(
             "metanode_journal_seconds", "Appending to the journal, with its sync.", _SECONDS
         )
@@ -129,6 +130,10 @@ class Metrics:
                 self._counters[name].inc(max(0, value))
             if (name := fold.histograms.get(key)) is not None:
                 self._histograms[name].observe(value / 1000 if _is_ms(key) else value)
+
+    def bug(self, method: str) -> None:
+        """HTTP-21. A bug cost an answer."""
+        self._bugs.labels(self._label("metanode_bugs", method)).inc()
 
     def journalled(self, seconds: float) -> None:
         """The journal took so long."""

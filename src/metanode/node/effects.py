@@ -139,6 +139,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Bug:
+    """HTTP-21. What was raised while one question was answered. The host writes it down whole and the node goes on,
+    unless it is a failure of the world, which only the host knows one by."""
+
+    method: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class BatchAnswer:
     """The answer to a `SubmittedBatch`: (identity, code, detail, known) each, the code empty where accepted."""
 
@@ -198,6 +207,7 @@ Effect: TypeAlias = (
     | AppendBlock
     | WriteStore
     | Answer
+    | Bug
     | BatchAnswer
     | PublishFinal
     | SetFault

@@ -230,6 +230,7 @@ class MachineRoom:
         | out.CheckAggregates
         | out.Answer
         | out.BatchAnswer
+        | out.Bug
         | out.SetFault
         | out.Note,
     ) -> None:
@@ -258,6 +259,8 @@ class MachineRoom:
                 self.watch.answers[request] = answer
             case out.BatchAnswer(request, outcomes):
                 self.watch.outcomes[request] = outcomes
+            case out.Bug(_, error):
+                raise error  # a storm is for finding them
             case out.SetFault():
                 pass  # storms are made by the world
             case out.Note(kind, fields):

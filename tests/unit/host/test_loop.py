@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from metanode.host.fault import Fault, FaultReason
 from metanode.host.loop import Loop
 from metanode.node import effects as out
 from metanode.node import events as heard
@@ -82,6 +85,9 @@ class World:
 
     def note(self, note: out.Note) -> None:
         self.log.append(("note", note.kind))
+
+    def bug(self, bug: out.Bug) -> None:
+        self.log.append(("bug", bug.method, str(bug.error)))
 
 
 def run(
@@ -175,3 +181,21 @@ def test_a_node_that_must_not_go_on_is_stopped_with_its_reason() -> None:
     effects: list[out.Effect] = [out.Halt("results differ"), out.Note("late")]
     _, world, stopped = run(lambda _: effects, heard.Stopping(1))
     assert (stopped, world.log) == (["results differ"], [])
+
+
+def test_a_bug_in_one_answer_is_written_down_and_the_node_goes_on() -> None:
+    """HTTP-21."""
+    effects: list[out.Effect] = [out.Bug("peer.list", AssertionError("impossible")), out.Note("after")]
+    node, world, stopped = run(lambda _: effects, heard.Stopping(1), heard.Stopping(2))
+    assert (len(node.heard), stopped) == (2, [])
+    assert world.log == [("bug", "peer.list", "impossible"), ("note", "after")] * 2
+
+
+@pytest.mark.parametrize(
+    "error", [Fault(FaultReason.STORE_DAMAGED, "a row", "restore"), OSError(5, "input/output error"), MemoryError("no")]
+)
+def test_a_failure_of_the_world_met_while_answering_ends_the_node(error: Exception) -> None:
+    """HTTP-21."""
+    node, world, stopped = run(lambda _: [out.Bug("block.get", error)], heard.Stopping(1), heard.Stopping(2))
+    assert (len(node.heard), stopped) == (1, [f"{type(error).__name__}: {error}"])
+    assert world.log == [("crashed", str(error))]

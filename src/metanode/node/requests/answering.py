@@ -62,8 +62,17 @@ OF_POOL: Final[dict[str, Callable[[Desk, Mempool, Any], Answer]]] = {
 
 
 def answer(desk: Desk, pool: Mempool, request: int, method: str, arguments: Any) -> None:
-    """HTTP-3. Answer one question; every refusal becomes an `ApiError`. Whole answers, at once, bounded by a page."""
-    desk.emit(out.Answer(request, _answer(desk, pool, method, arguments)))
+    """HTTP-3. Answer one question; every refusal becomes an `ApiError`. Whole answers, at once, bounded by a page.
+
+    HTTP-21. Answering reads and changes nothing, so a bug in it leaves the node as it was: it is this answer's end.
+    """
+    try:
+        answered = _answer(desk, pool, method, arguments)
+    except Exception as error:  # noqa: BLE001 - the host judges and writes down every one
+        desk.emit(out.Bug(method, error))
+        detail = f"{method} failed inside the node: a bug; the node's log has it in full"
+        answered = ApiError(ApiRefusal.INTERNAL, detail)
+    desk.emit(out.Answer(request, answered))
 
 
 def _answer(desk: Desk, pool: Mempool, method: str, arguments: Any) -> Answer | ApiError:

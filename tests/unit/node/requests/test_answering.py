@@ -1,5 +1,6 @@
 """The table is answered whole; refusals become errors; nothing is answered before recovery but the status."""
 
+import pytest
 from tests.unit.node.requests.world import Chain
 
 from metanode.api.blocks import BlockGet
@@ -7,8 +8,8 @@ from metanode.api.errors import ApiError, ApiRefusal
 from metanode.api.methods import METHODS, TRANSACTION_SUBMIT, TRANSACTION_SUBMIT_BATCH, TRANSACTION_WAIT
 from metanode.api.node import NodeStatus, Nothing
 from metanode.chain.mempool import Submitted
-from metanode.node.effects import Answer
-from metanode.node.requests import submit
+from metanode.node.effects import Answer, Bug
+from metanode.node.requests import answer, submit
 from metanode.node.requests.answering import OF_DESK, OF_POOL
 
 
@@ -71,3 +72,20 @@ def test_a_batch_goes_to_the_pool() -> None:
     submit(chain.desk, 3, (b"x", b"y"))
     assert chain.effects() == []
     assert list(chain.desk.internal) == [("pool", Submitted(chain.desk.now_ms, 3, (b"x", b"y")))]
+
+
+def test_a_bug_in_one_answer_is_told_to_the_host_and_to_the_asker_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """HTTP-21."""
+    chain, error = Chain(), KeyError("impossible")
+
+    def wrong(*_: object) -> object:
+        raise error
+
+    for table, name in ((OF_DESK, "peer.list"), (OF_POOL, "mempool.status")):
+        monkeypatch.setitem(table, name, wrong)
+        answer(chain.desk, chain.pool, 3, name, Nothing())
+        told = ApiError(ApiRefusal.INTERNAL, f"{name} failed inside the node: a bug; the node's log has it in full")
+        assert chain.effects() == [Bug(name, error), Answer(3, told)]
+    assert isinstance(chain.ask("node.status", Nothing()), NodeStatus)
