@@ -374,6 +374,26 @@ def test_events_go_on_over_a_restart() -> None:
     client.close()
 
 
+def test_a_stream_that_is_closed_from_another_thread_ends_at_once(client: Client, port: Port) -> None:
+    """It used to wait for the node's next word: `bpi testnet load` took 40 s longer than its load."""
+    port.seal()
+    stream, seen = client.events(after="0:0"), threading.Event()
+    found: list[str] = []
+
+    def read() -> None:
+        for event in stream:
+            found.append(event.id)
+            seen.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    assert seen.wait(10)
+    stream.close()
+    reader.join(10)  # a beat comes after 15 s
+    assert (reader.is_alive(), found) == (False, ["1:0"])
+    assert list(stream) == [], "closed for good; the cursor goes on in another one"
+
+
 def test_events_of_a_node_that_stays_away_end() -> None:
     with open_port() as port:
         url = port.url

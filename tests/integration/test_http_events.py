@@ -1,6 +1,7 @@
 """The stream of events: order, resuming, narrowing, slow readers, the end."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Self
@@ -122,6 +123,26 @@ def test_what_cannot_go_on_says_why(port: Port) -> None:
 def test_an_idle_stream_beats(port: Port) -> None:
     with Reader(port, "?after=5:0") as reader:
         assert [next(reader.frames).id for _ in range(3)] == ["5:0"] * 3
+
+
+def test_blocks_without_a_word_for_this_reader_are_silence_too(port: Port) -> None:
+    heard = threading.Event()
+    for _ in range(20):
+        seal(port)
+
+    def work() -> None:
+        while not heard.wait(0.01):  # ten blocks a beat
+            seal(port)
+
+    with Reader(port, "?kinds=receipt") as reader:
+        next(reader.frames)
+        blocks = threading.Thread(target=work)
+        blocks.start()
+        try:  # a beat carries the cursor on, too; without one the socket's patience ends
+            assert any(int(frame.id.partition(":")[0]) > 20 for frame in reader.frames)
+        finally:
+            heard.set()
+            blocks.join()
 
 
 def test_streams_are_counted() -> None:

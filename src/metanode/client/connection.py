@@ -1,6 +1,7 @@
 """One connection to one node: kept alive, within a deadline, opened again where it broke."""
 
 import http.client
+import socket
 import ssl
 import time
 from collections.abc import Mapping
@@ -20,6 +21,13 @@ class Response(NamedTuple):
     status: int
     media_type: str
     body: bytes
+
+
+class Streaming(NamedTuple):
+    """An answer that goes on and on. `plug`: its socket; shutting it down wakes who reads, from any thread."""
+
+    response: http.client.HTTPResponse
+    plug: socket.socket
 
 
 class Connection:
@@ -70,13 +78,14 @@ class Connection:
             self.close()
             raise failure(ApiRefusal.UNKNOWN_OUTCOME, f"{self.url} hung up during {verb} {path}: {error}") from None
 
-    def stream(self, path: str, headers: Mapping[str, str], *, timeout_s: float) -> http.client.HTTPResponse:
+    def stream(self, path: str, headers: Mapping[str, str], *, timeout_s: float) -> Streaming:
         """Ask on a connection of its own, which closes with the answer. `timeout_s`: of each read. Raises
         `Unreachable`."""
         connection = self._dial(timeout_s)
+        plug = connection.sock
         try:
             connection.request("GET", path, headers={**self._headers, **headers, "Connection": "close"})
-            return connection.getresponse()
+            return Streaming(connection.getresponse(), plug)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise Unreachable(error_form(ApiError(ApiRefusal.UNREACHABLE, f"{self.url}: {error}"))) from None

@@ -1,8 +1,11 @@
 """Events as they become final: an iterator that takes the stream up again where it broke."""
 
 import http.client
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
@@ -67,52 +70,49 @@ def frames(lines: Iterator[bytes]) -> Iterator[Frame]:
 
 
 class Stream:
-    """HTTP-15. Iterate over it; `cursor` is always the place to go on after, also in another process."""
+    """HTTP-15. Iterate over it, once; `cursor` is always the place to go on after, also in another process.
+
+    `close` may be called from any thread: whoever iterates comes to the end.
+    """
 
     def __init__(self, connection: Connection, query: dict[str, str], cursor: str, patience_s: float) -> None:
         self._connection: Final = connection
         self._path: Final = "/v1/events" + (f"?{urlencode(query)}" if query else "")
         self._patience_s: Final = patience_s
-        self._response: http.client.HTTPResponse | None = None
+        self._plug: socket.socket | None = None
+        self._closed = threading.Event()
         self.cursor = cursor
 
     def close(self) -> None:
-        """Hang up."""
-        if self._response is not None:
-            self._response.close()
-            self._response = None
+        """Hang up. Does not wait: closing a response that another thread reads would, until the node says something."""
+        self._closed.set()
+        if self._plug is not None:
+            with suppress(OSError):  # gone already
+                self._plug.shutdown(socket.SHUT_RDWR)
 
     def __iter__(self) -> Iterator[Event]:
-        """Events without end. Raises `Unreachable` where the node stays away, `ClientError` where it refuses."""
+        """Events until `close`. Raises `Unreachable` where the node stays away, `ClientError` where it refuses."""
         last_heard = time.monotonic()
-        while True:
+        while not self._closed.is_set():
             try:
-                self._response = self._connect()
-                for frame in frames(self._lines(self._response)):
+                for frame in frames(self._lines()):
                     last_heard = time.monotonic()
                     event = self._event(frame)
                     if event is not None:
                         yield event
             except (OSError, http.client.HTTPException, Unreachable):
-                if time.monotonic() - last_heard > self._patience_s:
+                if not self._closed.is_set() and time.monotonic() - last_heard > self._patience_s:
                     raise
-            finally:
-                self.close()
-            time.sleep(PAUSE_S)
+            self._closed.wait(PAUSE_S)
 
-    def _connect(self) -> http.client.HTTPResponse:
+    def _lines(self) -> Iterator[bytes]:
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": self.cursor} if self.cursor else {})}
-        response = self._connection.stream(self._path, headers, timeout_s=SILENCE_S)
-        if response.status != 200:
-            body = response.read(65_536)
-            response.close()
-            raise refusal_of(Response(response.status, "", body))
-        return response
-
-    @staticmethod
-    def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
-        while line := response.readline(LINE_BYTES_MAX):
-            yield line
+        response, self._plug = self._connection.stream(self._path, headers, timeout_s=SILENCE_S)
+        with closing(response):
+            if response.status != 200:
+                raise refusal_of(Response(response.status, "", response.read(65_536)))
+            while not self._closed.is_set() and (line := response.readline(LINE_BYTES_MAX)):
+                yield line
 
     def _event(self, frame: Frame) -> Event | None:
         self.cursor = frame.id or self.cursor

@@ -119,6 +119,8 @@ class Events:
         """Send until something ends the stream; the answer is the last word."""
         wanted = ",".join(kind for kind in KINDS if kind in kinds) if len(kinds) < len(KINDS) else ""
         await self._send(send, b"retry: 1000\nid: %s\n: from here\n\n" % cursor.encode())
+        clock, beat_s = asyncio.get_running_loop().time, self._settings.heartbeat_ms / 1000
+        said = clock()
         while True:
             changed = self._head.changed()
             page = await self._head.page(cursor, wanted)
@@ -126,13 +128,15 @@ class Events:
                 return b"event: error\ndata: %s\n\n" % error_bytes(page)
             for _, text in _chunks(page.items, kinds, mentions):
                 await self._send(send, text)
+                said = clock()
             before, cursor = cursor, page.next or cursor
             if self._head.closed:
                 return b"event: closing\nid: %s\ndata: {}\n\n" % cursor.encode()
             if not page.items and cursor == before:
-                done, _ = await asyncio.wait((changed,), timeout=self._settings.heartbeat_ms / 1000)
-                if not done:
-                    await self._send(send, b"id: %s\n: beat\n\n" % cursor.encode())
+                await asyncio.wait((changed,), timeout=max(0.0, said + beat_s - clock()))
+            if clock() - said >= beat_s:  # blocks without a word for this reader are silence too
+                await self._send(send, b"id: %s\n: beat\n\n" % cursor.encode())
+                said = clock()
 
     async def _send(self, send: Send, text: bytes) -> None:
         try:

@@ -64,12 +64,11 @@ class _Watch(threading.Thread):
                     self.seen[origin.identity] = time.monotonic()
         except ClientError as error:
             self.failed.append(error)
-        except (OSError, ValueError, AttributeError):  # the end of the run closes the stream under us
-            return
 
     def close(self) -> None:
         """Hang up."""
         self._stream.close()
+        self.join()
         self._client.close()
 
 
