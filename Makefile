@@ -52,14 +52,18 @@ format: .venv/.stamp-dev
 
 # Pure tests share the cores; tests of real processes run one at a time, last, so that nothing starves them.
 test: .venv/.stamp-dev
-	$(BIN)/python -m pytest -n $(JOBS) -m "not live and not soak" $(ARGS)
-	$(BIN)/python -m pytest -m "live and not soak" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not live" $(ARGS)
+	$(BIN)/python -m pytest -m live $(ARGS)
 
+# SEEDS: of each storm a round. HOURS: how long; 0 is one round of everything (an hour or so).
+SEEDS ?= 4
+HOURS ?= 0
 soak: .venv/.stamp-dev
-	$(BIN)/python -m pytest -m soak $(ARGS)
+	$(BIN)/python -m tests.soak --seeds $(SEEDS) --hours $(HOURS) --jobs $(JOBS) $(ARGS)
 
 bench: .venv/.stamp-dev
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+	@for script in $(basename $(notdir $(wildcard bench/*.py))); do \
+		echo "== bench.$$script"; $(BIN)/python -m bench.$$script $(ARGS) || exit 1; done
 
 docs: .venv/.stamp-dev
 	$(BIN)/python tools/docs.py
