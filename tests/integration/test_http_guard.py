@@ -125,6 +125,21 @@ def test_a_body_that_says_it_is_too_long_is_not_read(port: Port) -> None:
     assert (reply.status, reply.code) == (413, ApiRefusal.BODY_TOO_LARGE)
 
 
+def test_who_sends_all_of_a_body_that_is_too_long_hears_why(port: Port) -> None:
+    """Found in a journey: the connection was closed on bytes under way, and the client saw a reset, not the 413."""
+    body = b"x" * (6 << 20)
+    reply = ask(port, "POST", "/v1/transactions", body, content_type="application/json")
+    assert (reply.status, reply.code) == (413, ApiRefusal.BODY_TOO_LARGE)
+    head = b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    answer = raw(port, head + b"\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_who_asks_before_sending_a_body_that_is_too_long_need_not_send_it(port: Port) -> None:
+    head = b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 99999\r\n\r\n"
+    assert raw(port, head, timeout_s=1.0).startswith(b"HTTP/1.1 413")
+
+
 def test_a_body_that_does_not_say_so_is_cut_off(port: Port) -> None:
     head = (
         b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -15,6 +15,7 @@ from starlette.types import Scope as Connection
 from metanode.api.errors import ApiError, ApiRefusal
 from metanode.api.methods import Scope
 from metanode.host.http_answers import error_response
+from metanode.host.http_body import discard
 from metanode.host.http_counts import HEADER, Counts
 from metanode.host.http_limits import TokenBuckets
 from metanode.host.http_settings import PortSettings
@@ -94,6 +95,8 @@ class Guard:
             send = _with_origin(send, origin)
         refusal = self._refusal(connection, request)
         if refusal is not None:
+            if "expect" not in request.headers:
+                await discard(receive, self._settings)
             await refusal(connection, receive, send)
         else:
             await self._app(connection, receive, send)

@@ -9,7 +9,7 @@ from tests.unit.cli.conftest import Bpi
 
 from metanode.api.exits import ExitStatus
 from metanode.api.transactions import ReceiptFileView, TransactionStatus
-from metanode.cli.bpi.commands import demo_tamper, receipt
+from metanode.cli.bpi.commands import demo_tamper, receipt, transaction
 from metanode.cli.bpi.load import Report
 from metanode.cli.bpi.sending import choose_waiting, submit, tell
 from metanode.cli.failure import CliRefusal, Failure
@@ -18,6 +18,8 @@ from metanode.client import ClientError, DeadlinePassed
 from metanode.client.failures import failure
 from metanode.client.transactions import Terms, build, sign
 from metanode.primitives import ed25519
+from metanode.primitives.codec import CodecRefusal
+from metanode.primitives.refusal import Rejected
 from metanode.records.calls import CoinBurn
 
 NAME = "ab" * 32
@@ -144,3 +146,13 @@ def test_a_mistyped_name_is_seen_before_a_node_is_asked(line: list[str], bpi: Bp
     said = bpi(*line, "--node", "http://127.0.0.1:9", "--json")
     assert (said.status, said.error["code"]) == (2, CliRefusal.USAGE)
     assert bpi("receipt", "get", "rcpt_20000N49", "--node", "http://127.0.0.1:9").status == 60
+
+
+def test_a_file_that_is_neither_a_transaction_nor_calls_is_told_both_reasons() -> None:
+    """Found in a journey: of bytes that are almost a transaction it was said only that they are not JSON."""
+    unsigned = transaction._signed(b"\xff\x00")
+    assert isinstance(unsigned, Rejected)
+    with pytest.raises(Failure) as caught:
+        transaction._calls("almost.bin", b"\xff\x00", unsigned)
+    assert caught.value.form.code == CliRefusal.FILE_NOT_READABLE
+    assert CodecRefusal.MALFORMED in caught.value.form.message

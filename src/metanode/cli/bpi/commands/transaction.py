@@ -41,9 +41,9 @@ def send(session: Session, file: str, cosigners: tuple[str, ...], sender: str, h
     """
     data = read_bytes(file, TRANSACTION_FILE_BYTES_MAX)
     signed = _signed(data)
-    if signed is not None:
+    if isinstance(signed, SignedTransaction):
         return _submit(session, signed, how)
-    calls = _calls(file, data)
+    calls = _calls(file, data, signed)
     desk = Sending(session, how)
     for call in calls:
         coin = getattr(call, "coin", "")
@@ -53,26 +53,25 @@ def send(session: Session, file: str, cosigners: tuple[str, ...], sender: str, h
     return desk.send(*calls, extra=extra, sender=desk.names.address(sender) if sender else b"")
 
 
-def _signed(data: bytes) -> SignedTransaction | None:
-    """A signed transaction, as bytes or hexadecimal; None where it is neither."""
+def _signed(data: bytes) -> SignedTransaction | Rejected:
+    """A signed transaction, as bytes or hexadecimal; else why it is none."""
     try:
         text = data.decode("ascii").strip()
         data = bytes.fromhex(text)
     except (UnicodeDecodeError, ValueError):
         pass
-    if data[:1] in (b"[", b"{"):
-        return None
     try:
         return SIGNED_TRANSACTIONS.decode(data)
-    except Rejected:
-        return None
+    except Rejected as rejected:
+        return rejected
 
 
-def _calls(file: str, data: bytes) -> tuple[Call, ...]:
+def _calls(file: str, data: bytes, unsigned: Rejected) -> tuple[Call, ...]:
+    """The calls of a file that is no signed transaction. Raises `Failure`, which names both reasons."""
     try:
         found: Any = json.loads(data)
     except (ValueError, UnicodeDecodeError) as error:
-        message = f"{file}: neither a signed transaction nor JSON: {error}"
+        message = f"{file}: neither a signed transaction ({unsigned}) nor JSON ({error})"
         raise Failure(
             CliRefusal.FILE_NOT_READABLE, ExitStatus.USAGE, message, fix="see bpi transaction send --help"
         ) from None
