@@ -59,7 +59,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "kinds": st.lists(st.sampled_from(["block", "transaction", "receipt"]), max_size=3).map(",".join),
     "kind": st.sampled_from(["pause", "partition", "latency"]),
     **dict.fromkeys(("account", "coin", "name", "module"), NAMES),
-    **dict.fromkeys(("height", "before", "first", "last", "proposal", "value_ms"), NUMBERS),
+    **dict.fromkeys(("height", "before", "above", "first", "last", "proposal", "value_ms"), NUMBERS),
 }
 
 

@@ -113,6 +113,13 @@ class HeaderList(Request):
     limit: PageSize = PAGE_DEFAULT
 
 
+class HeaderChanges(Request):
+    """LIGHT-7. Of the headers above a height, 0 for genesis, only those that announce another set; as bytes."""
+
+    above: Number = 0
+    limit: PageSize = PAGE_DEFAULT
+
+
 class RawHeader(Answer):
     """A header and its certificate; `next_validators` is the next set where it changes, else empty."""
 
@@ -123,7 +130,10 @@ class RawHeader(Answer):
 
 
 class HeaderRange(Answer):
-    """Enough to check a range with nothing but a basis of trust: `validators` is the set that signs `first`."""
+    """Enough to check headers with nothing but a basis of trust.
+
+    `validators` is the set that signs the first height asked for, `last` the last final height.
+    """
 
     chain_id: HashText
     last: Number

@@ -84,6 +84,15 @@ HEADER_LIST: Final = Method(
     blocks.HeaderRange,
     "Headers, certificates and set changes as bytes, for checking a chain yourself",
 )
+HEADER_CHANGES: Final = Method(
+    "header.changes",
+    "GET",
+    "/v1/headers/changes",
+    _READ,
+    blocks.HeaderChanges,
+    blocks.HeaderRange,
+    "Only the headers that announce another set of validators, for checking a long chain quickly",
+)
 VALIDATOR_LIST: Final = Method(
     "validator.list",
     "GET",
@@ -267,6 +276,7 @@ METHODS: Final[dict[str, Method[Any, Any]]] = {
         BLOCK_LIST,
         BLOCK_EXPORT,
         HEADER_LIST,
+        HEADER_CHANGES,
         VALIDATOR_LIST,
         VALIDATOR_GET,
         PARAMETERS_GET,

@@ -25,6 +25,7 @@ from metanode.api.blocks import (
     BlockList,
     BlockPage,
     BlockView,
+    HeaderChanges,
     HeaderList,
     HeaderRange,
     StateProof,
@@ -121,6 +122,10 @@ class Block:
     def headers(self, first: int = 1, limit: int = PAGE_DEFAULT) -> HeaderRange:
         """`header.list`."""
         return self._call(methods.HEADER_LIST, HeaderList(first=first, limit=limit))
+
+    def changes(self, above: int = 0, limit: int = PAGE_DEFAULT) -> HeaderRange:
+        """`header.changes`."""
+        return self._call(methods.HEADER_CHANGES, HeaderChanges(above=above, limit=limit))
 
     def prove(self, module: str, key: bytes, height: int = 0) -> StateProof:
         """`state.prove`."""

@@ -1,10 +1,10 @@
-"""Checking on the caller's side: headers, certificates, receipts. The node only carries bytes; it is not believed."""
+"""Checking on the caller's side: headers, certificates, receipts, state. The node carries bytes and is not believed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from metanode.api.blocks import RawHeader
+from metanode.api.blocks import RawHeader, StateProof
 from metanode.api.errors import ApiRefusal
 from metanode.chain.light import (
     Basis,
@@ -17,12 +17,15 @@ from metanode.chain.light import (
     body_leaves,
     check_basis_age,
     follow,
+    follow_set_change,
     section_roots,
+    skip,
     trust,
     verify_receipt_bytes,
 )
 from metanode.client.client import Client
 from metanode.client.failures import ClientError
+from metanode.ledger.state import STATE_PROOF_DECODER, verify_state_proof
 from metanode.primitives import bls
 from metanode.primitives.digest import Tag
 from metanode.primitives.merkle import counted_root
@@ -44,9 +47,11 @@ __all__ = [
     "GenesisBasis",
     "HeaderBasis",
     "LightClient",
+    "Proven",
     "Verified",
     "fetch_genesis",
     "verify_receipt",
+    "verify_state",
 ]
 
 
@@ -57,6 +62,15 @@ class Checked:
     header: Header
     signers: int
     seats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What a key holds in the state of a header that was followed; `value` is `None` where it holds nothing."""
+
+    header: Header
+    key: bytes
+    value: bytes | None
 
 
 def fetch_genesis(client: Client, chain_id: bytes) -> Genesis:
@@ -75,6 +89,25 @@ def verify_receipt(data: bytes, basis: Basis, now_ms: int | None = None) -> Veri
     return verify_receipt_bytes(data, basis, bls.fast_aggregate_verify, now_ms)
 
 
+def verify_state(header: Header, key: bytes, answer: StateProof) -> Proven:
+    """LIGHT-12. Check the answer of `state.prove` against a header that is trusted already, and nothing else.
+
+    `key`: what was asked for; what the answer says it is about counts for nothing. Raises `Rejected` with the layer:
+    `encoding`, `header` (the proof is for another one), `state`.
+    """
+    try:
+        told, proof = bytes.fromhex(answer.header), STATE_PROOF_DECODER.decode(bytes.fromhex(answer.proof))
+        value = bytes.fromhex(answer.value) if answer.present else None
+    except ValueError:
+        raise Rejected(LightRefusal.ENCODING, "a state proof that is not hexadecimal") from None
+    if told != header.encoded:
+        raise Rejected(LightRefusal.HEADER, f"a proof for another header than {header.hash.hex()}")
+    if not verify_state_proof(header.state_root, key, value, proof):
+        what = "is absent" if value is None else f"holds {value.hex()}"
+        raise Rejected(LightRefusal.STATE, f"not proved at height {header.height}: {key.hex()} {what}")
+    return Proven(header, key, value)
+
+
 def _wire(raw: RawHeader) -> tuple[bytes, bytes, bytes]:
     try:
         return bytes.fromhex(raw.header), bytes.fromhex(raw.commit), bytes.fromhex(raw.next_validators)
@@ -83,7 +116,10 @@ def _wire(raw: RawHeader) -> tuple[bytes, bytes, bytes]:
 
 
 class LightClient:
-    """HTTP-16. Follows the chain of a node header by header from a basis of trust, checking each certificate.
+    """HTTP-16. Follows the chain of a node from a basis of trust, checking each certificate.
+
+    `advance` takes every header, `skip` only those that announce another set and the last one. Both end at the same
+    header with the same certainty; what lies between is looked at by `advance` alone.
 
     `now_ms`: the caller's clock; given, a basis older than the trusting period is refused (LIGHT-3).
     """
@@ -116,7 +152,47 @@ class LightClient:
             if not page.items:
                 raise Rejected(LightRefusal.HEADER, f"the node gives no header from height {first} on")
             for raw in page.items:
-                yield self._follow(raw)
+                yield self._follow(raw, follow)
+
+    def skip(self, height: int = 0) -> Iterator[Checked]:
+        """LIGHT-7, LIGHT-8. To this height, 0 for the head, by the headers that announce another set, then that one.
+
+        A node that keeps a change back gets nowhere: what follows is signed by a set that nobody announced. Raises
+        `Rejected`, `ClientError` where the node does not have this height.
+        """
+        target = height
+        while True:
+            page = self._client.block.changes(self._trusted.height, RANGE)
+            target = target or page.last
+            for raw in page.items:
+                if raw.height >= target:
+                    break
+                yield self._follow(raw, follow_set_change)
+            else:
+                if page.items:
+                    continue
+            break
+        if self._trusted.height < target:
+            items = self._client.block.headers(target, 1).items
+            if not items or items[0].height != target:
+                raise Rejected(LightRefusal.HEADER, f"the node does not give the header of height {target}")
+            yield self._follow(items[0], skip)
+
+    def prove(self, module: str, key: bytes, height: int = 0) -> Proven:
+        """LIGHT-12. What a key holds, or that it holds nothing, at a height, 0 for the head; follows up to there.
+
+        `module`: `accounts`, `coin`, `governance`; keys: `metanode.client.state_keys`. Heights below the trusted one
+        are refused: begin with an earlier basis. Raises `Rejected`, `ClientError`.
+        """
+        answer = self._client.block.prove(module, key, height)
+        if height and answer.height != height:
+            raise Rejected(LightRefusal.HEADER, f"a proof for height {answer.height}, {height} was asked for")
+        if answer.height < max(self._trusted.height, 1):
+            detail = f"height {answer.height} is below the trusted one, {self._trusted.height}"
+            raise Rejected(LightRefusal.BASIS, detail)
+        for _ in self.skip(answer.height):
+            pass
+        return verify_state(self._trusted.header[0], key, answer)
 
     def check_block(self, header: Header) -> int:
         """The transactions and receipts of a header that was followed, against its roots; how many receipts it has.
@@ -137,13 +213,15 @@ class LightClient:
             raise Rejected(LightRefusal.INCLUSION, f"the receipts of height {header.height} lead to another root")
         return len(leaves)
 
-    def _follow(self, raw: RawHeader) -> Checked:
+    def _follow(self, raw: RawHeader, step: Callable[..., Trusted]) -> Checked:
         encoded, commit_bytes, set_bytes = _wire(raw)
         header = read_header(encoded)
+        if header.height != raw.height:
+            raise Rejected(LightRefusal.HEADER, f"the node gives the header of height {header.height} as {raw.height}")
         commit = COMMITS.decode(commit_bytes)
         announced: tuple[Validator, ...] = VALIDATOR_LISTS.decode(set_bytes).validators if set_bytes else ()
         seats = len(self._trusted.validators)
-        self._trusted = follow(self._trusted, header, commit, announced, bls.fast_aggregate_verify)
+        self._trusted = step(self._trusted, header, commit, announced, bls.fast_aggregate_verify)
         return Checked(header, sum(byte.bit_count() for byte in commit.validator_bitmap), seats)
 
 

@@ -12,6 +12,7 @@ from metanode.chain.light.headers import (
     check_signed,
     follow,
     follow_set_change,
+    skip,
 )
 from metanode.chain.light.receipts import Verified, receipt_file, verify_receipt_bytes, verify_receipt_file
 from metanode.chain.light.sections import SectionRoots, body_leaves, section_roots
@@ -36,6 +37,7 @@ __all__ = [
     "follow_set_change",
     "receipt_file",
     "section_roots",
+    "skip",
     "trust",
     "verify_receipt_bytes",
     "verify_receipt_file",

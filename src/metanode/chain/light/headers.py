@@ -36,6 +36,8 @@ class LightRefusal(Refusal):
     """The set is not the one that a trusted header announced."""
     HISTORY = "light.history"
     """The header is not in the history of the trusted one."""
+    STATE = "light.state"
+    """The value, or its absence, does not lead to the state root of the header."""
     BASIS = "light.basis"
     """What the proof would rest on is not trusted: another chain, too old, or above what is proved."""
 
@@ -135,6 +137,15 @@ def follow_set_change(
     _check_later(trusted, header)
     if header.next_validators_hash == header.validators_hash:
         raise Rejected(LightRefusal.SET_CHANGE, f"height {header.height} announces no other set")
+    return _advance(trusted, header, commit, next_validators, pairing)
+
+
+def skip(
+    trusted: Trusted, header: Header, commit: BlsCommit, next_validators: Sequence[Validator], pairing: Pairing
+) -> Trusted:
+    """LIGHT-8. To any later header, signed by the set that is known, however many headers lie between. Raises
+    `Rejected`."""
+    _check_later(trusted, header)
     return _advance(trusted, header, commit, next_validators, pairing)
 
 

@@ -17,7 +17,7 @@ from metanode.node.requests.evidence import evidence_list
 from metanode.node.requests.exports import receipt_export
 from metanode.node.requests.faults import fault_clear, fault_set
 from metanode.node.requests.governance import governance_get, governance_list
-from metanode.node.requests.headers import header_list
+from metanode.node.requests.headers import header_changes, header_list
 from metanode.node.requests.peers import peer_list
 from metanode.node.requests.proofs import state_prove
 from metanode.node.requests.receipts import receipt_get, receipt_list
@@ -32,6 +32,7 @@ OF_DESK: Final[dict[str, Callable[[Desk, Any], Answer]]] = {
     methods.BLOCK_LIST.name: block_list,
     methods.BLOCK_EXPORT.name: block_export,
     methods.HEADER_LIST.name: header_list,
+    methods.HEADER_CHANGES.name: header_changes,
     methods.VALIDATOR_LIST.name: validator_list,
     methods.VALIDATOR_GET.name: validator_get,
     methods.PARAMETERS_GET.name: parameters_get,

@@ -1,6 +1,6 @@
 """Headers, certificates and set changes as bytes: what a stranger needs to check the chain alone."""
 
-from metanode.api.blocks import HeaderList, HeaderRange, RawHeader
+from metanode.api.blocks import HeaderChanges, HeaderList, HeaderRange, RawHeader
 from metanode.node.applied import set_row
 from metanode.node.desk import Desk
 from metanode.node.requests.finding import READ_BYTES_MAX, block_at, height_asked, set_at
@@ -38,5 +38,25 @@ def header_list(desk: Desk, asked: HeaderList) -> HeaderRange:
         chain_id=desk.chain_id.hex(),
         last=desk.tip.height,
         validators=set_row(set_at(desk, first)).hex(),
+        items=tuple(items),
+    )
+
+
+def header_changes(desk: Desk, asked: HeaderChanges) -> HeaderRange:
+    """LIGHT-7. Upwards, every header above a height after which another set signs; none is left out, so an empty page
+    is the end. A change of addresses or transport keys alone is none: the same set signs."""
+    above = height_asked(desk, asked.above) if asked.above else 0
+    items: list[RawHeader] = []
+    for following in desk.shelf.set_changes(desk.tip.height + 1):
+        height = following - 1
+        if height <= above or set_at(desk, height).hash == set_at(desk, following).hash:
+            continue
+        if len(items) == asked.limit:
+            break
+        items.append(_raw(desk, block_at(desk, height)))
+    return HeaderRange(
+        chain_id=desk.chain_id.hex(),
+        last=desk.tip.height,
+        validators=set_row(set_at(desk, above + 1)).hex(),
         items=tuple(items),
     )

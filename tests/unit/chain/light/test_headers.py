@@ -20,6 +20,7 @@ from metanode.chain.light import (
     follow,
     follow_set_change,
     section_roots,
+    skip,
     trust,
 )
 from metanode.primitives import bls
@@ -111,6 +112,17 @@ def test_skipping_needs_the_set_that_is_known() -> None:
         )[0]
         == LightRefusal.SET_CHANGE
     )
+
+
+def test_skipping_reaches_any_later_header_of_the_known_set() -> None:
+    made, first = chain(), followed(2)
+    assert skip(start(), made.header(2), made.commit(2), made.next_set(2).validators, PAIRING) == followed(2)
+    assert skip(first, made.header(4), made.commit(4), made.next_set(4).validators, PAIRING) == followed(4)
+    assert skip(followed(4), made.header(6), made.commit(6), (), PAIRING) == followed(6)
+    back = refused(lambda: skip(followed(6), made.header(5), made.commit(5), (), PAIRING))[0]
+    unknown = refused(lambda: skip(first, made.header(5), made.commit(5), (), PAIRING))[0]
+    other = refused(lambda: skip(first, made.header(3), made.commit(4), (), PAIRING))[0]
+    assert (back, unknown, other) == (LightRefusal.HEADER, LightRefusal.SET_CHANGE, LightRefusal.COMMIT)
 
 
 def test_an_announced_set_is_exactly_the_announced_one() -> None:

@@ -13,6 +13,7 @@ from metanode.api.blocks import (
     BlockSummary,
     BlockView,
     CommitView,
+    HeaderChanges,
     HeaderList,
     HeaderRange,
     RawHeader,
@@ -166,6 +167,26 @@ def test_a_stranger_follows_the_chain_by_headers_alone() -> None:
             pairing,
         )
     assert (trusted.height, trusted.hash, len(trusted.validators)) == (3, chain.desk.tip.hash, 5)
+
+
+def test_only_the_headers_that_announce_another_set() -> None:
+    chain = Chain()
+    chain.final()
+    assert chain.ask("header.changes", HeaderChanges()).items == ()
+    chain.vote_in(adding(4))
+    first = chain.ask("header.changes", HeaderChanges())
+    assert [(item.height, bool(item.next_validators)) for item in first.items] == [(3, True)]
+    assert first.items == (chain.ask("header.list", HeaderList(first=3)).items[0],)
+    chain.final()
+    chain.vote_in(adding(5))
+    chain.final()
+    page = chain.ask("header.changes", HeaderChanges(limit=1))
+    assert ([item.height for item in page.items], page.last) == ([3], 7)
+    rest = chain.ask("header.changes", HeaderChanges(above=3))
+    assert [item.height for item in rest.items] == [6]
+    assert rest.validators == first.items[0].next_validators
+    assert chain.ask("header.changes", HeaderChanges(above=6)).items == ()
+    assert chain.ask("header.changes", HeaderChanges(above=8)).code == ApiRefusal.BEYOND_HEAD
 
 
 def test_a_page_ends_early_where_much_is_read() -> None:

@@ -1,0 +1,29 @@
+"""Where the state keeps what can be proved: (module, key) for `LightClient.prove`, and how the value there is read."""
+
+from typing import TypeAlias
+
+from metanode.ledger.accounts import account_key
+from metanode.ledger.coin import balance_key, supply_key
+
+StateKey: TypeAlias = tuple[str, bytes]
+"""A module, and a key of it."""
+
+
+def balance(address: bytes, coin: str) -> StateKey:
+    """What an account holds of a coin. The value is an `amount`; an account that holds nothing has no value."""
+    return "coin", balance_key(address, coin)
+
+
+def supply(coin: str) -> StateKey:
+    """How much of a coin there is: an `amount`."""
+    return "coin", supply_key(coin)
+
+
+def account(address: bytes) -> StateKey:
+    """An account's nonces and keys. It has no value before the first payment to it."""
+    return "accounts", account_key(address)
+
+
+def amount(value: bytes | None) -> int:
+    """A proved balance or supply in the smallest unit; nothing is 0."""
+    return int.from_bytes(value or b"", "big")
