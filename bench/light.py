@@ -1,12 +1,14 @@
 """What a light client pays: a header at n seats, a set change, a receipt file; p50 and p95 on one core.
 
-python -m bench.light. Goal: at most 2 ms a header at 100 seats, 10,000 headers in a row below 15 s.
+python -m bench.light [--headers N] [--json FILE]. Goal: at most 2 ms a header at 100 seats, 3 ms a receipt file.
 """
 
-import statistics
 import time
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
+
+from bench.kit.report import Report, parser, quantile
 
 from metanode.chain.light import GenesisBasis, Trusted, follow, trust, verify_receipt_bytes
 from metanode.primitives import bitmap, bls
@@ -83,47 +85,58 @@ def timed(action: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1_000
 
 
-def show(what: str, times: list[float]) -> None:
-    ordered = sorted(times)
-    print(f"{what:<44} p50 {statistics.median(ordered):7.3f} ms   p95 {ordered[int(len(ordered) * 0.95)]:7.3f} ms")
+def measure(seats: int, headers: int, receipts: list[bytes]) -> dict[str, Any]:
+    """A chain of so many seats, followed header by header; a receipt file of its first block, verified."""
+    basis = genesis(seats)
+    chain = grow(basis, headers, receipts)
+    trusted = trust(GenesisBasis(basis))
+    keys = ValidatorSet(basis.validators).bls_keys
+    validating = timed(lambda: [bls.validate_key(key) for key in keys])
+    times = []
+    for header, commit in chain:
+        start = time.perf_counter()
+        trusted = step(trusted, read_header(header.encoded), commit)
+        times.append((time.perf_counter() - start) * 1_000)
+    leaves = [receipt_leaf(one) for one in receipts]
+    header, commit = chain[0]
+    file = ReceiptFile(
+        version=1,
+        chain_id=Hash(header.chain_id),
+        steps=(
+            ReceiptStep(receipt=receipts[3], index=3, size=len(leaves), path=inclusion_proof(leaves, 3)),
+            HeaderStep(header=header.encoded),
+            CommitStep(commit=commit, validators=ValidatorList(version=1, validators=())),
+        ),
+    )
+    data, root = encode(file), GenesisBasis(basis)
+    files = [timed(lambda: verify_receipt_bytes(data, root, bls.fast_aggregate_verify)) for _ in range(headers)]
+    return {
+        "n": seats,
+        "headers": headers,
+        "all keys once ms": validating,
+        "header p50 ms": quantile(times, 0.5),
+        "header p95 ms": quantile(times, 0.95),
+        "receipt file bytes": len(data),
+        "receipt p50 ms": quantile(files, 0.5),
+        "receipt p95 ms": quantile(files, 0.95),
+    }
 
 
 def main() -> None:
+    """Every size."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--headers", type=int, default=HEADERS)
+    options = arguments.parse_args()
+    report = Report("light", options.json)
     receipt = receipt_bytes(
         Receipt(
             version=1, height=1, index=3, origin=SystemOrigin(module="bench", sequence=0), status=Status.SUCCEEDED,
             code="", work=0, events=(), results=(),
         )
     )  # fmt: skip
-    receipts = [receipt] * 1_000
-    for seats in SIZES:
-        basis = genesis(seats)
-        chain = grow(basis, HEADERS, receipts)
-        trusted = trust(GenesisBasis(basis))
-        keys = ValidatorSet(basis.validators).bls_keys
-        print(f"{seats} seats: validating all keys once {timed(lambda: [bls.validate_key(k) for k in keys]):.2f} ms")  # noqa: B023
-        times = []
-        for header, commit in chain:
-            start = time.perf_counter()
-            trusted = step(trusted, read_header(header.encoded), commit)
-            times.append((time.perf_counter() - start) * 1_000)
-        show(f"  a header at {seats} seats", times)
-        leaves = [receipt_leaf(one) for one in receipts]
-        header, commit = chain[0]
-        file = ReceiptFile(
-            version=1,
-            chain_id=Hash(header.chain_id),
-            steps=(
-                ReceiptStep(receipt=receipt, index=3, size=len(leaves), path=inclusion_proof(leaves, 3)),
-                HeaderStep(header=header.encoded),
-                CommitStep(commit=commit, validators=ValidatorList(version=1, validators=())),
-            ),
-        )
-        data, root = encode(file), GenesisBasis(basis)
-        show(
-            f"  a receipt file of {len(data)} bytes, from genesis",
-            [timed(lambda: verify_receipt_bytes(data, root, bls.fast_aggregate_verify)) for _ in range(30)],  # noqa: B023
-        )
+    rows = [measure(seats, options.headers, [receipt] * 1_000) for seats in SIZES]
+    report.table("header and commit, and a receipt file from genesis (1,000 receipts a block); one core", rows)
+    report.finish()
 
 
 def step(trusted: Trusted, header: Header, commit: BlsCommit) -> Trusted:

@@ -1,12 +1,14 @@
 """What the state costs: the tree by itself, and blocks of transfers through the ledger.
 
-python -m bench.state [keys]     (default 200,000 keys; 1,000,000 for the figures in docs/protocol/state.md)
+python -m bench.state [--keys 10000,100000,1000000] [--json FILE]. Times are of the processor, on one core.
 """
 
 import gc
-import sys
 from pathlib import Path
 from time import process_time
+from typing import Any
+
+from bench.kit.report import Report, parser
 
 from metanode.ledger import BlockInput, Ledger, Mathematics, MemoryReader, genesis_state
 from metanode.ledger.accounts import Account
@@ -38,15 +40,17 @@ def balance_of(number: int) -> bytes:
     return b"cb" + number.to_bytes(20, "big") + b"BPI"
 
 
-def tree(keys: int) -> None:
+def tree(keys: int) -> dict[str, Any]:
     """Build, update in batches, prove, verify."""
     before = resident_mib()
     started = process_time()
     version = build_tree((balance_of(number), number.to_bytes(16, "big")) for number in range(keys))
     took = process_time() - started
-    print(
-        f"build               {took / keys * 1e6:7.2f} us/key   {(resident_mib() - before) * 2**20 / keys:6.0f} B/key"
-    )
+    row: dict[str, Any] = {
+        "keys": keys,
+        "build us/key": took / keys * 1e6,
+        "memory B/key": (resident_mib() - before) * 2**20 / keys,
+    }
     step = 7_919  # a prime: batches are spread over the whole tree
     at = 0
     for batch in (200, 2_000, 10_000):
@@ -60,13 +64,15 @@ def tree(keys: int) -> None:
             started = process_time()
             version = version.update(writes)
             spent += process_time() - started
-        print(f"update, {batch:6} keys  {spent / (rounds * batch) * 1e6:7.2f} us/key")
+        row[f"update of {batch:,} us/key"] = spent / (rounds * batch) * 1e6
     started = process_time()
     proofs = [(balance_of(number), version.prove(balance_of(number))) for number in range(1_000)]
-    print(f"prove               {(process_time() - started) * 1e3:7.2f} us        {len(encode(proofs[0][1])):6} B")
+    row["prove us"] = (process_time() - started) * 1e3
+    row["proof B"] = len(encode(proofs[0][1]))
     started = process_time()
     assert not any(verify_state_proof(version.root, key, b"forged", proof) for key, proof in proofs)
-    print(f"verify              {(process_time() - started) * 1e3:7.2f} us")
+    row["verify us"] = (process_time() - started) * 1e3
+    return row
 
 
 def make_genesis() -> Genesis:
@@ -115,7 +121,7 @@ def payment(chain_id: Hash, key: bytes, nonce: int, calls: tuple[CoinTransfer, .
     return KnownTransaction(encode(signed), signed, identity(transaction), authorizations_digest(authorizations))
 
 
-def transfers(accounts: int, size: int, calls: int) -> None:
+def transfers(accounts: int, size: int, calls: int) -> dict[str, Any]:
     """Blocks of `size` transactions of `calls` transfers, executed and committed."""
     genesis = make_genesis()
     state = genesis_state(genesis)
@@ -152,18 +158,32 @@ def transfers(accounts: int, size: int, calls: int) -> None:
         reader.apply(execution.writes)
         ledger.settle(Height(height))
     each = rounds * size
-    print(
-        f"{size} x {calls:2} transfers   {spent / each * 1e6:7.2f} us/transaction, {spent / each / calls * 1e6:6.2f}"
-        f" us/transfer (tree {tree_time / each * 1e6:6.2f} us/transaction, {len(execution.writes)} keys a block)"
-    )
+    return {
+        "accounts": accounts,
+        "transactions a block": size,
+        "calls": calls,
+        "us/transaction": spent / each * 1e6,
+        "us/transfer": spent / each / calls * 1e6,
+        "tree us/transaction": tree_time / each * 1e6,
+        "keys written a block": len(execution.writes),
+    }
 
 
 def main() -> None:
-    """Both."""
-    keys = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
-    tree(keys)
-    for calls in (1, 20):
-        transfers(max(1_000, keys // 10), 1_000, calls)
+    """Both, at every size."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--keys", default="10000,100000,1000000", help="sizes of the tree")
+    options = arguments.parse_args()
+    report = Report("state", options.json)
+    sizes = [int(text) for text in options.keys.split(",")]
+    rows = []
+    for keys in sizes:
+        gc.collect()
+        rows.append(tree(keys))
+    report.table("the tree of the state", rows)
+    paid = [transfers(max(1_000, min(keys // 10, 20_000)), 1_000, calls) for keys in sizes for calls in (1, 20)]
+    report.table("blocks executed by the ledger, signatures checked before", paid)
+    report.finish()
 
 
 if __name__ == "__main__":

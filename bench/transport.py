@@ -1,14 +1,16 @@
 """What BPCI costs: handshakes, and frames of 1 KB and 64 KB through two machines joined in memory.
 
-python -m bench.transport [messages]     (default 60,000; no sockets: the carrier is a list)
+python -m bench.transport [--messages 60000] [--json FILE]. No sockets: the carrier is a list.
 
-Time is split by side. "batch": messages of one `SendMessages`. "signed": records of one checkpoint.
+Time is of the processor, split by side. "batch": messages of one `SendMessages`. "signed": records of one checkpoint.
 """
 
-import sys
 from collections import deque
 from hashlib import sha256, sha512
 from time import process_time
+from typing import Any
+
+from bench.kit.report import Report, parser
 
 from metanode.network.bpci import (
     ENTROPY_BYTES,
@@ -95,7 +97,7 @@ class Pair:
                         pass
 
 
-def frames(size: int, batch: int, total: int, checkpoint_records: int) -> None:
+def frames(size: int, batch: int, total: int, checkpoint_records: int) -> dict[str, Any]:
     """So many messages from one side to the other."""
     pair = Pair(0, checkpoint_records)
     pair.dial()
@@ -107,30 +109,38 @@ def frames(size: int, batch: int, total: int, checkpoint_records: int) -> None:
     count = rounds * batch
     assert pair.delivered == count
     sent, received = (spent / count * 1e6 for spent in pair.spent)
-    print(
-        f"{size:6} B, batch {batch:4}, signed {checkpoint_records:2}   tx {sent:7.2f} us   rx {received:7.2f} us   "
-        f"{1e6 / max(sent, received):9,.0f}/s a core each   {1e6 / (sent + received):9,.0f}/s both on one   "
-        f"{pair.witnessed:5} checkpoints"
-    )
+    return {
+        "bytes": size,
+        "batch": batch,
+        "signed": checkpoint_records,
+        "messages": count,
+        "tx us": sent,
+        "rx us": received,
+        "/s a core each": 1e6 / max(sent, received),
+        "/s both on one": 1e6 / (sent + received),
+        "checkpoints": pair.witnessed,
+    }
 
 
 def main() -> None:
     """All of it."""
-    total = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
-    count = 200
+    arguments = parser(__doc__)
+    arguments.add_argument("--messages", type=int, default=60_000)
+    options = arguments.parse_args()
+    report = Report("transport", options.json)
+    total, count = options.messages, 200
     spent = [0.0, 0.0]
     for number in range(count):
         pair = Pair(number, 64)
         pair.spent = [0.0, 0.0]
         pair.dial()
         spent = [before + new for before, new in zip(spent, pair.spent, strict=True)]
-    print(
-        f"handshake, hybrid   initiator {spent[0] / count * 1e6:6.0f} us   responder {spent[1] / count * 1e6:6.0f} us"
-    )
-    for batch in (1, 8, 64, 1024):
-        frames(1024, batch, total, 64)
-    frames(1024, 1, total // 20, 1)
-    frames(65_536, 8, total // 20, 64)
+    initiator, responder = (side / count * 1e6 for side in spent)
+    report.table("handshake, hybrid", [{"handshakes": count, "initiator us": initiator, "responder us": responder}])
+    rows = [frames(1024, batch, total, 64) for batch in (1, 8, 64, 1024)]
+    rows += [frames(1024, 1, total // 20, 1), frames(65_536, 8, total // 20, 64)]
+    report.table("messages from one side to the other", rows)
+    report.finish()
 
 
 if __name__ == "__main__":
