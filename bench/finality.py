@@ -15,10 +15,10 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 
-from bench.kit.load import Watch
 from bench.kit.network import BASE_PORT, Network, running_network, wait_ready
 from bench.kit.report import Report, parser, quantile
 from bench.kit.senders import signed
+from bench.kit.watch import MetanodeWatch
 
 from metanode.client import Client, ClientError
 from metanode.records.parameters import Parameters
@@ -90,7 +90,7 @@ def dead_leader(network: Network, kills: int, first_sender: int) -> list[dict[st
     trickle = Trickle(network, first_sender)
     try:
         for number in range(kills):
-            watch = Watch(network.ports[0])
+            watch = MetanodeWatch(network.ports[0])
             victim = 1 + number % (len(network.processes) - 1)
             time.sleep(3)
             at = time.monotonic()

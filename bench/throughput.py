@@ -94,9 +94,9 @@ def measure(report: Report, count: int, options: Options) -> None:
                     )
                 )
                 report.table("sustained, and at half of it", rows)
-            load.settle()
+            network.settle()
         network.stop()
-        found = audit(network, load.identities)
+        found = audit(network, load.names)
         report.remark(
             f"n={count}: {found['transactions']:,} transactions sent, {found['transactions']:,} found in each of "
             f"{found['validators']} stores, once, succeeded, in {found['blocks']} blocks: lost = 0"

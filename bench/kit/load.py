@@ -4,65 +4,47 @@ known outside."""
 import json
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, Protocol
 
-from bench.kit.network import Network, ask, metrics
+from bench.kit.network import Network
+from bench.kit.processes import TICKS, Process
 from bench.kit.report import quantile
+from bench.kit.watch import Watch
 
 from metanode.host.data_directory import Layout
 from metanode.host.store import Store
 from metanode.node.rows import IDENTITY, RECEIPT_LISTS, RECEIPTS, height_key, place_of
 from metanode.records.receipt import RECEIPTS as RECEIPT_DECODER
 
-LIFETIME_MS = 590_000
-"""Just below the longest the chain allows: what is signed beforehand must not expire on the way."""
 DRAIN_S = 60.0
 """What was sent and is not final so long after the last was sent is lost."""
 
 
-class Watch(threading.Thread):
-    """Follows one validator's events of blocks: (height, transactions, when we knew)."""
+class Target(Protocol):
+    """A running system, as a load sees it."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__(daemon=True)
-        self.blocks: list[tuple[int, int, float]] = []
-        self.total = 0
-        self.changed = threading.Condition()
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
-        self._connection.request("GET", "/v1/events?kinds=block")
-        self._response = self._connection.getresponse()
-        assert self._response.status == 200, self._response.read()
-        self.start()
+    @property
+    def processes(self) -> Sequence[Process]:
+        """Its nodes."""
+        ...
 
-    def run(self) -> None:
-        try:
-            while line := self._response.readline():
-                if line.startswith(b'data: {"height"'):
-                    now = time.monotonic()
-                    block = json.loads(line[6:])
-                    with self.changed:
-                        self.blocks.append((block["height"], block["transactions"], now))
-                        self.total += block["transactions"]
-                        self.changed.notify_all()
-        except (OSError, ValueError, AttributeError):
-            pass
+    @property
+    def ports(self) -> list[int]:
+        """Where they take writes."""
+        ...
 
-    def wait_total(self, total: int, timeout_s: float) -> bool:
-        """Whether so many transactions became final in time."""
-        with self.changed:
-            return self.changed.wait_for(lambda: self.total >= total, timeout_s)
+    def dialect(self, part: int, parts: int, value_bytes: int = 0) -> dict[str, Any]:
+        """What tells a loader how to speak to it."""
+        ...
 
-    def close(self) -> None:
-        """Hang up."""
-        if self._connection.sock is not None:
-            self._connection.sock.close()
+    def watch(self) -> Watch | None:
+        """Who tells what is final; `None` where the answers do."""
+        ...
 
 
 @dataclass(slots=True)
@@ -108,21 +90,21 @@ class Measured:
 
 
 class Load:
-    """Loader processes against a network."""
+    """Loader processes against a system. `value_bytes` 0: signed transfers of 250 bytes, else writes of such values."""
 
-    def __init__(self, network: Network, loaders: int) -> None:
-        self.network = network
+    def __init__(self, target: Target, loaders: int, value_bytes: int = 0) -> None:
+        self.target = target
         self._loaders = [
             subprocess.Popen(
                 [sys.executable, "-m", "bench.kit.loader"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
             for _ in range(loaders)
         ]
-        chain_id = network.chain_id.hex()
         for part, loader in enumerate(self._loaders):
-            self._order(loader, {"part": part, "parts": loaders, "chain_id": chain_id, "ports": network.ports})
-        self.watch = Watch(network.ports[0])
-        self.identities: list[str] = []
+            dialect = target.dialect(part, loaders, value_bytes)
+            self._order(loader, {"part": part, "parts": loaders, "ports": target.ports, "dialect": dialect})
+        self.watch = target.watch()
+        self.names: list[str] = []
 
     @staticmethod
     def _order(loader: "subprocess.Popen[str]", order: dict[str, Any]) -> None:
@@ -136,19 +118,22 @@ class Load:
         answers = []
         for loader in self._loaders:
             assert loader.stdout is not None
-            answers.append(json.loads(loader.stdout.readline()))
+            line = loader.stdout.readline()
+            if not line:
+                raise SystemExit("a loader ended; what it said stands above")
+            answers.append(json.loads(line))
         return answers
 
     def run(self, rate: float, seconds: float, batch: int, calls: int = 1) -> Measured:
-        """Sign, then send at this rate for so long, then wait until all is final."""
+        """Make the writes, then send at this rate for so long, then wait until all is final."""
         parts = len(self._loaders)
         share = int(rate * seconds) // parts
-        self._orders([{"prepare": {"count": share, "calls": calls, "lifetime_ms": LIFETIME_MS}}] * parts)
+        self._orders([{"prepare": {"count": share, "calls": calls}}] * parts)
         watch = self.watch
-        total, known, first_block = watch.total, len(self.identities), len(watch.blocks)
-        cpu = [process.cpu_s() for process in self.network.processes]
-        ours, busy, _ = self._cpu()
-        start = time.monotonic() + 0.3
+        total, first_block = (watch.total, len(watch.blocks)) if watch is not None else (0, 0)
+        cpu = [process.cpu_s() for process in self.target.processes]
+        ours, busy = self._cpu()
+        start = monotonic() + 0.3
         step = batch * parts / rate
         answers = self._orders(
             [
@@ -157,79 +142,65 @@ class Load:
             ]
         )
         sent = share * parts
-        done = watch.wait_total(total + sent, DRAIN_S)
-        ours_after, busy_after, all_after = self._cpu()
-        del all_after
-        spent = sum(p.cpu_s() - before for p, before in zip(self.network.processes, cpu, strict=True))
-        others = max(0.0, 1 - (ours_after - ours) / max(0.01, busy_after - busy))
-        with watch.changed:
-            blocks = [block for block in watch.blocks[first_block:] if block[1]]
-        due = {identity: at for answer in answers for identity, at in answer["sent"]}
-        self.identities += due
         refused: dict[str, int] = {}
         for answer in answers:
             for code, count in answer["refused"].items():
                 refused[code] = refused.get(code, 0) + count
-        latencies, found = self._latencies(blocks, due)
-        assert done == (found == sent), (done, found, sent)
-        last_due, last_final = max(due.values()), max((at for *_, at in blocks), default=start)
-        assert len(self.identities) == known + sent
+        if watch is not None:
+            watch.wait_total(total + sent - sum(refused.values()), DRAIN_S)
+        ours_after, busy_after = self._cpu()
+        spent = sum(p.cpu_s() - before for p, before in zip(self.target.processes, cpu, strict=True))
+        due = {name: at for answer in answers for name, at in answer["sent"]}
+        assert len(due) == sent, "two writes of one name"
+        self.names += due
+        if watch is None:
+            told = [(due_at, at, count) for answer in answers for due_at, at, count in answer["final"]]
+            latencies = [(at - due_at) * 1e3 for due_at, at, count in told for _ in range(count)]
+            last_final, blocks = max((at for _, at, _ in told), default=start), len(told)
+        else:
+            with watch.changed:
+                found = [block for block in watch.blocks[first_block:] if block[1]]
+            latencies = [(at - due[n]) * 1e3 for height, _, at in found for n in watch.names(height) if n in due]
+            last_final, blocks = max((at for *_, at in found), default=start), len(found)
         return Measured(
             sent=sent,
-            final=found,
+            final=len(latencies),
             refused=refused,
             offered=rate,
-            reached=found / max(last_final - start, seconds),
-            backlog_s=last_final - last_due,
+            reached=len(latencies) / max(last_final - start, seconds),
+            backlog_s=last_final - max(due.values()),
             latencies_ms=latencies,
-            blocks=len(blocks),
-            cpu_us=spent / sent / len(self.network.processes) * 1e6,
-            others=others,
+            blocks=blocks,
+            cpu_us=spent / sent / len(self.target.processes) * 1e6,
+            others=max(0.0, 1 - (ours_after - ours) / max(0.01, busy_after - busy)),
             late_ms=max(answer["late_max_ms"] for answer in answers),
-            resident_mib=max(p.resident_mib() for p in self.network.processes),
+            resident_mib=max(p.resident_mib() for p in self.target.processes),
         )
 
-    def _latencies(self, blocks: Sequence[tuple[int, int, float]], due: dict[str, float]) -> tuple[list[float], int]:
-        """From when a transaction was due to be sent until its block was known to be final, milliseconds."""
-        latencies = []
-        for height, _, at in blocks:
-            status, body = ask(self.network.ports[0], f"/v1/blocks/{height}", timeout_s=60)
-            assert status == 200, body
-            latencies += [(at - due[name]) * 1e3 for name in json.loads(body)["transactions"] if name in due]
-        return latencies, len(latencies)
-
-    def _cpu(self) -> tuple[float, float, float]:
-        """Processor seconds of all processes of this benchmark, busy and total seconds of the machine."""
-        pids = [p.running.pid for p in self.network.processes] + [p.pid for p in self._loaders] + ["self"]
+    def _cpu(self) -> tuple[float, float]:
+        """Processor seconds of all processes of this benchmark, and busy seconds of the machine."""
+        pids = [p.running.pid for p in self.target.processes] + [p.pid for p in self._loaders] + ["self"]
         ours = 0.0
         for pid in pids:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ours += (int(fields[11]) + int(fields[12])) / 100
+            ours += (int(fields[11]) + int(fields[12])) / TICKS
         numbers = [int(x) for x in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-        return ours, (sum(numbers) - numbers[3] - numbers[4]) / 100, sum(numbers) / 100
+        return ours, (sum(numbers) - numbers[3] - numbers[4]) / TICKS
 
     def close(self) -> None:
         """End the loaders."""
-        self.watch.close()
+        if self.watch is not None:
+            self.watch.close()
         for loader in self._loaders:
             assert loader.stdin is not None
             loader.stdin.close()
             loader.wait(10)
 
-    def settle(self) -> None:
-        """Wait until every validator is as high as the highest."""
-        for _ in range(200):
-            heights = [metrics(port)["metanode_height"] for port in self.network.ports]
-            if min(heights) >= self.watch.blocks[-1][0]:
-                return
-            time.sleep(0.1)
-        raise SystemExit(f"validators do not meet: {heights}")
-
 
 @contextmanager
-def running_load(network: Network, loaders: int) -> Iterator[Load]:
+def running_load(target: Target, loaders: int, value_bytes: int = 0) -> Iterator[Load]:
     """Loader processes, ended afterwards."""
-    load = Load(network, loaders)
+    load = Load(target, loaders, value_bytes)
     try:
         yield load
     finally:

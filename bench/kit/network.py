@@ -2,19 +2,19 @@
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
+from bench.kit.ask import ask, metrics
+from bench.kit.processes import Process, check_alive, check_free, launch, stop_all
 from bench.kit.senders import SENDERS, address, public_key
+from bench.kit.watch import MetanodeWatch
 from msgspec.structs import replace
 
 from metanode.host.development import (
@@ -34,31 +34,8 @@ BASE_PORT = 27_900
 FUNDS = 1_000_000_000
 """Of each sender: never spent in a benchmark."""
 READY_S = 90.0
-STOP_S = 20.0
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(slots=True)
-class Process:
-    """One running validator."""
-
-    folder: Path
-    port: int
-    running: subprocess.Popen[bytes]
-
-    def cpu_s(self) -> float:
-        """Processor time used so far, user and system."""
-        fields = Path(f"/proc/{self.running.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def resident_mib(self) -> float:
-        """Memory of this process that is in RAM."""
-        return int(Path(f"/proc/{self.running.pid}/statm").read_text().split()[1]) * 4096 / 2**20
-
-    def kill(self) -> None:
-        """kill -9."""
-        self.running.kill()
-        self.running.wait()
+LIFETIME_MS = 590_000
+"""Just below the longest the chain allows: what is signed beforehand must not expire on the way."""
 
 
 @dataclass(slots=True)
@@ -78,45 +55,42 @@ class Network:
     def ports(self) -> list[int]:
         return [process.port for process in self.processes]
 
+    def dialect(self, part: int, parts: int, value_bytes: int = 0) -> dict[str, Any]:
+        """How a loader speaks to it."""
+        return {
+            "kind": "metanode",
+            "part": part,
+            "parts": parts,
+            "chain_id": self.chain_id.hex(),
+            "lifetime_ms": LIFETIME_MS,
+            "value_bytes": value_bytes,
+        }
+
+    def watch(self) -> MetanodeWatch:
+        """Who tells what is final."""
+        return MetanodeWatch(self.ports[0])
+
     def start(self, index: int) -> Process:
         """Start (again) the validator of this index."""
         folder = self.root / f"validator-{index}"
-        with (self.root / f"validator-{index}.out").open("ab") as out:
-            running = subprocess.Popen(
-                [sys.executable, "-m", "bench.kit.validator", str(folder)], stdout=out, stderr=out, cwd=Path.cwd()
-            )
-        process = Process(folder, http_port(self.base_port, index), running)
+        command = [sys.executable, "-m", "bench.kit.validator", str(folder)]
+        process = launch(command, folder, http_port(self.base_port, index))
         self.processes[index : index + 1] = [process]
         return process
 
     def stop(self) -> None:
         """Gracefully; whoever does not end is killed."""
-        for process in self.processes:
-            process.running.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + STOP_S
-        for process in self.processes:
-            try:
-                process.running.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
+        stop_all(self.processes)
 
-
-def ask(port: int, path: str, timeout_s: float = 10.0) -> tuple[int, bytes]:
-    """One GET on a connection of its own."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=timeout_s)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
-
-
-def metrics(port: int) -> dict[str, float]:
-    """What a validator counts."""
-    _, text = ask(port, "/metrics")
-    lines = (line.rpartition(" ") for line in text.decode().splitlines() if line and line[0] != "#")
-    return {name: float(value) for name, _, value in lines}
+    def settle(self) -> None:
+        """Wait until every validator is as high as the highest is now."""
+        goal = max(metrics(port)["metanode_height"] for port in self.ports)
+        for _ in range(200):
+            heights = [metrics(port)["metanode_height"] for port in self.ports]
+            if min(heights) >= goal:
+                return
+            time.sleep(0.1)
+        raise SystemExit(f"validators do not meet: {heights}")
 
 
 def wait_ready(processes: Sequence[Process], finals: int = 1) -> None:
@@ -125,9 +99,7 @@ def wait_ready(processes: Sequence[Process], finals: int = 1) -> None:
     waiting = list(processes)
     while waiting:
         process = waiting[0]
-        if process.running.poll() is not None:
-            out = process.folder.parent / (process.folder.name + ".out")
-            raise SystemExit(f"{process.folder} ended:\n{out.read_text()[-2000:]}")
+        check_alive(process)
         try:
             if ask(process.port, "/ready")[0] == 200 and metrics(process.port).get("metanode_height", 0) >= finals:
                 waiting.pop(0)
@@ -157,20 +129,11 @@ def bench_genesis(count: int, base_port: int, parameters: Parameters) -> Genesis
     return replace(plain, accounts=accounts, coins=(coin,))
 
 
-def _check_free(base_port: int, count: int) -> None:
-    """Another network on these ports would be measured instead of ours."""
-    for index in range(count):
-        for port in (http_port(base_port, index), peer_port(base_port, index)):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    raise SystemExit(f"port {port} is taken: choose another --base-port")
-
-
 @contextmanager
 def running_network(count: int, parameters: Parameters, base_port: int = BASE_PORT) -> Iterator[Network]:
     """`count` validators as processes, ready; stopped and removed afterwards (kept with BENCH_KEEP=1)."""
     root = Path(tempfile.mkdtemp(prefix="metanode-bench-"))
-    _check_free(base_port, count)
+    check_free([port(base_port, index) for index in range(count) for port in (http_port, peer_port)])
     try:
         genesis = bench_genesis(count, base_port, parameters)
         (root / "password").write_text(PASSWORD + "\n")

@@ -47,29 +47,39 @@ def signed(chain_id: bytes, sender: int, nonce: int, calls: int, expires_ms: int
     """A signed transaction of so many transfers, and its identity. Of 250 bytes where it has one call."""
     first = nonce * 31 + sender * 7_919
     transfers = tuple(CoinTransfer(coin="USD", to=payee(first + 101 * at), amount=b"\x01") for at in range(calls))
-
-    def made(memo: str) -> Transaction:
-        return Transaction(
-            version=1,
-            chain_id=chain_id,
-            sender=address(sender),
-            lane=0,
-            nonce=nonce,
-            expires_ms=expires_ms,
-            fee=b"",
-            work_limit=WORK_PLAIN + WORK_CALL * calls,
-            calls=transfers,
-            memo=memo,
-        )
-
-    key = _key(sender)
-
-    def sealed(transaction: Transaction) -> bytes:
-        authorization = Authorization(kind=1, key=key.public_key, signature=key.sign(identity(transaction)))
-        return encode(SignedTransaction(version=1, transaction=transaction, authorizations=(authorization,)))
-
-    transaction = made("")
+    transaction = _made(chain_id, sender, nonce, expires_ms, transfers, "")
     missing = TRANSACTION_BYTES - ENVELOPE_BYTES - len(encode(transaction))
     if missing > 0:
-        transaction = made("." * (missing - (missing > 31)))  # a longer text has a longer head
-    return sealed(transaction), identity(transaction)
+        memo = "." * (missing - (missing > 31))  # a longer text has a longer head
+        transaction = _made(chain_id, sender, nonce, expires_ms, transfers, memo)
+    return _sealed(transaction, sender)
+
+
+def written(chain_id: bytes, sender: int, nonce: int, expires_ms: int, key: bytes, value: str) -> tuple[bytes, bytes]:
+    """A signed transaction that puts a value under a key of 20 bytes: a coin for the key, the value as memo."""
+    transfer = CoinTransfer(coin="USD", to=key, amount=b"\x01")
+    return _sealed(_made(chain_id, sender, nonce, expires_ms, (transfer,), value), sender)
+
+
+def _made(
+    chain_id: bytes, sender: int, nonce: int, expires_ms: int, calls: tuple[CoinTransfer, ...], memo: str
+) -> Transaction:
+    return Transaction(
+        version=1,
+        chain_id=chain_id,
+        sender=address(sender),
+        lane=0,
+        nonce=nonce,
+        expires_ms=expires_ms,
+        fee=b"",
+        work_limit=WORK_PLAIN + WORK_CALL * len(calls),
+        calls=calls,
+        memo=memo,
+    )
+
+
+def _sealed(transaction: Transaction, sender: int) -> tuple[bytes, bytes]:
+    key = _key(sender)
+    name = identity(transaction)
+    authorization = Authorization(kind=1, key=key.public_key, signature=key.sign(name))
+    return encode(SignedTransaction(version=1, transaction=transaction, authorizations=(authorization,))), name
