@@ -54,6 +54,10 @@ def test_verify_checks_the_chain_from_genesis(bpi, stranger):
     found = bpi.data("verify --height 1")
     assert (found["valid"], found["headers"], found["receipts"]) == (True, 1, 1)
     assert bpi.data("verify --headers-only --height 1")["receipts"] is None
+    skipped = bpi.data("verify --skip")
+    assert (skipped["headers"], skipped["receipts"], skipped["basis"]["recent"]) == (1, None, True)
+    assert skipped["height"] > 1
+    assert "headers 1 of " in bpi.says("verify --skip")
     url = bpi.data("status")["url"]
     stranger.refuses(f"verify --node {url}", 3, "cli.no-genesis")
     stranger.says("init")
@@ -95,6 +99,10 @@ def test_accounts_are_made_shown_and_listed(bpi):
     bpi.refuses("testnet faucet alice --amount much", 2, "cli.bad-amount")
     assert "balance   1000.00 USD" in bpi.says("account show alice")
     assert bpi.data("account show bob")["address"] == bob["address"]
+    shown = bpi.says("account show alice --prove")
+    assert "proved    USD under header" in shown
+    assert shown.endswith("VALID\n")
+    assert bpi.data("account show alice --prove")["proof"]["coins"] == ["USD"]
     bpi.refuses("account show nobody", 3, "cli.unknown-account")
     assert bob["address"] in bpi.says("account list")
     balances = {item["name"]: item["amount"] for item in bpi.data("account list")["items"]}
@@ -340,3 +348,8 @@ def test_a_fifth_node_is_made_voted_in_and_out(bpi):
         bpi.says(f"governance vote {number} --account operator-validator-{index}")
     until(lambda: status_of(bpi).validators_total == 4, 30, "the fifth is gone")
     assert "VALID" in bpi.says("verify")
+    assert bpi.says("coin transfer --to globex --amount 1").startswith("FINAL")
+    followed = bpi.data("verify --skip")
+    assert followed["headers"] == 3, "where the fifth came, where it went, and the head"
+    assert [one["seats"] for one in followed["signed"]] == [4, 5]
+    assert bpi.data("account show acme --prove")["proof"]["height"] >= followed["height"]

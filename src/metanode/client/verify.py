@@ -161,7 +161,7 @@ class LightClient:
         `Rejected`, `ClientError` where the node does not have this height.
         """
         target = height
-        while True:
+        while not target or self._trusted.height < target:
             page = self._client.block.changes(self._trusted.height, RANGE)
             target = target or page.last
             for raw in page.items:

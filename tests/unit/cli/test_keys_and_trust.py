@@ -7,7 +7,14 @@ from tests.unit.cli.conftest import Bpi
 
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.keys import Names
-from metanode.cli.bpi.trust import TrustedGenesis, check_chain, local_genesis, trusted_genesis
+from metanode.cli.bpi.trust import (
+    TrustedGenesis,
+    basis_facts,
+    basis_words,
+    check_chain,
+    local_genesis,
+    trusted_genesis,
+)
 from metanode.cli.bpi.validator_file import read_validator, validator_text
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session
@@ -57,6 +64,17 @@ def test_a_node_of_another_chain_is_not_spoken_to() -> None:
     with pytest.raises(Failure) as raised:
         check_chain(trusted, "00" * 32)
     assert (raised.value.form.code, raised.value.form.exit) == (CliRefusal.OTHER_CHAIN, ExitStatus.CONFLICT)
+
+
+def test_how_old_the_basis_is_is_said_and_more_where_it_is_too_old() -> None:
+    trusted = TrustedGenesis(GENESIS, Path("genesis.toml"))
+    period = GENESIS.parameters.trusting_period_ms
+    young = basis_facts(trusted, GENESIS.started_ms + period)
+    assert (young["age_ms"], young["recent"], young["hash"]) == (period, True, trusted.chain_id.hex())
+    assert basis_words(trusted, young) == [f"{trusted.words} · checked by this process, not by the node"]
+    old = basis_facts(trusted, GENESIS.started_ms + period + 1)
+    assert old["recent"] is False
+    assert "keys of validators who left may be sold" in basis_words(trusted, old)[1]
 
 
 def test_names_are_those_of_the_trusted_genesis_and_of_own_keys(session: Session, bpi: Bpi) -> None:

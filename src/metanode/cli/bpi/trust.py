@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.local_network import LocalNetwork
@@ -9,6 +10,8 @@ from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_text
 from metanode.cli.session import Session
 from metanode.records.genesis import Genesis, genesis_hash, load_toml
+
+DAY_MS: Final = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,28 @@ def check_chain(trusted: TrustedGenesis | None, chain_id: str) -> None:
         ours = trusted.chain_id.hex()
         message = f"the node is of chain {chain_id[:16]}…, {trusted.path} is chain {ours[:16]}…"
         raise Failure(CliRefusal.OTHER_CHAIN, ExitStatus.CONFLICT, message, fix="--node or --data names the other one")
+
+
+def basis_facts(trusted: TrustedGenesis, now_ms: int) -> dict[str, Any]:
+    """LIGHT-3. On what a check rests, for programs: times in milliseconds, `recent` within the trusting period."""
+    age_ms, period_ms = max(0, now_ms - trusted.genesis.started_ms), trusted.genesis.parameters.trusting_period_ms
+    return {
+        "kind": "genesis",
+        "hash": trusted.chain_id.hex(),
+        "age_ms": age_ms,
+        "trusting_period_ms": period_ms,
+        "recent": age_ms <= period_ms,
+    }
+
+
+def basis_words(trusted: TrustedGenesis, basis: dict[str, Any]) -> list[str]:
+    """LIGHT-3. The same for people; genesis older than the trusting period is worth a sentence, not a refusal: whoever
+    has the file for reasons of his own may follow from it."""
+    lines = [f"{trusted.words} · checked by this process, not by the node"]
+    if not basis["recent"]:
+        age, period = basis["age_ms"] // DAY_MS, basis["trusting_period_ms"] // DAY_MS
+        lines.append(
+            f"genesis is {age} days old, the trusting period {period}: keys of validators who left may be sold;"
+        )
+        lines.append("compare the head with somebody you trust")
+    return lines

@@ -12,7 +12,7 @@ from metanode.cli.bpi.keys import Names, accounts_folder, ask_password, is_devel
 from metanode.cli.bpi.local_network import LocalNetwork
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.showing import as_data
-from metanode.cli.bpi.trust import local_genesis
+from metanode.cli.bpi.trust import check_chain, local_genesis, trusted_genesis
 from metanode.cli.commands import leaf
 from metanode.cli.session import Session, pass_session
 from metanode.client import Client, Unreachable
@@ -65,13 +65,26 @@ def _new_password(session: Session, name: str, file: str | None) -> tuple[str, b
 
 @leaf()
 @click.argument("account", default="")
+@click.option("--prove", is_flag=True, help="Check the balances here, from genesis on, believing no node.")
+@click.option("--genesis", "genesis_file", default="", metavar="FILE", help="What --prove trusts; the local one else.")
 @pass_session
-def show(session: Session, account: str) -> None:
-    """Show an account: balances, keys, next nonces; the configured one where none is named."""
+def show(session: Session, account: str, prove: bool, genesis_file: str) -> None:  # noqa: FBT001 - click calls it
+    """Show an account: balances, keys, next nonces; the configured one where none is named.
+
+    With --prove each balance is checked against the state root of a header, and that header from genesis on; what does
+    not hold ends with 21.
+    """
+    trusted = trusted_genesis(session, genesis_file) if prove else None
+    proof: dict[str, Any] = {}
     with connect(session) as client:
         names = Names(session, local_genesis(session), client)
         address = names.address(account) if account else names.default_address()
         view = client.account.get(show_address(address))
+        if trusted is not None:
+            from metanode.cli.bpi.proving import prove_balances
+
+            check_chain(trusted, client.node.status().chain_id)
+            proof = prove_balances(client, trusted, address, view, session.setting("coin"))
     name = names.by_address().get(address, view.name)
 
     def human() -> None:
@@ -86,8 +99,12 @@ def show(session: Session, account: str) -> None:
             line(f"roles     {', '.join(view.roles)}")
         line(f"nonces    {', '.join(f'lane {lane.lane}: {lane.next_nonce}' for lane in view.lanes)}")
         line(f"height    {view.height}")
+        if trusted is not None:
+            header = f"header {proof['header'][:16]}… of height {proof['height']}"
+            valid = session.output.styled("VALID", "good")
+            line(f"proved    {', '.join(proof['coins'])} under {header} · {trusted.words}        {valid}")
 
-    session.output.result("account/1", {**as_data(view), "name": name}, human)
+    session.output.result("account/1", {**as_data(view), "name": name, **({"proof": proof} if proof else {})}, human)
 
 
 @leaf(name="list")
