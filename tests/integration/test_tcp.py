@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from metanode.host import tcp
-from metanode.host.tcp import TcpCarrier
+from metanode.host.tcp import CarrierRefusal, TcpCarrier, too_many_links
 from metanode.node.events import BytesArrived, Event, LinkClosed, LinkOpened
 
 
@@ -99,6 +99,8 @@ def test_one_connection_too_many_is_closed_unread(monkeypatch: Any) -> None:
             data = b""
         assert data == b""
         assert len(ear.events) == 1
+        assert carrier.turned_away == 1
+        assert too_many_links(1).fields["reason"] == CarrierRefusal.TOO_MANY_LINKS
         first.close()
         second.close()
         await carrier.stop()

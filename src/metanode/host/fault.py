@@ -94,3 +94,9 @@ def disk_fault(error: OSError, what: str) -> Fault:
     again = "check the disk (dmesg, SMART); then start again: what was acknowledged is on it"
     reason, fix = _BY_ERRNO.get(error.errno or 0, (FaultReason.DISK_FAILED, again))
     return Fault(reason, f"{what}: {error.strerror or error}", fix)
+
+
+def halted(reason: str) -> Fault:
+    """What a node ends with that stopped itself."""
+    fix = "read the log above; nothing acknowledged is lost, start it again when the cause is mended"
+    return Fault(FaultReason.NODE_HALTED, reason, fix)

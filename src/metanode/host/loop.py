@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final, assert_never
 
 from metanode.host.devices import Devices
-from metanode.host.fault import Fault
+from metanode.host.fault import Fault, halted
 from metanode.node.effects import (
     TICK_MS,
     Answer,
@@ -42,9 +42,10 @@ SLICE_SIGNATURES: Final = 64
 
 
 class Loop:
-    """Feeds the node and carries out what it asks. `stopped` is called once, with the reason, when it must end."""
+    """Feeds the node and carries out what it asks. `stopped` is called once, with what ends it: a failure of the
+    world as it is, a bug or the node's own wish as `node.halted`."""
 
-    def __init__(self, node: Node, devices: Devices, stopped: Callable[[str], None]) -> None:
+    def __init__(self, node: Node, devices: Devices, stopped: Callable[[Fault], None]) -> None:
         self._node = node
         self._devices = devices
         self._stopped = stopped
@@ -90,7 +91,7 @@ class Loop:
         except Exception as error:  # the one place: a bug or a fault ends the node, the journal stays
             self._ended = True
             self._devices.crashed(error)
-            self._stopped(f"{type(error).__name__}: {error}")
+            self._stopped(error if isinstance(error, Fault) else halted(f"{type(error).__name__}: {error}"))
             return
         if self._inbox or self._checks:
             self._schedule()
@@ -156,7 +157,7 @@ class Loop:
                 devices.note(effect)
             case Halt(reason):
                 self._ended = True
-                self._stopped(reason)
+                self._stopped(halted(reason))
             case _ as never:
                 assert_never(never)
 

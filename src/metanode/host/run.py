@@ -25,7 +25,7 @@ from metanode.host.loop import Loop
 from metanode.host.metrics import Metrics, resident_bytes
 from metanode.host.opening import Opened, open_all
 from metanode.host.settings import LogLevel, Settings, load_settings, port_settings, read_address, read_key, read_peer
-from metanode.host.tcp import TcpCarrier
+from metanode.host.tcp import TcpCarrier, too_many_links
 from metanode.ledger import Mathematics
 from metanode.node.events import Booted, Stopping
 from metanode.node.machine import Node
@@ -42,16 +42,22 @@ FAREWELL_S: Final = 0.05
 
 @dataclass(slots=True)
 class Stop:
-    """Why the node ends: the first reason counts."""
+    """Why the node ends: the first reason counts. `fault`: what failed; None where it was asked to stop."""
 
     event: asyncio.Event = field(default_factory=asyncio.Event)
     reason: str = ""
-    failed: bool = False
+    fault: Fault | None = None
 
-    def ask(self, reason: str, *, failed: bool) -> None:
-        """End, for this reason."""
+    def ask(self, reason: str) -> None:
+        """End in good order, for this reason."""
         if not self.event.is_set():
-            self.reason, self.failed = reason, failed
+            self.reason = reason
+            self.event.set()
+
+    def fail(self, fault: Fault) -> None:
+        """End at once: the disk is left as it is."""
+        if not self.event.is_set():
+            self.reason, self.fault = fault.detail, fault
             self.event.set()
 
 
@@ -73,6 +79,7 @@ def run(root: Path, environment: Mapping[str, str], ready: Callable[[str], None]
 
 async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None]) -> str:
     """Wire, run, stop."""
+    check_space(opened.layout.root, settings)
     stop, clock, genesis = Stop(), Clock(), opened.genesis
     metrics = Metrics(__version__)
     clients = Clients(clock.now_ms, metrics.render)
@@ -80,7 +87,7 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     devices = Devices(clock, opened, clients, metrics, retention)
     mathematics = Mathematics(bls.verify_possession, is_account_key)
     node = Node(genesis, _node_settings(opened, settings), opened.store, opened.blocks, mathematics)
-    loop = Loop(node, devices, lambda reason: stop.ask(reason, failed=True))
+    loop = Loop(node, devices, stop.fail)
     carrier = TcpCarrier(loop.deliver, clock.now_ms)
     devices.carrier = carrier
     clients.connect(loop.deliver)
@@ -93,17 +100,16 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     http = HttpServer(port_settings(settings.http, development=genesis.development, version=__version__), clients)
     ready(await _bind(http, settings.http.listen))
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, lambda: stop.ask("asked to stop", failed=False))
-    housekeeping = asyncio.create_task(_housekeeping(opened, settings, stop, metrics))
+        asyncio.get_running_loop().add_signal_handler(number, lambda: stop.ask("asked to stop"))
+    housekeeping = asyncio.create_task(_housekeeping(opened, settings, stop, metrics, devices))
     await stop.event.wait()
     housekeeping.cancel()
     clients.is_ready = False
     await http.stop()
     await _farewell(loop, carrier, devices, clock, stop)
     opened.log.write(LogLevel.INFO, "stopped", reason=stop.reason)
-    if stop.failed:
-        fix = "read the log above; nothing acknowledged is lost, start it again when the cause is mended"
-        raise Fault(FaultReason.NODE_HALTED, stop.reason, fix)
+    if stop.fault is not None:
+        raise stop.fault
     return stop.reason
 
 
@@ -116,12 +122,12 @@ def _calm_collector() -> None:
 
 async def _farewell(loop: Loop, carrier: TcpCarrier, devices: Devices, clock: Clock, stop: Stop) -> None:
     """A graceful stop makes everything durable; after a failure the disk is left as it is."""
-    if not stop.failed:
+    if stop.fault is None:
         loop.deliver(Stopping(clock.now_ms()))
         await asyncio.sleep(FAREWELL_S)
     loop.stop()
     await carrier.stop()
-    if not stop.failed:
+    if stop.fault is None:
         devices.disk.close_cleanly()
 
 
@@ -163,16 +169,32 @@ def _node_settings(opened: Opened, settings: Settings) -> NodeSettings:
     )
 
 
-async def _housekeeping(opened: Opened, settings: Settings, stop: Stop, metrics: Metrics) -> None:
-    """Now and then: is there room on the disk, how big are we."""
-    least = settings.storage.free_bytes_min
-    while True:
-        free = free_bytes(opened.layout.root)
-        if free < least:
-            stop.ask(f"only {free >> 20} MiB are free; storage.free_bytes_min is {least >> 20} MiB", failed=True)
-        metrics.store(opened.store.statistics())
-        metrics.host({"resident_bytes": resident_bytes(), "disk_free_bytes": free})
-        await asyncio.sleep(HOUSEKEEPING_S)
+def check_space(root: Path, settings: Settings) -> int:
+    """Bytes that are free. Raises `Fault` where they are fewer than the operator wants: a node that stops before the
+    disk is full can still write down why."""
+    free, least = free_bytes(root), settings.storage.free_bytes_min
+    if free < least:
+        fix = "free some space there, or lower storage.free_bytes_min in node.toml, and start again"
+        detail = f"only {free >> 20} MiB are free for {root}; storage.free_bytes_min is {least >> 20} MiB"
+        raise Fault(FaultReason.DISK_FULL, detail, fix)
+    return free
+
+
+async def _housekeeping(opened: Opened, settings: Settings, stop: Stop, metrics: Metrics, devices: Devices) -> None:
+    """Now and then: is there room on the disk, how big are we, who found no place."""
+    told = 0
+    try:
+        while True:
+            free = check_space(opened.layout.root, settings)
+            metrics.store(opened.store.statistics())
+            metrics.host({"resident_bytes": resident_bytes(), "disk_free_bytes": free})
+            turned_away = devices.carrier.turned_away
+            if turned_away > told:
+                devices.note(too_many_links(turned_away - told))
+                told = turned_away
+            await asyncio.sleep(HOUSEKEEPING_S)
+    except Fault as fault:
+        stop.fail(fault)
 
 
 def is_account_key(key: bytes) -> bool:

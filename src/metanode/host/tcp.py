@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from metanode.node.effects import Note
 from metanode.node.events import BytesArrived, Event, LinkClosed, LinkDrained, LinkOpened
+from metanode.primitives.refusal import Refusal
 
 LINKS_MAX: Final = 256
 """Connections of others open at once; one more is closed before a byte is read: every link may hold buffers. Those that
@@ -17,6 +19,19 @@ BUFFER_LOW_BYTES: Final = 1 << 20
 """Below this the node is told that it may send again."""
 BUFFER_MAX_BYTES: Final = 32 << 20
 """A peer that lets this much pile up is not reading: its link is closed."""
+
+
+class CarrierRefusal(Refusal):
+    """Why a connection is closed unread."""
+
+    TOO_MANY_LINKS = "tcp.too-many-links"
+    """As many connections of others are open as may."""
+
+
+def too_many_links(count: int) -> Note:
+    """BPCI-H10. So many were turned away lately: one line and one count for all, for a flood has no names."""
+    detail = f"{LINKS_MAX} connections of others are open"
+    return Note("blame", {"peer": "", "reason": CarrierRefusal.TOO_MANY_LINKS.value, "detail": detail, "count": count})
 
 
 class _Link(asyncio.Protocol):
@@ -58,6 +73,7 @@ class TcpCarrier:
         self._server: asyncio.Server | None = None
         self._dials: set[asyncio.Task[None]] = set()
         self.latency_ms = 0
+        self.turned_away = 0
 
     async def listen(self, host: str, port: int) -> int:
         """Listen; returns the port bound. Raises `OSError` where it is taken."""
@@ -91,6 +107,7 @@ class TcpCarrier:
         link.number = self._number()
         if not dialled and sum(not other.dialled for other in self._links.values()) >= LINKS_MAX:
             assert link.transport is not None
+            self.turned_away += 1
             link.transport.abort()
             return
         self._links[link.number] = link
