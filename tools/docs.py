@@ -7,15 +7,17 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import click
 
 from metanode.api.errors import explain
 from metanode.api.exits import ExitStatus
+from metanode.api.ledger_codes import REFUSED
 from metanode.cli.bpi.program import bpi
 from metanode.cli.bpi.table import COMMANDS
-from metanode.cli.failure import fault_status
+from metanode.cli.failure import CliRefusal, fault_status
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "metanode"
@@ -38,12 +40,48 @@ def coded_members(kind: ast.ClassDef) -> Iterator[tuple[str, str]]:
                 pass
 
 
+def cli_exits() -> dict[str, set[ExitStatus]]:
+    """How a command ends by a refusal of its own: read where it is decided, `CliRefusal.X, ExitStatus.Y` side by side
+    in a call or a tuple of the command line's source."""
+    found: dict[str, set[ExitStatus]] = {refusal.value: set() for refusal in CliRefusal}
+    for module in sorted((SOURCE / "cli").rglob("*.py")):
+        for node in ast.walk(ast.parse(module.read_text())):
+            match node:
+                case ast.Call(args=parts) | ast.Tuple(elts=parts):
+                    pass
+                case _:
+                    continue
+            for one, following in pairwise(parts):
+                match one, following:
+                    case (
+                        ast.Attribute(value=ast.Name(id="CliRefusal"), attr=refusal),
+                        ast.Attribute(value=ast.Name(id="ExitStatus"), attr=status),
+                    ):
+                        found[CliRefusal[refusal].value].add(ExitStatus[status])
+                    case _:
+                        pass
+    return found
+
+
+def exits_of(kind: str, code: str, of_cli: dict[str, set[ExitStatus]]) -> str:
+    """The exit statuses of a command that ends by this code; a dash for what stays inside a node."""
+    if kind == "FaultReason":
+        return str(int(fault_status(code)))
+    if kind == "CliRefusal":
+        assert of_cli[code], f"{code} ends no command"
+        return " or ".join(str(int(status)) for status in sorted(of_cli[code]))
+    return "–" if explain(code) is REFUSED else str(int(explain(code).exit))
+
+
 def codes() -> str:
     """Every stable code of the house by its room, with what it means and how a command that meets it ends."""
     page = [
         "# Codes\n",
         "Every refusal (somebody else's mistake) and every fault (the world failed), by its stable code.\n",
+        "`exit`: the status of a command that ends by it. A dash: it never ends a command. It is what a node holds",
+        "against a peer, or one room answers another; it shows in logs, and in metrics where it is counted.\n",
     ]
+    of_cli = cli_exits()
     for module in sorted(SOURCE.rglob("*.py")):
         for kind in ast.walk(ast.parse(module.read_text())):
             members = list(coded_members(kind)) if isinstance(kind, ast.ClassDef) else []
@@ -53,10 +91,8 @@ def codes() -> str:
             page.append(f"## {(ast.get_docstring(kind) or kind.name).splitlines()[0]}\n")
             page.append(f"`{where}`, `{kind.name}`\n")
             page.append("| code | exit | meaning |\n|---|---|---|")
-            of_cli = kind.name == "CliRefusal"
             for code, meaning in members:
-                status = fault_status(code) if kind.name == "FaultReason" else explain(code).exit
-                page.append(f"| `{code}` | {'' if of_cli else int(status)} | {meaning.replace('|', '/')} |")
+                page.append(f"| `{code}` | {exits_of(kind.name, code, of_cli)} | {meaning.replace('|', '/')} |")
             page.append("")
     return "\n".join(page)
 

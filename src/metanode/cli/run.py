@@ -26,14 +26,13 @@ def _usage_form(error: click.ClickException) -> ErrorForm:
     context = getattr(error, "ctx", None)
     match error:
         case click.exceptions.NoSuchCommand():
-            code = CliRefusal.UNKNOWN_COMMAND
+            code, status = CliRefusal.UNKNOWN_COMMAND, ExitStatus.USAGE
         case click.exceptions.NoSuchOption():
-            code = CliRefusal.UNKNOWN_OPTION
+            code, status = CliRefusal.UNKNOWN_OPTION, ExitStatus.USAGE
         case click.FileError():
-            code = CliRefusal.FILE_NOT_READABLE
+            code, status = CliRefusal.FILE_NOT_READABLE, ExitStatus.NOT_FOUND
         case _:
-            code = CliRefusal.USAGE
-    status = ExitStatus.NOT_FOUND if code is CliRefusal.FILE_NOT_READABLE else ExitStatus.USAGE
+            code, status = CliRefusal.USAGE, ExitStatus.USAGE
     rule = context.command.get_usage(context).removeprefix("Usage: ") if context else ""
     fix = f"see {context.command_path} --help" if context else ""
     return ErrorForm(code, status, error.format_message(), rule, fix)
