@@ -9,7 +9,7 @@ from metanode.records.parameters import Parameters
 LIAR = "validator-3"
 PEOPLE = 1_500
 """Accounts besides those of the traffic: enough for a state of several pieces."""
-CALM = Parameters(block_period_ms=100, empty_block_period_ms=30_000, round_timeout_ms=500)
+CALM = Parameters(block_period_ms=100, empty_block_period_ms=30_000, round_timeout_ms=500, block_work_max=150_000)
 """Without load the head stays where it is, so that all peers cut the snapshot of one height."""
 
 

@@ -34,7 +34,9 @@ PORTS: Final = range(28_000, 32_700)
 PORTS_A_TOWN: Final = 60
 START_S: Final = 30.0
 """A node starts in about a second; two busy cores may need more."""
-SWIFT: Final = Parameters(block_period_ms=100, empty_block_period_ms=1_000, round_timeout_ms=500)
+SWIFT: Final = Parameters(
+    block_period_ms=100, empty_block_period_ms=1_000, round_timeout_ms=500, block_work_max=150_000
+)
 """Journeys are short: blocks come faster than by default."""
 
 RUN: Final = """

@@ -1,7 +1,7 @@
 """The replicated state: transactions in, receipts and a state root out."""
 
 from metanode.ledger.accounts.admission import AdmissionRefusal
-from metanode.ledger.execution import BlockInput, Refused
+from metanode.ledger.execution import WORK_AUTHORIZATION, BlockInput, Refused
 from metanode.ledger.executor import AccountView, Execution, Ledger, LedgerRefusal, Proved
 from metanode.ledger.frame import Mathematics
 from metanode.ledger.genesis import MODULES, genesis_state
@@ -9,6 +9,7 @@ from metanode.ledger.reader import MemoryReader, Reader
 
 __all__ = [
     "MODULES",
+    "WORK_AUTHORIZATION",
     "AccountView",
     "AdmissionRefusal",
     "BlockInput",

@@ -202,12 +202,21 @@ def keys_of_senders(transactions: Sequence[KnownTransaction], fee_coin: str) -> 
     return [account_key(sender) for sender in senders] + [balance_key(sender, fee_coin) for sender in senders]
 
 
-def keys_of_calls(transactions: Sequence[KnownTransaction], methods: Mapping[type, Method]) -> list[bytes]:
-    """The keys that the calls will probably read."""
+def keys_of_calls(
+    transactions: Sequence[KnownTransaction], methods: Mapping[type, Method], work_max: int
+) -> list[bytes]:
+    """The keys that the calls will probably read. Not of transactions that will probably find the block full: a pool
+    offers many times what a block has work for."""
     keys: list[bytes] = []
+    work = 0
     for known in transactions:
+        if work > work_max:
+            break
         transaction = known.signed.transaction
         sender = Address(transaction.sender)
+        work += WORK_TRANSACTION + WORK_AUTHORIZATION * len(known.signed.authorizations)
         for call in transaction.calls:
-            keys.extend(methods[type(call)].reads(call, sender))
+            method = methods[type(call)]
+            work += method.work
+            keys.extend(method.reads(call, sender))
     return keys

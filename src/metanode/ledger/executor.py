@@ -164,7 +164,9 @@ class Ledger:
         A proposer uses the result as it is; a validator calls the block invalid when anything was refused.
         """
         lineage = self._lineage(parent)
-        keys = keys_of_senders(block.transactions, self._fee_coin) + keys_of_calls(block.transactions, self._methods)
+        work_max = read_parameters(View(lambda key: self._find(lineage, key))).block_work_max
+        keys = keys_of_senders(block.transactions, self._fee_coin)
+        keys += keys_of_calls(block.transactions, self._methods, work_max)
         view = View(lambda key: self._find(lineage, key), self._find_many(lineage, keys))
         assert block.height == self._versions[-1].height + len(lineage) + 1, "a block follows its parent"
         context = self._context(view, block.height, block.timestamp_ms)

@@ -6,7 +6,7 @@ from metanode.chain import ibft
 from metanode.chain.bls import commit_claim
 from metanode.chain.evidence import evidence_claims
 from metanode.chain.proposal import FOREIGN, Assemble, Forget, check_header
-from metanode.ledger import BlockInput
+from metanode.ledger import WORK_AUTHORIZATION, BlockInput
 from metanode.node.blocks import keep, vouch
 from metanode.node.desk import Candidate, Desk, Judgement
 from metanode.node.effects import CheckAggregates, CheckSignatures
@@ -66,7 +66,8 @@ def judge(desk: Desk, request: ibft.Validate) -> None:
             _ask_evidence(desk, judgement, evidence)
     if header_hash in desk.court.open:
         judgement.waits += 1
-        desk.tell("assembly", Assemble(desk.now_ms, request.content, header_hash, request.source))
+        signatures_max = desk.tip.parameters.block_work_max // WORK_AUTHORIZATION
+        desk.tell("assembly", Assemble(desk.now_ms, request.content, header_hash, request.source, signatures_max))
 
 
 def _is_content_of(candidate: Candidate, content: ProposalContent) -> bool:

@@ -5,6 +5,10 @@ from typing import Final
 from metanode.primitives.codec import Wire
 from metanode.primitives.refusal import Refusal, Rejected
 
+WORK_PER_MS: Final = 300
+"""GEN-2. Units of work that a block may hold for each millisecond of `round_timeout_ms`. A unit takes a validator up to
+1 µs, once where the block is made and once where it is judged: this leaves room for validators half as fast."""
+
 
 class ParameterRefusal(Refusal):
     """Why a parameter cannot have a value."""
@@ -25,7 +29,7 @@ class Parameters(Wire):
     round_timeout_max_ms: int = 30_000
     block_bytes_max: int = 4 << 20
     block_transactions_max: int = 4_000
-    block_work_max: int = 4_000_000
+    block_work_max: int = 240_000
     transaction_bytes_max: int = 16_384
     transaction_calls_max: int = 64
     transaction_work_max: int = 100_000
@@ -48,7 +52,7 @@ REASONS: Final[dict[str, tuple[int, int, str]]] = {
     "round_timeout_max_ms": (1_000, 600_000, "ten times the worst round trip: doubling stops here"),
     "block_bytes_max": (65_536, 7 << 20, "what a slow link carries within a round"),
     "block_transactions_max": (1, 16_384, "what a proposal may list"),
-    "block_work_max": (1_000, 1 << 40, "what a slow validator executes within a round"),
+    "block_work_max": (1_000, 18_000_000, "what a slow validator makes and judges within a round"),
     "transaction_bytes_max": (1_024, 65_536, "one transaction may not crowd out all others"),
     "transaction_calls_max": (1, 1_024, "one signature, many operations, but not a whole block of them"),
     "transaction_work_max": (1_000, 1 << 40, "no transaction fills more than a part of a block"),
@@ -75,6 +79,10 @@ def check_parameters(parameters: Parameters) -> None:
             raise Rejected(ParameterRefusal.OUT_OF_RANGE, f"{name} = {value}, must be {least} … {greatest}")
     if parameters.trusting_period_ms >= parameters.evidence_period_ms:
         raise Rejected(ParameterRefusal.OUT_OF_RANGE, "trusting_period_ms must be below evidence_period_ms")
+    work_max = WORK_PER_MS * parameters.round_timeout_ms
+    if parameters.block_work_max > work_max:
+        detail = f"block_work_max = {parameters.block_work_max}, at most {work_max}: {WORK_PER_MS} × round_timeout_ms"
+        raise Rejected(ParameterRefusal.OUT_OF_RANGE, detail)
     if parameters.round_timeout_ms > parameters.round_timeout_max_ms:
         raise Rejected(ParameterRefusal.OUT_OF_RANGE, "round_timeout_ms must not be above round_timeout_max_ms")
 

@@ -18,7 +18,9 @@ HEIGHTS_DUE: Final = 2
 """So many blocks more than at the healing, on every node, and everything that clients wait for."""
 LOAD_AFTER_MS: Final = 500
 """Clients go on for so long after the healing: the chain must work, not only finish."""
-PARAMETERS: Final = Parameters(block_period_ms=100, empty_block_period_ms=1_500, round_timeout_ms=400)
+PARAMETERS: Final = Parameters(
+    block_period_ms=100, empty_block_period_ms=1_500, round_timeout_ms=400, block_work_max=120_000
+)
 """Of pretend chains: short enough that a storm of ten seconds holds a hundred heights."""
 
 

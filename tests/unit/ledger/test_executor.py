@@ -1,6 +1,6 @@
 """The ledger: undecided blocks beside and above one another, commits, kept states and their proofs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -215,8 +215,32 @@ def test_work_is_metered_and_stops_at_the_limit() -> None:
     assert (none.receipts[0].code, none.receipts[0].work) == (WorkRefusal.LIMIT_REACHED.value, 0)
 
 
+def test_what_a_full_block_cannot_run_is_not_fetched_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LEDGER-N7. A pool offers many times what a block has work for: its keys are not read in vain."""
+    world = World(make_genesis(parameters=Parameters(block_work_max=2_000)))
+    payees = [address_of_key(b"%032d" % number) for number in range(100)]
+    offered = [world.transaction("alice", pay(1, to), nonce=n, work_limit=200) for n, to in enumerate(payees)]
+    asked: list[bytes] = []
+    get_many = world.reader.get_many
+
+    def watched(keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        asked.extend(keys)
+        return get_many(keys)
+
+    monkeypatch.setattr(world.reader, "get_many", watched)
+    execution = world.execute(*offered)
+    assert len(execution.transactions) == 11
+    assert sum(key[:2] == b"cb" and key[2:22] in payees for key in asked) == 15  # 140 units each, at the least
+
+
 def test_a_receipt_that_would_be_too_long_fails_its_transaction() -> None:
-    parameters = Parameters(transaction_calls_max=1_024, transaction_bytes_max=65_536, transaction_work_max=4_000_000)
+    parameters = Parameters(
+        transaction_calls_max=1_024,
+        transaction_bytes_max=65_536,
+        transaction_work_max=4_000_000,
+        block_work_max=4_000_000,
+        round_timeout_ms=20_000,
+    )
     world = World(make_genesis(parameters=parameters))
     new = [address_of_key(b"%032d" % number) for number in range(1_024)]
     big = AccountsSetPolicy(keys=tuple(sorted(key(str(number)) for number in range(16))), threshold=1)

@@ -116,6 +116,10 @@ def test_every_parameter_has_its_range_and_no_other_is_known() -> None:
     with pytest.raises(Rejected) as caught:
         with_parameter(GENESIS.parameters, "colour", 1)
     assert caught.value.reason == ParameterRefusal.UNKNOWN
+    with pytest.raises(Rejected, match="block_work_max = 240001, at most 240000"):
+        with_parameter(Parameters(), "block_work_max", 240_001)
+    with pytest.raises(Rejected, match="block_work_max = 240000, at most 239700"):
+        with_parameter(Parameters(), "round_timeout_ms", 799)
     with pytest.raises(Rejected, match="trusting_period_ms"):
         with_parameter(GENESIS.parameters, "trusting_period_ms", GENESIS.parameters.evidence_period_ms)
 

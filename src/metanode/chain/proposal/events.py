@@ -13,12 +13,14 @@ from metanode.records.proposal import ProposalContent
 
 @dataclass(frozen=True, slots=True)
 class Assemble:
-    """Gather the body of this content, whose sections belong to its header. `source`: the seat that delivered it."""
+    """Gather the body of this content, whose sections belong to its header. `source`: the seat that delivered it;
+    `signatures_max`: more than a block has work for."""
 
     now_ms: int
     content: ProposalContent
     header_hash: Hash
     source: Seat
+    signatures_max: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class Assembly:
             found=[None] * len(leaves),
             left=len(leaves),
             looking=dict.fromkeys(leaves),
+            signatures_left=event.signatures_max,
             asked_ms=event.now_ms,
         )
         self._shelf.put(block)
@@ -202,8 +203,12 @@ class Assembly:
                     self._unfit(block, ProposalRefusal.BAD_TRANSACTION, f"{signatures} signatures")
                     return
                 block.checking[leaf] = None
+                block.signatures_left -= signatures
                 fresh.append(known)
-        if fresh:
+        if block.signatures_left < 0:
+            detail = f"{-block.signatures_left} signatures more than its work allows"
+            self._unfit(block, ProposalRefusal.TOO_MANY, detail)
+        elif fresh:
             block.asked_ms = self._now_ms
             self._check(block, tuple(fresh))
         elif 0 < block.asks <= len(self._shelf.peers):  # the next at once, but nobody twice before the next tick

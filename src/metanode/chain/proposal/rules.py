@@ -58,7 +58,7 @@ class ProposalRefusal(Refusal):
     DUPLICATE = "proposal.duplicate"
     """A transaction, or a piece of evidence, stands in it twice."""
     TOO_MANY = "proposal.too-many"
-    """More transactions than a block may have."""
+    """More transactions, or signatures, than a block may have."""
     TOO_LARGE = "proposal.too-large"
     """More bytes than a block may have."""
     COMMIT_MISSING = "proposal.commit-missing"

@@ -28,6 +28,8 @@ class Gathering:
     left: int
     looking: dict[bytes, None]
     """Leaves that the pool has not answered for yet."""
+    signatures_left: int = 0
+    """So many signatures of bodies that the pool did not have may still be checked."""
     checking: dict[bytes, None] = field(default_factory=dict)
     """Leaves whose signatures are being checked."""
     size: int = 0

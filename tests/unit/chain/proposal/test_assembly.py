@@ -39,6 +39,7 @@ from metanode.records.transaction import SIGNED_TRANSACTIONS, SignedTransaction
 
 SOURCE = Seat(2)
 COUNT = 6
+SIGNATURES = 100
 
 
 @cache
@@ -82,7 +83,7 @@ def begin(*found: int, peers: tuple[bytes, ...] = (b"a", b"b")) -> tuple[Assembl
     for peer in peers:
         assert machine.handle(PeerUp(peer)) == []
     leaves = tuple(known(position).leaf for position in range(COUNT))
-    assert machine.handle(Assemble(START_MS, content(), name(), SOURCE)) == [Lookup(name(), leaves)]
+    assert machine.handle(Assemble(START_MS, content(), name(), SOURCE, SIGNATURES)) == [Lookup(name(), leaves)]
     missing = tuple(leaf for position, leaf in enumerate(leaves) if position not in found)
     return machine, machine.handle(Found(name(), tuple(known(position) for position in found), missing))
 
@@ -99,7 +100,7 @@ def test_everything_is_in_the_pool() -> None:
 def test_an_empty_block_is_complete_at_once() -> None:
     machine = Assembly()
     whole = Body(version=1, last_commit=content(2).last_commit, evidence=(), transactions=())
-    assert machine.handle(Assemble(START_MS, content(2), name(2), SOURCE)) == [Complete(name(2), whole, ())]
+    assert machine.handle(Assemble(START_MS, content(2), name(2), SOURCE, SIGNATURES)) == [Complete(name(2), whole, ())]
 
 
 def test_what_is_missing_is_asked_of_who_proposed_it() -> None:
@@ -113,7 +114,7 @@ def test_what_is_missing_is_asked_of_who_proposed_it() -> None:
 
 def test_what_the_pool_is_still_checking_is_not_asked_for() -> None:
     machine = Assembly()
-    machine.handle(Assemble(START_MS, content(), name(), SOURCE))
+    machine.handle(Assemble(START_MS, content(), name(), SOURCE, SIGNATURES))
     early = tuple(known(position) for position in range(4))
     assert machine.handle(Found(name(), early, (known(4).leaf,))) == [AskSeat(SOURCE, want(4))]
     assert machine.handle(Found(name(), (known(5),), ())) == []
@@ -193,9 +194,20 @@ def test_a_leaf_that_names_a_thousand_signatures_makes_the_block_unfit() -> None
     )
     machine = Assembly()
     body = proposal_content(chain().header(1), [read_transaction(many).leaf], (), ())
-    machine.handle(Assemble(START_MS, body, name(), SOURCE))
+    machine.handle(Assemble(START_MS, body, name(), SOURCE, SIGNATURES))
     machine.handle(Found(name(), (), (read_transaction(many).leaf,)))
     assert hear(machine, bodies(many)) == [Unfit(name(), ProposalRefusal.BAD_TRANSACTION, "17 signatures")]
+
+
+def test_more_signatures_than_a_block_has_work_for_are_not_even_checked() -> None:
+    """PROP-9. Otherwise one leader makes everybody check tens of thousands of them at a stretch."""
+    machine = Assembly()
+    machine.handle(Assemble(START_MS, content(), name(), SOURCE, 3))
+    machine.handle(Found(name(), (known(5),), tuple(known(at).leaf for at in range(5))))
+    assert [type(effect) for effect in hear(machine, bodies(known(0).encoded, known(1).encoded))] == [CheckSignatures]
+    assert hear(machine, bodies(known(2).encoded, known(3).encoded)) == [
+        Unfit(name(), ProposalRefusal.TOO_MANY, "1 signatures more than its work allows")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -223,10 +235,10 @@ def test_too_many_bytes_are_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_asking_twice_for_the_same_block() -> None:
     machine, _ = begin(0, 1, 2, 3, 4)
-    assert machine.handle(Assemble(START_MS, content(), name(), SOURCE)) == []
+    assert machine.handle(Assemble(START_MS, content(), name(), SOURCE, SIGNATURES)) == []
     hear(machine, bodies(known(5).encoded))
     assert machine.handle(SignaturesChecked(START_MS, 1, (True,))) == [complete()]
-    assert machine.handle(Assemble(START_MS, content(), name(), SOURCE)) == [complete()]
+    assert machine.handle(Assemble(START_MS, content(), name(), SOURCE, SIGNATURES)) == [complete()]
 
 
 def test_what_is_forgotten_is_not_waited_for() -> None:
@@ -284,7 +296,7 @@ def test_large_bodies_come_in_several_messages(monkeypatch: pytest.MonkeyPatch) 
 def test_a_held_block_is_complete_for_ourselves_too() -> None:
     machine = Assembly()
     held(machine)
-    assert machine.handle(Assemble(START_MS, content(), name(), SOURCE)) == [complete()]
+    assert machine.handle(Assemble(START_MS, content(), name(), SOURCE, SIGNATURES)) == [complete()]
 
 
 def test_decided_blocks_are_handed_out_for_one_more_height() -> None:
