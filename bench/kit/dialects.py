@@ -142,8 +142,14 @@ class CometDialect:
         return found
 
 
-def dialect_of(order: dict[str, Any]) -> Dialect:
+def dialect_of(part: int, parts: int, order: dict[str, Any]) -> Dialect:
     """The one that a first order asks for."""
-    kinds: dict[str, Any] = {"metanode": MetanodeDialect, "etcd": EtcdDialect, "cometbft": CometDialect}
-    made: Dialect = kinds[order.pop("kind")](**order)
-    return made
+    match order["kind"]:
+        case "metanode":
+            return MetanodeDialect(part, parts, order["chain_id"], order["lifetime_ms"], order["value_bytes"])
+        case "etcd":
+            return EtcdDialect(order["value_bytes"])
+        case "cometbft":
+            return CometDialect(order["value_bytes"])
+        case other:
+            raise ValueError(other)

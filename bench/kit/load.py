@@ -38,7 +38,7 @@ class Target(Protocol):
         """Where they take writes."""
         ...
 
-    def dialect(self, part: int, parts: int, value_bytes: int = 0) -> dict[str, Any]:
+    def dialect(self, value_bytes: int) -> dict[str, Any]:
         """What tells a loader how to speak to it."""
         ...
 
@@ -101,7 +101,7 @@ class Load:
             for _ in range(loaders)
         ]
         for part, loader in enumerate(self._loaders):
-            dialect = target.dialect(part, loaders, value_bytes)
+            dialect = target.dialect(value_bytes)
             self._order(loader, {"part": part, "parts": loaders, "ports": target.ports, "dialect": dialect})
         self.watch = target.watch()
         self.names: list[str] = []

@@ -95,7 +95,9 @@ async def main() -> None:
     """Orders until the end of standard input."""
     loop = asyncio.get_running_loop()
     first = json.loads(sys.stdin.readline())
-    loader = Loader(first["part"], first["parts"], first["ports"], dialect_of(first["dialect"]))
+    loader = Loader(
+        first["part"], first["parts"], first["ports"], dialect_of(first["part"], first["parts"], first["dialect"])
+    )
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         order = json.loads(line)
         answer = (

@@ -55,12 +55,10 @@ class Network:
     def ports(self) -> list[int]:
         return [process.port for process in self.processes]
 
-    def dialect(self, part: int, parts: int, value_bytes: int = 0) -> dict[str, Any]:
+    def dialect(self, value_bytes: int) -> dict[str, Any]:
         """How a loader speaks to it."""
         return {
             "kind": "metanode",
-            "part": part,
-            "parts": parts,
             "chain_id": self.chain_id.hex(),
             "lifetime_ms": LIFETIME_MS,
             "value_bytes": value_bytes,
