@@ -1,5 +1,6 @@
 """How a command ends when it does not succeed: one shape for people, one for programs, one exit status."""
 
+import errno
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -110,7 +111,6 @@ _FAULT_STATUSES: Final = {
     "port": ExitStatus.CONFLICT,
     "disk": ExitStatus.RUNTIME,
     "node": ExitStatus.RUNTIME,
-    "verify": ExitStatus.RUNTIME,
 }
 """Exit statuses of the host's faults, by code, else by room; whatever else fails, fails for lost data."""
 
@@ -138,6 +138,9 @@ def form_of(error: BaseException) -> ErrorForm:
             return ErrorForm(str(error.reason), meaning.exit, message, meaning.rule, meaning.fix, meaning.retryable)
         case Fault():
             return ErrorForm(str(error.reason), fault_status(error.reason), error.detail, fix=error.fix)
+        case OSError(filename=str() as path, strerror=str() as why):
+            fix = "run this as the user who owns it, or name another with --data" if error.errno == errno.EACCES else ""
+            return ErrorForm(CliRefusal.FILE_NOT_READABLE, ExitStatus.NOT_ALLOWED, f"{path}: {why}", fix=fix)
         case _:
             message = f"{type(error).__name__}: {error}"
             return ErrorForm(CliRefusal.UNEXPECTED, ExitStatus.UNEXPECTED, message, fix=REPORT_HINT)

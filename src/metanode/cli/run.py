@@ -1,6 +1,5 @@
 """Running a command to its end: every way out is a named exit status, and never a bare traceback."""
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ import click
 
 from metanode.api.exits import ExitStatus
 from metanode.cli.failure import CliRefusal, ErrorForm, form_of
+from metanode.cli.output import open_standard_streams, silence
 from metanode.cli.session import Session
 
 
@@ -46,13 +46,14 @@ def _says_json(arguments: Sequence[str]) -> bool:
 
 def run(program: click.Command, name: str, arguments: Sequence[str]) -> int:
     """Run a program to its exit status. A command returns nothing for success, or the `ExitStatus` it ends with."""
+    open_standard_streams()
     session = Session()
     usual = signal.signal(signal.SIGTERM, _terminate)
     try:
         status = program.main(list(arguments), prog_name=name, standalone_mode=False, obj=session)
         return int(status) if isinstance(status, int) else ExitStatus.OK
-    except BrokenPipeError:  # the reader has what it wanted: `bpi block list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # of a help text; a command's own answer does not get here (`Output`)
+        silence(sys.stdout)
         return ExitStatus.OK
     except Terminated:
         form = ErrorForm(CliRefusal.TERMINATED, ExitStatus.TERMINATED, "terminated")

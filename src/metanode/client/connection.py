@@ -125,5 +125,6 @@ class Connection:
             connection.connect()
         except OSError as error:
             connection.close()
-            raise Unreachable(error_form(ApiError(ApiRefusal.UNREACHABLE, f"{self.url}: {error}"))) from None
+            why = (error.strerror or str(error)).lower()
+            raise Unreachable(error_form(ApiError(ApiRefusal.UNREACHABLE, f"{self.url}: {why}"))) from None
         return connection

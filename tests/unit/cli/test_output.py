@@ -1,10 +1,11 @@
 """What is printed where: data apart from words, colours only where they are wanted, no crash for a narrow terminal."""
 
+import errno
 import io
 
 import pytest
 
-from metanode.cli.failure import ErrorForm
+from metanode.cli.failure import CliRefusal, ErrorForm, Failure
 from metanode.cli.output import Output, wants_color
 
 
@@ -38,7 +39,7 @@ def test_colours_are_for_terminals_that_want_them(
 def test_a_table_elsewhere_than_on_a_terminal_is_plain_columns() -> None:
     out = io.StringIO()
     Output(out=out, err=io.StringIO(), environment={}).table(("name", "n"), [("acme", 1), ("globex-long", 22)])
-    assert out.getvalue() == "name         n\nacme         1\nglobex-long  22\n"
+    assert out.getvalue() == "name          n\nacme          1\nglobex-long  22\n", "numbers stand to the right"
 
 
 def test_a_table_on_a_terminal_never_reads_a_cell_as_markup() -> None:
@@ -75,7 +76,55 @@ def test_a_stream_without_the_sign_gets_another_not_a_crash() -> None:
     raw = io.BytesIO()
     narrow = io.TextIOWrapper(raw, encoding="ascii")
     Output(out=narrow, err=io.StringIO(), environment={}).line("1 · 2")
-    assert raw.getvalue() == b"1 ? 2\n"
+    assert raw.getvalue() == b"1 - 2\n"
+    Output(out=narrow, err=io.StringIO(), environment={}).line("ü…")
+    assert raw.getvalue() == b"1 - 2\n?...\n"
+
+
+class Broken(io.StringIO):
+    """A stream that cannot be written: its reader is gone, or its disk is full."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, text: str) -> int:
+        raise self.error
+
+
+def test_a_reader_that_is_gone_ends_the_words_not_the_work() -> None:
+    out = Broken(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    output = Output(out=out, err=io.StringIO(), environment={})
+    output.line("1")
+    output.table(("a",), [(1,)])
+    assert output.reader_is_gone
+
+
+def test_an_answer_that_cannot_be_written_is_said() -> None:
+    out = Broken(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(Failure) as raised:
+        Output(out=out, err=io.StringIO(), environment={}).line("FINAL")
+    assert (raised.value.form.code, raised.value.form.exit) == (CliRefusal.FILE_NOT_WRITABLE, 4)
+    assert "did its work" in raised.value.form.message
+
+
+def test_nobody_listening_to_words_about_the_answer_stops_nothing() -> None:
+    output = Output(out=io.StringIO(), err=Broken(OSError(errno.EIO, "Input/output error")), environment={})
+    output.note("signing")
+    output.error(ErrorForm("a.b", 1, "broken"))
+
+
+def test_a_table_without_rows_says_so_beside_the_answer() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    Output(out=out, err=err, environment={}).table(("a",), [], "no proposal yet")
+    assert (out.getvalue(), err.getvalue()) == ("", "no proposal yet\n")
+
+
+def test_how_a_command_is_written_is_not_called_a_rule() -> None:
+    err = io.StringIO()
+    form = ErrorForm(CliRefusal.USAGE, 2, "Missing option '--to'.", "bpi coin transfer [OPTIONS]", "see --help")
+    Output(out=io.StringIO(), err=err, environment={}).error(form)
+    assert err.getvalue().splitlines()[1:] == ["use:  bpi coin transfer [OPTIONS]", "fix:  see --help"]
 
 
 def test_a_style_is_only_a_style() -> None:

@@ -1,9 +1,13 @@
 """Every way out of a command: its exit status, its words, its JSON."""
 
+import errno
 import json
 import os
+import shlex
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -118,6 +122,7 @@ def test_a_missing_argument_is_usage(bpi: Bpi) -> None:
         (("vresion",), "did you mean `bpi version`?"),
         (("config", "gte"), "did you mean `bpi config get`?"),
         (("explain",), "did you mean `bpi config explain`?"),
+        (("coin", "trasfer"), "did you mean `bpi coin transfer`?"),
     ],
 )
 def test_a_misspelt_command_is_answered_with_the_near_one(line: tuple[str, ...], offer: str, bpi: Bpi) -> None:
@@ -136,6 +141,32 @@ def test_a_group_alone_shows_its_help_and_is_usage(bpi: Bpi) -> None:
     said = bpi("config")
     assert (said.status, said.out) == (2, "")
     assert "explain" in said.err
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&- <&-"])
+def test_a_process_without_standard_streams_ends_as_any_other(closed: str, folder: Path) -> None:
+    assert folder.is_dir()
+    bpi = f"{shlex.quote(sys.executable)} -m metanode.cli.bpi.main"
+    for line, status in (("config show", 0), ("config get nothing", 50), ("--version", 0)):
+        assert (
+            subprocess.run(f"{bpi} {line} {closed}", shell=True, capture_output=True, check=False).returncode == status
+        )
+
+
+def test_a_full_disk_behind_standard_output_is_no_bug_of_bpi(folder: Path) -> None:
+    assert folder.is_dir()
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    bpi = [sys.executable, "-m", "metanode.cli.bpi.main", "config", "show"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(bpi, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "[cli.file-not-writable]" in done.stderr) == (4, True)
+
+
+def test_a_file_of_another_user_is_not_called_a_bug() -> None:
+    form = form_of(PermissionError(errno.EACCES, "Permission denied", ".bpi/network.toml"))
+    assert (form.code, form.exit) == (CliRefusal.FILE_NOT_READABLE, ExitStatus.NOT_ALLOWED)
+    assert form.message == ".bpi/network.toml: Permission denied"
 
 
 def test_an_unforeseen_signal_handler_is_put_back() -> None:

@@ -10,7 +10,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run `bpi` with these arguments, by default the process's own. Returns the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
     if list(words) == ["--version"]:
-        print(f"bpi {__version__}")  # noqa: T201
+        if sys.stdout is not None:  # nothing to say to who closed it: `bpi --version >&-`
+            print(f"bpi {__version__}")  # noqa: T201
         return 0
     from metanode.cli.bpi.program import bpi
     from metanode.cli.run import run

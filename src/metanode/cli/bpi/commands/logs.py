@@ -1,6 +1,8 @@
 """`bpi logs`."""
 
 import json
+import select
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -38,9 +40,19 @@ def logs(session: Session, nodes: tuple[str, ...], lines: int, follow: bool) -> 
     for node in chosen:
         if not node.process:
             _show_end(session, node)
-    while follow:
+    while follow and not session.output.reader_is_gone and not _hung_up():
         time.sleep(FOLLOW_S)
         _show(session, [line for file in files.values() for line in file.fresh()])
+
+
+def _hung_up() -> bool:
+    """Whether nobody reads what we print any more: `bpi logs -f | head -1` ends before the next line comes."""
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (AttributeError, OSError, ValueError):  # a system without poll, a stream without a number
+        return False
 
 
 class _Followed:
