@@ -29,15 +29,19 @@ def climb(report: Report, load: Load, count: int, rates: tuple[int, ...], option
     for rate in rates:
         measured = load.run(rate, options.step_seconds, options.batch, calls)
         rows.append(line(measured, count, calls, options.batch, options.step_seconds))
-        print(rows[-1], flush=True)
+        say_refused(report, count, measured)
         if not measured.sustained:
-            if measured.refused:
-                report.remark(f"n={count}, {rate}/s: refused {measured.refused}")
             break
         reached = rate
         time.sleep(1.0)
     report.table(f"the climb, n = {count}, {calls} calls a transaction", rows)
     return reached
+
+
+def say_refused(report: Report, count: int, measured: Measured) -> None:
+    """Nothing should be; where something was, why."""
+    for why, times in measured.refused.items():
+        report.remark(f"n={count}, {measured.offered:.0f}/s: {times:,} refused: {why}")
 
 
 def line(measured: Measured, count: int, calls: int, batch: int, seconds: float) -> dict[str, object]:
@@ -86,19 +90,18 @@ def measure(report: Report, count: int, options: Options) -> None:
                     continue
                 seconds = options.seconds if count == max(options.validators) else options.seconds / 3
                 time.sleep(2.0)
-                rows = [line(load.run(peak, seconds, options.batch, calls), count, calls, options.batch, seconds)]
-                time.sleep(2.0)
-                rows.append(
-                    line(
-                        load.run(peak / 2, seconds / 2, options.batch, calls), count, calls, options.batch, seconds / 2
-                    )
-                )
+                rows = []
+                for rate, span in ((peak, seconds), (peak / 2, seconds / 2)):
+                    measured = load.run(rate, span, options.batch, calls)
+                    rows.append(line(measured, count, calls, options.batch, span))
+                    say_refused(report, count, measured)
+                    time.sleep(2.0)
                 report.table("sustained, and at half of it", rows)
             network.settle()
         network.stop()
         found = audit(network, load.names)
         report.remark(
-            f"n={count}: {found['transactions']:,} transactions sent, {found['transactions']:,} found in each of "
+            f"n={count}: {found['transactions']:,} transactions taken, {found['transactions']:,} found in each of "
             f"{found['validators']} stores, once, succeeded, in {found['blocks']} blocks: lost = 0"
         )
 

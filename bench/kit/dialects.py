@@ -30,8 +30,8 @@ class Dialect(Protocol):
         """Path, media type and body that carry these writes."""
         ...
 
-    def refusals(self, answer: bytes) -> list[str]:
-        """Why writes of this request were not taken, one word each."""
+    def refusals(self, answer: bytes) -> list[tuple[int, str]]:
+        """Which writes of this request were not taken, by their place in it, and why."""
         ...
 
 
@@ -77,9 +77,9 @@ class MetanodeDialect:
         """One msgpack array."""
         return "/v1/transactions/batch", "application/octet-stream", msgspec.msgpack.encode(items)
 
-    def refusals(self, answer: bytes) -> list[str]:
+    def refusals(self, answer: bytes) -> list[tuple[int, str]]:
         """Codes."""
-        return [code for _, code, _ in _OUTCOMES.decode(answer) if code]
+        return [(at, code) for at, (_, code, _) in enumerate(_OUTCOMES.decode(answer)) if code]
 
 
 class EtcdDialect:
@@ -104,10 +104,10 @@ class EtcdDialect:
         puts = b"},{".join(b'"requestPut":' + item for item in items)
         return "/v3/kv/txn", "application/json", b'{"success":[{' + puts + b"}]}"
 
-    def refusals(self, answer: bytes) -> list[str]:
-        """A transaction without conditions succeeds; anything else came as another status."""
-        told = json.loads(answer)
-        return [] if "header" in told else [str(told)[:200]]
+    def refusals(self, answer: bytes) -> list[tuple[int, str]]:
+        """A transaction without conditions succeeds whole; anything else came as another status."""
+        assert b'"header"' in answer, answer
+        return []
 
 
 class CometDialect:
@@ -130,15 +130,15 @@ class CometDialect:
         body = items[0] if len(items) == 1 else b"[" + b",".join(items) + b"]"
         return "/", "application/json", body
 
-    def refusals(self, answer: bytes) -> list[str]:
+    def refusals(self, answer: bytes) -> list[tuple[int, str]]:
         """What an error or a code above 0 says."""
         told = json.loads(answer)
         found = []
-        for one in told if isinstance(told, list) else [told]:
+        for at, one in enumerate(told if isinstance(told, list) else [told]):
             if "error" in one:
-                found.append(str(one["error"].get("data") or one["error"])[:120])
+                found.append((at, str(one["error"].get("data") or one["error"])[:120]))
             elif one["result"]["code"]:
-                found.append(f"code {one['result']['code']}")
+                found.append((at, f"code {one['result']['code']}"))
         return found
 
 

@@ -4,6 +4,7 @@ known outside."""
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,7 +77,8 @@ class Measured:
             **first,
             "offered/s": self.offered,
             "sent": self.sent,
-            "lost": self.sent - self.final,
+            "refused": sum(self.refused.values()),
+            "lost": self.sent - self.final - sum(self.refused.values()),
             "final/s": self.reached,
             "p50 ms": quantile(self.latencies_ms, 0.5),
             "p99 ms": quantile(self.latencies_ms, 0.99),
@@ -90,7 +92,10 @@ class Measured:
 
 
 class Load:
-    """Loader processes against a system. `value_bytes` 0: signed transfers of 250 bytes, else writes of such values."""
+    """Loader processes against a system. `value_bytes` 0: signed transfers of 250 bytes, else writes of such values.
+
+    `names`: of all writes that were taken, to be looked for afterwards.
+    """
 
     def __init__(self, target: Target, loaders: int, value_bytes: int = 0) -> None:
         self.target = target
@@ -142,17 +147,14 @@ class Load:
             ]
         )
         sent = share * parts
-        refused: dict[str, int] = {}
-        for answer in answers:
-            for code, count in answer["refused"].items():
-                refused[code] = refused.get(code, 0) + count
+        not_taken = {name: why for answer in answers for name, why in answer["refused"].items()}
         if watch is not None:
-            watch.wait_total(total + sent - sum(refused.values()), DRAIN_S)
+            watch.wait_total(total + sent - len(not_taken), DRAIN_S)
         ours_after, busy_after = self._cpu()
         spent = sum(p.cpu_s() - before for p, before in zip(self.target.processes, cpu, strict=True))
         due = {name: at for answer in answers for name, at in answer["sent"]}
         assert len(due) == sent, "two writes of one name"
-        self.names += due
+        self.names += (name for name in due if name not in not_taken)
         if watch is None:
             told = [(due_at, at, count) for answer in answers for due_at, at, count in answer["final"]]
             latencies = [(at - due_at) * 1e3 for due_at, at, count in told for _ in range(count)]
@@ -165,7 +167,7 @@ class Load:
         return Measured(
             sent=sent,
             final=len(latencies),
-            refused=refused,
+            refused=dict(Counter(not_taken.values())),
             offered=rate,
             reached=len(latencies) / max(last_final - start, seconds),
             backlog_s=last_final - max(due.values()),

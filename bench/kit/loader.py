@@ -27,7 +27,7 @@ class Loader:
         self._next = 0
         self._ready: list[list[tuple[bytes, str]]] = []
         self._doors: list[Door] = []
-        self._refused: dict[str, int] = {}
+        self._refused: dict[str, str] = {}
         self._final: list[tuple[float, float, int]] = []
 
     def prepare(self, count: int, calls: int) -> int:
@@ -66,29 +66,25 @@ class Loader:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             slow.append(time.monotonic() - due)
             sent += [(name, due) for _, name in part]
-            tasks.append(loop.create_task(self._send(self._doors[where], request, due, len(part))))
+            tasks.append(loop.create_task(self._send(self._doors[where], request, due, [name for _, name in part])))
         await asyncio.gather(*tasks)
         self._ready = []
         late_ms = max(slow) * 1e3 if slow else 0.0
         return {"sent": sent, "refused": self._refused, "final": self._final, "late_max_ms": late_ms}
 
-    async def _send(self, door: Door, request: tuple[str, str, bytes], due: float, count: int) -> None:
+    async def _send(self, door: Door, request: tuple[str, str, bytes], due: float, names: list[str]) -> None:
         try:
             status, answer = await door.post(*request)
         except OSError as error:
-            self._refuse(str(error), count)
+            self._refused.update(dict.fromkeys(names, f"no answer: {error}"))
             return
         if status != 200:
-            self._refuse(f"{status} {answer[:200].decode(errors='replace')}", count)
+            self._refused.update(dict.fromkeys(names, f"{status} {answer[:200].decode(errors='replace')}"))
             return
         refusals = self._dialect.refusals(answer)
-        for why in refusals:
-            self._refuse(why, 1)
+        self._refused.update((names[at], why) for at, why in refusals)
         if self._dialect.answers_when_final and not refusals:
-            self._final.append((due, time.monotonic(), count))
-
-    def _refuse(self, why: str, count: int) -> None:
-        self._refused[why] = self._refused.get(why, 0) + count
+            self._final.append((due, time.monotonic(), len(names)))
 
 
 async def main() -> None:

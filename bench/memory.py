@@ -1,0 +1,151 @@
+"""Resident memory of a validator: after a hundred thousand transactions and accounts, and while others flood it.
+
+    python -m bench.memory [--transactions 100000] [--rate 1000] [--flood-seconds 30] [--json FILE]
+
+*Load*: signed transfers of 250 bytes, each to an account that did not exist, to a chain of 10,000 accounts. *A flooding
+peer*: the fourth validator is stopped, and a process with its keys greets the first and throws whatever its link takes:
+letters nobody knows, wishes for every block, random bytes to every room, batches of forged transactions; hung up on, it
+dials again. *A flooding client*: more connections to the public port than are taken, with bodies of 8 MiB that never
+end, event streams that are never read, forged transactions, questions for what is long. RSS of the flooded validator
+every tenth of a second; meanwhile blocks must go on. Ends with status 1 where a validator was above 250 MB.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from bench.kit.ask import ask, metrics
+from bench.kit.load import running_load
+from bench.kit.network import BASE_PORT, Network, running_network
+from bench.kit.processes import Process
+from bench.kit.report import Report, parser
+from bench.kit.senders import SENDERS
+
+from metanode.host.development import peer_port
+from metanode.records.parameters import Parameters
+
+RESIDENT_MAX_MB = 250
+VALUE_BYTES = 24
+"""As memo of a transfer: 250 bytes in all, give or take one."""
+SAMPLE_S = 0.1
+LATER_S = 10.0
+"""How long after a flood memory is looked at again."""
+FLOODED = 0
+FLOODER = 3
+
+
+@dataclass(slots=True)
+class Sampler:
+    """The greatest resident memory of some processes while this lives, MB (10^6 bytes)."""
+
+    processes: list[Process]
+    ended: bool = False
+    greatest: float = 0.0
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while not self.ended:
+            self.greatest = max(self.greatest, *(megabytes(process) for process in self.processes))
+            time.sleep(SAMPLE_S)
+
+
+def megabytes(process: Process) -> float:
+    """RSS now, in 10^6 bytes."""
+    return process.resident_mib() * 2**20 / 1e6
+
+
+def after_load(report: Report, network: Network, transactions: int, rate: float, batch: int) -> float:
+    """RSS of each validator once so many transactions are final and so many accounts exist; the greatest."""
+    with running_load(network, 2, VALUE_BYTES) as load:
+        sampler = Sampler(list(network.processes))
+        before = [megabytes(process) for process in network.processes]
+        measured = load.run(rate, transactions / rate, batch)
+        sampler.ended = True
+        assert measured.final == transactions, (measured.final, measured.refused)
+        network.settle()
+    rows: list[dict[str, object]] = [
+        {
+            "validator": number,
+            "before MB": before[number],
+            "after MB": megabytes(process),
+            "peak MB": process.resident_peak_mib() * 2**20 / 1e6,
+            "within 250 MB": process.resident_peak_mib() * 2**20 / 1e6 <= RESIDENT_MAX_MB,
+        }
+        for number, process in enumerate(network.processes)
+    ]
+    report.table("after the load", rows)
+    report.remark(f"{measured.final:,} transactions final, {SENDERS + measured.final:,} accounts, {rate:.0f} a second")
+    return sampler.greatest
+
+
+def flood(report: Report, network: Network, kind: str, seconds: float) -> float:
+    """One process that floods the first validator; the greatest RSS meanwhile."""
+    victim = network.processes[FLOODED]
+    order: dict[str, Any] = {
+        "kind": kind,
+        "seconds": seconds,
+        "chain_id": network.chain_id.hex(),
+        "port": victim.port if kind == "client" else peer_port(network.base_port, FLOODED),
+        "target": f"validator-{FLOODED}",
+        "name": f"validator-{FLOODER}",
+    }
+    height, before = metrics(victim.port)["metanode_height"], megabytes(victim)
+    sampler = Sampler([victim])
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.kit.flooder", json.dumps(order)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    other = network.processes[FLOODED + 1]
+    blocks = metrics(other.port)["metanode_height"] - height
+    time.sleep(LATER_S)
+    sampler.ended = True
+    status, _ = ask(victim.port, "/health")
+    report.table(
+        "while it is flooded",
+        [
+            {
+                "by": kind,
+                "seconds": seconds,
+                "before MB": before,
+                "greatest MB": sampler.greatest,
+                f"{LATER_S:.0f} s after MB": megabytes(victim),
+                "within 250 MB": sampler.greatest <= RESIDENT_MAX_MB,
+                "blocks meanwhile": int(blocks),
+                "healthy": status == 200,
+                **json.loads(done.stdout),
+            }
+        ],
+    )
+    return sampler.greatest
+
+
+def main() -> None:
+    """All of it."""
+    made = parser(__doc__)
+    made.add_argument("--transactions", type=int, default=100_000)
+    made.add_argument("--rate", type=float, default=1000.0, help="transactions a second")
+    made.add_argument("--batch", type=int, default=50, help="transactions of one request")
+    made.add_argument("--flood-seconds", type=float, default=30.0)
+    made.add_argument("--base-port", type=int, default=BASE_PORT)
+    options = made.parse_args()
+    report = Report("memory", options.json)
+    with running_network(4, Parameters(), options.base_port) as network:
+        most = after_load(report, network, options.transactions, options.rate, options.batch)
+        if options.flood_seconds:
+            most = max(most, flood(report, network, "client", options.flood_seconds))
+            network.processes[FLOODER].kill()
+            most = max(most, flood(report, network, "peer", options.flood_seconds))
+        peak = max(process.resident_peak_mib() for process in network.processes) * 2**20 / 1e6
+        report.remark(f"the greatest of all: {peak:.0f} MB, at most {RESIDENT_MAX_MB} are allowed")
+        report.finish()
+        if peak > RESIDENT_MAX_MB:
+            sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
