@@ -1,14 +1,17 @@
 """A named storm as a test: what rages, over how many validators, with which seeds."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from metanode.ledger.governance.state import CONVICTION
 from metanode.node.rows import STATE
+from metanode.primitives.bitmap import faults
+from metanode.primitives.refusal import Refusal
 from metanode.sim.acts import Broken, Ending, Play, perform
 from metanode.sim.checkers import Scene
 from metanode.sim.machine_room import MachineRoom
+from metanode.sim.seals import STAND_INS, Seals
 from metanode.sim.storm import Storm
 
 SEEDS = Path(__file__).with_name("seeds.txt")
@@ -16,16 +19,21 @@ SEEDS = Path(__file__).with_name("seeds.txt")
 
 @dataclass(frozen=True)
 class Plan:
-    """One named storm. `seeds`: how many seeds `make test` plays, by number of validators; `also`: what it demands
-    beside what all do."""
+    """One named storm. `seeds`: how many seeds `make test` plays, by number of validators; `cores`: how many of them
+    once more with a core quorum healed instead of everybody; `most`: f seats lie, from the second on, instead of those
+    in `liars`; `also`: what it demands beside what all do."""
 
     name: str
     storm: Callable[[int, int], Storm]
     seeds: Mapping[int, int]
+    cores: Mapping[int, int] = field(default_factory=dict)
     liars: tuple[int, ...] = ()
+    most: bool = False
     liar: Callable[..., MachineRoom] = MachineRoom
     forgetful: tuple[int, ...] = ()
     twins: tuple[int, ...] = ()
+    doubled: bool = False
+    seals: Callable[[], Seals] = lambda: STAND_INS
     every_ms: int = 60
     also: Callable[[Scene], Iterator[str]] = lambda _: iter(())
 
@@ -39,31 +47,73 @@ class Plan:
         lines = [line.split("#")[0].split() for line in SEEDS.read_text().splitlines()]
         return [(int(line[1]), int(line[2])) for line in lines if line and line[0] == self.name]
 
-    def play(self, count: int, seed: int) -> Ending:
+    def core_cases(self) -> list[tuple[int, int]]:
+        """(validators, seed) whose second act is played by a core quorum alone."""
+        return [(count, seed) for count, seeds in self.cores.items() for seed in range(seeds)]
+
+    def play(self, count: int, seed: int, *, core: bool = False) -> Ending:
         """Both acts, and what this storm demands beside. Raises where anything does not hold."""
+        liars = tuple(range(1, 1 + faults(count))) if self.most else self.liars
         ending = perform(
             Play(
                 storm=lambda n: self.storm(n, seed),
                 count=count,
                 seed=seed,
                 every_ms=self.every_ms,
-                liars=self.liars,
+                liars=liars,
                 room_of_liar=self.liar,
                 forgetful=self.forgetful,
                 twins=self.twins,
+                doubles=liars if self.doubled else (),
+                seals=self.seals(),
+                core=core,
             )
         )
-        if wrong := list(self.also(ending.scene)):
+        if wrong := [] if core else list(self.also(ending.scene)):
             raise Broken(f"{self.name}, {count} validators, seed {seed}: {wrong}")
         return ending
 
 
+def named(*reasons: Refusal, all_of_them: bool = True) -> Callable[[Scene], Iterator[str]]:
+    """Every liar was blamed for one of these by somebody honest, by its name; nobody else was. Not `all_of_them`: where
+    it is chance whose turn it is to lie, one of them in small sets."""
+    codes = [reason.value for reason in reasons]
+
+    def also(scene: Scene) -> Iterator[str]:
+        blamed = [who for room in scene.honest for who, reason in room.watch.blamed if reason in codes]
+        found = []
+        for seat, one in enumerate(scene.founding.validators):
+            if one.name in blamed or one.transport_key.hex()[:16] in blamed:
+                found.append(seat)
+        guilty = liars_of(scene)
+        enough = found == guilty if all_of_them else bool(found) or len(scene.founding.validators) > 5
+        if not enough or any(seat not in guilty for seat in found):
+            yield f"seats {guilty} lie, {found} are blamed for one of {codes}"
+
+    return also
+
+
+def liars_of(scene: Scene) -> list[int]:
+    """The seats of the liars: each once, whatever number of computers it has."""
+    return [liar for liar in scene.liars if liar < len(scene.founding.validators)]
+
+
 def convicted(scene: Scene) -> Iterator[str]:
     """Every liar is named by evidence in a block, on every honest node."""
-    for liar in scene.liars:
+    for liar in liars_of(scene):
         key = STATE + CONVICTION + scene.founding.validators[liar].vote_key
         yield from (
             f"seat {liar} is not convicted on node {room.index}"
             for room in scene.honest
             if room.disk.rows.get(key) is None
         )
+
+
+def one_convicted(scene: Scene) -> Iterator[str]:
+    """At least one liar is named by evidence in a block, where there are two or more: of which seat two words are heard
+    together is chance."""
+    if len(liars_of(scene)) < 2:
+        return
+    wrong = list(convicted(scene))
+    if len(wrong) == len(liars_of(scene)) * len(scene.honest):
+        yield "nobody is convicted"

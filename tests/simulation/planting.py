@@ -80,6 +80,11 @@ def run_test(scratch: Path, test: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_module(scratch: Path, module: str) -> subprocess.CompletedProcess[str]:
+    """Run a module of tests in a copy, in a process of its own."""
+    return _run(scratch, [module])
+
+
 def _run(scratch: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["PYTHONPATH"] = f"{scratch / 'src'}{os.pathsep}{scratch}"

@@ -1,14 +1,16 @@
 """A play in two acts: safe in the storm, live after it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from metanode.primitives.bitmap import quorum
 from metanode.records.parameters import Parameters
 from metanode.sim.checkers import SAFETY, Scene, caught_up, steady
 from metanode.sim.founding import START_MS, Founding, computer, found
 from metanode.sim.load import Load
 from metanode.sim.machine_room import MachineRoom
+from metanode.sim.seals import STAND_INS, Seals
 from metanode.sim.storm import Storm
 from metanode.sim.world import World
 
@@ -34,6 +36,8 @@ class Play:
 
     `liars`: seats that break the rules, their computers made by `room_of_liar`. `forgetful`: whose disk may be wiped.
     `twins`: seats that run on a second computer too, with the same keys in one signer, behind the others' numbers.
+    `doubles`: liars that run on a second computer with the same keys and a guard of its own. `seals`: whose arithmetic.
+    `core`: only so many honest nodes as a quorum needs are healed, beside the liars; the others stay cut off for ever.
     """
 
     storm: Callable[[int], Storm]
@@ -45,6 +49,15 @@ class Play:
     room_of_liar: Callable[..., MachineRoom] = MachineRoom
     forgetful: tuple[int, ...] = ()
     twins: tuple[int, ...] = ()
+    doubles: tuple[int, ...] = ()
+    seals: Seals = STAND_INS
+    core: bool = False
+
+    @property
+    def everywhere(self) -> tuple[int, ...]:
+        """The computers of liars: those of their seats, and their second ones."""
+        first = self.count + len(self.twins)
+        return (*self.liars, *range(first, first + len(self.doubles)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +72,18 @@ class Ending:
 
 def stage(play: Play) -> Scene:
     """A world, not yet started."""
-    founding = found(play.count, parameters=play.parameters)
+    founding = found(play.count, parameters=play.parameters, seals=play.seals)
     storm = play.storm(play.count)
     rooms = [_room(play, founding, index) for index in range(play.count)]
     for seat in play.twins:
         rooms.append(computer(founding, len(rooms), founding.validators[seat], founding.validators))
         rooms[-1].share_signer(rooms[seat])
+    for seat in play.doubles:
+        second = founding.validators[seat]
+        rooms.append(computer(founding, len(rooms), second, founding.validators, play.room_of_liar))
     world = World(play.seed, rooms, storm, START_MS)
     load = Load(world, founding, play.every_ms, storm.heals_ms + LOAD_AFTER_MS)
-    return Scene(world, founding, load, play.liars, play.forgetful)
+    return Scene(world, founding, load, play.everywhere, play.forgetful)
 
 
 def _room(play: Play, founding: Founding, index: int) -> MachineRoom:
@@ -84,16 +100,30 @@ def perform(play: Play) -> Ending:
     _demand(play, "in the storm", [why for check in SAFETY for why in check(scene)])
     _demand(play, "in the storm", list(steady(scene)))
     due = max(room.watch.height for room in scene.honest) + HEIGHTS_DUE
+    bound_ms = storm.bound_ms
+    if play.core:
+        scene = _core(play, scene)
+        bound_ms = storm.core_bound_ms or 3 * storm.bound_ms
     until_ms = storm.heals_ms
-    while until_ms < storm.heals_ms + storm.bound_ms:
+    while until_ms < storm.heals_ms + bound_ms:
         until_ms += LOOK_MS
         world.run(until_ms)
         if until_ms > storm.heals_ms + LOAD_AFTER_MS and not any(caught_up(scene, due)):
             break
     _demand(play, "in the storm and after it", [why for check in SAFETY for why in check(scene)])
-    late = f"{storm.bound_ms} ms after the healing"
+    late = f"{bound_ms} ms after the healing" + (f" of {scene.core} alone" if play.core else "")
     _demand(play, late, list(caught_up(scene, due)))
     return Ending(scene, until_ms - storm.heals_ms, world.fingerprint, world.steps)
+
+
+def _core(play: Play, scene: Scene) -> Scene:
+    """Cut off all honest nodes but a quorum, by lot, and whoever has seen the head: no more can be asked of the rest
+    than what one of them knows. The liars stay connected."""
+    world = scene.world
+    honest = [room.index for room in scene.honest if room.index < play.count]
+    chosen = sorted(world.random.sample(honest, quorum(play.count)))
+    world.cables.isolate(tuple(room.index for room in scene.honest if room.index not in chosen))
+    return replace(scene, core=tuple(chosen))
 
 
 def _demand(play: Play, when: str, wrong: list[str]) -> None:

@@ -34,6 +34,15 @@ class Cables:
         self._links: dict[End, End] = {}
         self._wires: dict[End, deque[tuple[int, bytes]]] = {}
         self._next_link = 1
+        self._isolated: dict[int, bool] = {}
+
+    def isolate(self, indexes: tuple[int, ...]) -> None:
+        """From now on these hear and say nothing, whatever the storm says: the second act of a core (`acts`)."""
+        self._isolated.update(dict.fromkeys(indexes, True))
+
+    def _cut(self, sender: int, receiver: int) -> bool:
+        apart = bool(self._isolated) and (sender in self._isolated or receiver in self._isolated)
+        return apart or self._storm.cut(self._ground, sender, receiver)
 
     def dial(self, index: int, peer: bytes, address: str) -> None:
         """Connect to the node that listens at this address, if there is one and the storm lets it."""
@@ -50,7 +59,7 @@ class Cables:
                 ground.tell(index, LinkOpened(ground.now_ms, own, peer, address))
                 ground.tell(index, LinkClosed(ground.now_ms, own))
                 return
-            if self._storm.cut(ground, index, target) or self._storm.cut(ground, target, index):
+            if self._cut(index, target) or self._cut(target, index):
                 ground.at(DIAL_RETRY_MS, connect)
                 return
             self._links[index, own] = (target, other)
@@ -83,7 +92,7 @@ class Cables:
         if end is None or not wire:
             return
         target, other = end
-        if self._storm.cut(self._ground, index, target):
+        if self._cut(index, target):
             self._ground.at(CUT_RETRY_MS, lambda: self._pump(index, link))
             return
         while wire[0][0] <= self._ground.now_ms:
@@ -105,7 +114,7 @@ class Cables:
     def _tell_end(self, index: int, end: End) -> None:
         if end not in self._links:
             return
-        if self._storm.cut(self._ground, index, end[0]):
+        if self._cut(index, end[0]):
             self._ground.at(CUT_RETRY_MS, lambda: self._tell_end(index, end))
             return
         self._links.pop(end)

@@ -25,7 +25,6 @@ from metanode.records.commit import BlsCommit, commit_signing_bytes
 from metanode.records.header import Header, read_header
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import NO_ROUND, Vote, VoteKind
-from metanode.sim import standins
 from metanode.sim.disk import SimRows
 from metanode.sim.founding import FUNDS, Founding
 from metanode.sim.load import Load
@@ -35,14 +34,16 @@ from metanode.sim.world import World
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A world and what is known of it. `liars`: seats that do not follow the rules; `forgetful`: whose disk was wiped,
-    so that it need not remember what it once called final."""
+    """A world and what is known of it. `liars`: seats that do not follow the rules, and their second computers;
+    `forgetful`: whose disk was wiped, so that it need not remember what it once called final; `core`: who was healed,
+    if not everybody was."""
 
     world: World
     founding: Founding
     load: Load
     liars: tuple[int, ...] = ()
     forgetful: tuple[int, ...] = field(default=())
+    core: tuple[int, ...] = ()
 
     @property
     def honest(self) -> list[MachineRoom]:
@@ -88,7 +89,7 @@ def _judge(scene: Scene, validators: ValidatorSet, read: Header, commit: BlsComm
     message = commit_signing_bytes(
         scene.founding.chain_id, read.validators_hash, Height(commit.height), Round(commit.round), read.hash
     )
-    if not standins.verify_aggregate([keys[seat] for seat in seats], message, commit.aggregate_signature):
+    if not scene.founding.seals.verify_aggregate([keys[seat] for seat in seats], message, commit.aggregate_signature):
         yield "the aggregate does not verify"
 
 
@@ -251,8 +252,9 @@ SAFETY: Final[tuple[Check, ...]] = (
 
 
 def caught_up(scene: Scene, height: int) -> Iterator[str]:
-    """Every honest node runs, is at this height or above, and has everything that clients were told is final."""
-    for room in scene.honest:
+    """Every honest node (of the core) runs, is at this height or above, and has everything that clients were told is
+    final."""
+    for room in [room for room in scene.honest if not scene.core or room.index in scene.core]:
         if not room.alive:
             yield f"node {room.index} does not run"
         elif _tip(room) < height:

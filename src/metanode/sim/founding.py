@@ -23,6 +23,7 @@ from metanode.records.transaction import KEY_ED25519, Authorization, SignedTrans
 from metanode.records.validators import Validator
 from metanode.sim import standins
 from metanode.sim.machine_room import MachineRoom
+from metanode.sim.seals import STAND_INS, Seals
 from metanode.sim.storm import Storm
 from metanode.sim.world import World
 
@@ -79,26 +80,27 @@ class Founding:
     chain_id: Hash
     clients: tuple[Client, ...]
     validators: tuple[Validator, ...] = field(default=())
+    seals: Seals = field(default=STAND_INS)
 
 
-def validator(name: str, port: int) -> Validator:
+def validator(name: str, port: int, seals: Seals = STAND_INS) -> Validator:
     """A seat with stand-in keys."""
-    bls_key = standins.key("bls", name, 48)
+    bls_key = seals.key(name)
     operator = standins.key("operator", name, 32)
     return Validator(
         name=name,
         transport_key=standins.key("transport", name, 32),
         vote_key=standins.key("vote", name, 32),
         bls_key=bls_key,
-        possession=standins.possession(bls_key),
+        possession=seals.possession(bls_key),
         operator=address_of_key(operator),
         addresses=(f"10.0.0.{port}:1",),
     )
 
 
-def found(count: int, clients: int = 4, parameters: Parameters | None = None) -> Founding:
+def found(count: int, clients: int = 4, parameters: Parameters | None = None, seals: Seals = STAND_INS) -> Founding:
     """A development genesis with `count` validators and some funded clients."""
-    seats = tuple(validator(f"validator-{i}", i + 1) for i in range(count))
+    seats = tuple(validator(f"validator-{i}", i + 1, seals) for i in range(count))
     people = tuple(client(f"client-{i}") for i in range(clients))
     operators = tuple(standins.key("operator", seat.name, 32) for seat in seats)
     accounts = [
@@ -131,7 +133,7 @@ def found(count: int, clients: int = 4, parameters: Parameters | None = None) ->
         accounts=tuple(accounts),
         coins=(GenesisCoin(coin="USD", decimals=2, issuer=people[0].address, minters=(), supply_max=b""),),
     )
-    return Founding(genesis, genesis_hash(genesis), people, seats)
+    return Founding(genesis, genesis_hash(genesis), people, seats, seals)
 
 
 def computer(
@@ -149,8 +151,10 @@ def computer(
         bootstrap=tuple((v.transport_key, v.addresses[0]) for v in others if v.transport_key != seat.transport_key),
         entropy=standins.key("entropy", seat.name, 32),
     )
-    mathematics = Mathematics(standins.verify_possession, lambda key: len(key) == 32)
-    return kind(index, f"10.0.0.{index + 1}:1", founding.genesis, settings, seat.bls_key, mathematics)
+    mathematics = Mathematics(founding.seals.verify_possession, lambda key: len(key) == 32)
+    room = kind(index, f"10.0.0.{index + 1}:1", founding.genesis, settings, seat.bls_key, mathematics)
+    room.seals = founding.seals
+    return room
 
 
 def world(seed: int, count: int, storm: Storm, parameters: Parameters | None = None) -> tuple[World, Founding]:

@@ -37,6 +37,7 @@ class Load:
         self._request = 0
         self._said: dict[Hash, bytes] = {}
         self.made: dict[Hash, bytes] = {}
+        self.made_ms: dict[Hash, int] = {}
         self.acknowledged: dict[bytes, tuple[int, int]] = {}
         for room in world.rooms:
             room.listeners.append(self._hear)
@@ -78,6 +79,7 @@ class Load:
         name, encoded = person.client.transfer(self._chain_id, other.address, amount, world.now_ms)
         person.outstanding[name] = encoded
         self.made[name] = encoded
+        self.made_ms[name] = world.now_ms
         self._submit((encoded,))
 
     def _again(self) -> None:

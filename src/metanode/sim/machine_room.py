@@ -17,6 +17,7 @@ from metanode.records.genesis import Genesis
 from metanode.records.vote import Vote
 from metanode.sim import standins
 from metanode.sim.disk import empty_disk
+from metanode.sim.seals import STAND_INS
 from metanode.sim.signing import sign_vote
 from metanode.sim.watch import Watch
 
@@ -87,7 +88,7 @@ class MachineRoom:
     whether before or after the effect was carried out; `restart_ms` later it starts again.
     """
 
-    node_class: type[Node] = Node
+    node_class: Callable[..., Node] = Node
 
     def __init__(
         self,
@@ -110,6 +111,7 @@ class MachineRoom:
         self.persisted = 0
         self.crash_at: dict[int, bool] = {}
         self.restart_ms = 200
+        self.seals = STAND_INS
         self._bls_key = bls_key
         self._outside: Outside
         self._node: Node
@@ -250,10 +252,10 @@ class MachineRoom:
                 else:
                     self._outside.answer_later(self.index, heard.SignaturesChecked(now_ms, room, token, verdicts))
             case out.CheckShares(token, message, keys, shares):
-                total, bad = standins.check_shares(keys, message, shares)
+                total, bad = self.seals.check_shares(keys, message, shares)
                 self._answers.append(heard.SharesChecked(now_ms, token, total, bad))
             case out.CheckAggregates(room, token, items):
-                verdicts = tuple(standins.verify_aggregate(k, m, s) for k, m, s in items)
+                verdicts = tuple(self.seals.verify_aggregate(k, m, s) for k, m, s in items)
                 self._answers.append(heard.AggregatesChecked(now_ms, room, token, verdicts))
             case out.Answer(request, answer):
                 self.watch.answers[request] = answer
@@ -268,6 +270,7 @@ class MachineRoom:
                 if kind == "blame":
                     reason = str(fields["reason"])
                     self.watch.blames[reason] = self.watch.blames.get(reason, 0) + 1
+                    self.watch.blamed[str(fields["peer"]), reason] = True
             case _ as never:
                 assert_never(never)
 
@@ -311,4 +314,5 @@ class MachineRoom:
             vote_key=self.settings.vote_key,
             bls_key=self._bls_key,
             seal_message=asked.seal_message,
+            seals=self.seals,
         )

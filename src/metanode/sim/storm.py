@@ -70,6 +70,8 @@ class Storm:
     `break_ppm`: how many of a million transmissions end the connection they were meant for, as a reset does: all that
     was under way is lost. `slow_ppm`: how many are late by up to `slow_ms`, so that links overtake one another.
     `bound_ms`: how long after the healing everything that clients wait for must be final, on every node.
+    `core_bound_ms`: the same where only a core quorum heals, on the core; 0: three times `bound_ms`, for a core may
+    have to wait out every round that somebody leads who is not in it.
     `gap_ms`: while it rages, the longest time without a final block; 0 where it may stop the chain.
     """
 
@@ -83,6 +85,7 @@ class Storm:
     heals_ms: int = 0
     bound_ms: int = 10_000
     gap_ms: int = 0
+    core_bound_ms: int = 0
 
     def begin(self, sky: Sky) -> None:
         """Called once at the start: a subclass plans its crashes here."""

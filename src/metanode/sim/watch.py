@@ -13,6 +13,7 @@ from metanode.records.vote import Vote
 class Watch:
     """Every vote the keys signed, every block published as final, every note, across all lives of one computer.
 
+    `blamed`: whom it blamed for what: a validator's name, or the beginning of a transport key.
     `contradictions`: a height or a transaction that was published a second time, and differently.
     """
 
@@ -23,6 +24,7 @@ class Watch:
     contradictions: list[str] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     blames: dict[str, int] = field(default_factory=dict)
+    blamed: dict[tuple[str, str], bool] = field(default_factory=dict)
     halted: str = ""
     outcomes: dict[int, tuple[tuple[bytes, str, str, bool], ...]] = field(default_factory=dict)
     answers: dict[int, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from tests.unit.host.disks import Killed, KilledDisk
+from tests.unit.host.disks import Killed, KilledDisk, LossyDisk
 
 from metanode.host.disk import Disk
 from metanode.host.fault import Fault, FaultReason
@@ -87,6 +87,31 @@ def test_killed_at_every_call_what_was_released_is_never_forgotten(tmp_path):
         condition, record = found(path)
         assert condition in (GuardCondition.HELD, GuardCondition.FELL_BACK)
         assert record >= released, (calls, torn)
+
+
+@pytest.mark.parametrize("calls", range(12))
+def test_power_lost_at_any_call_never_rolls_the_guard_back(tmp_path, calls):
+    """A state renamed into place came back as the old one after a power cut: cometbft/cometbft#6031."""
+
+    class Dying(LossyDisk, KilledDisk):
+        def __init__(self):
+            KilledDisk.__init__(self)
+            LossyDisk.__init__(self, tmp_path)
+
+    disk, path, released = Dying(), tmp_path / "guard", b""
+    GuardFile.create(path, OURS, disk)
+    disk.calls, disk.done = calls, 0
+    try:
+        guard = GuardFile.open(path, OURS, disk)
+        for record in (b"a", b"b", b"c", b"d"):
+            guard.store(record)
+            released = record
+    except Killed:
+        pass
+    disk.lose_power()
+    condition, record = found(path)
+    assert condition in (GuardCondition.HELD, GuardCondition.FELL_BACK)
+    assert record >= released
 
 
 def test_both_slots_bad_sign_nothing_until_somebody_vouches(path):

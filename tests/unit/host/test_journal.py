@@ -177,6 +177,7 @@ def test_killed_at_every_call_and_with_every_torn_write_nothing_promised_is_lost
 
 @pytest.mark.parametrize("calls", range(20))
 def test_power_lost_at_any_call_leaves_what_was_promised(tmp_path, calls):
+    """A rename whose folder was not synced came undone: cometbft/cometbft#6031."""
     folder = tmp_path / "journal"
     Journal.create(folder, Disk(), salts())
 

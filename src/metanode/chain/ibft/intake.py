@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from metanode.chain.bls import AggregateClaim
 from metanode.chain.evidence import SignatureClaim
-from metanode.chain.ibft.events import CheckAggregates, CheckSignatures
+from metanode.chain.ibft.events import NO_SEAT, CheckAggregates, CheckSignatures
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange
 from metanode.primitives.names import Seat
 from metanode.primitives.refusal import Rejected
@@ -208,12 +208,14 @@ class Ahead:
         self._kept.append((height, message, origin, size))
         return True
 
-    def take(self, height: int) -> list[tuple[Message, Seat, int]]:
-        """Everything of this height; what is older is dropped."""
+    def take(self, height: int, *, same: bool) -> list[tuple[Message, Seat, int]]:
+        """Everything of this height; what is older is dropped. Not `same`: the set has changed, another validator has
+        the seat by whose link a message came: nobody answers for it any more, at this height or a later one."""
+        if not same:
+            self._kept = [(at, message, NO_SEAT, size) for at, message, _, size in self._kept]
         due = [(message, origin, size) for at, message, origin, size in self._kept if at == height]
-        later = [entry for entry in self._kept if entry[0] > height]
-        self._kept.clear()
+        self._kept = [entry for entry in self._kept if entry[0] > height]
         self._used.clear()
-        for entry in later:
-            self.keep(*entry)
+        for _, _, origin, size in self._kept:
+            self._used.take(origin, size)
         return due

@@ -118,8 +118,8 @@ class Ibft:
             state.own.clear()
             state.contents.clear()
         same = state is not None and state.validators.validators == event.validators.validators
-        for message, origin, size in self._ahead.take(event.height):
-            self._receive(begun, Received(event.now_ms, message, origin if same else NO_SEAT, size))
+        for message, origin, size in self._ahead.take(event.height, same=same):
+            self._receive(begun, Received(event.now_ms, message, origin, size))
         self._check(begun)
         return self._leave(begun, event.now_ms)
 

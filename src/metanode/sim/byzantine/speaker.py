@@ -1,39 +1,68 @@
-"""What liars share: an honest node whose IBFT speaks through another mouth, and keys that sign past the guard."""
+"""What liars share: an honest node whose rooms speak through another mouth, and keys that sign past the guard."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import msgspec
 
 from metanode.chain import ibft
+from metanode.node import events as heard
+from metanode.node.effects import Effect
 from metanode.node.machine import Node
 from metanode.primitives.names import Seat
 from metanode.records.vote import Vote
+from metanode.sim.machine_room import MachineRoom
+from metanode.sim.seals import STAND_INS, Seals
 from metanode.sim.signing import sign_again
 
 
 class LyingNode(Node):
-    """An honest node with a liar's mouth. A liar says what `face` gives for each message and seat."""
+    """An honest node with a liar's mouth: of each message of IBFT a seat is shown what `face` gives, `wait_ms` later.
+
+    `seals`: whose arithmetic its world has; its room says so.
+    """
+
+    seals: Seals = STAND_INS
+    wait_ms: ClassVar[int] = 0
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        honest, carry = self._rooms["ibft"]
-        self._honest = honest
-        self._rooms["ibft"] = (self._lie, carry)
+        self._held: list[tuple[int, Any]] = []
+        self.mend("ibft", self._lie)
 
-    def _lie(self, event: Any) -> Sequence[Any]:
+    def mend(self, room: str, lie: Callable[[Callable[[Any], Sequence[Any]], Any], Sequence[Any]]) -> None:
+        """Put a lie before a room: it gets the honest room and the event, and gives the effects."""
+        honest, carry = self._rooms[room]
+        self._rooms[room] = (lambda event: lie(honest, event), carry)
+
+    def handle(self, event: heard.Event) -> list[Effect]:
+        """What was held back long enough is said now."""
+        carry = self._rooms["ibft"][1]
+        due = [word for at_ms, word in self._held if at_ms <= event.now_ms]
+        self._held = [(at_ms, word) for at_ms, word in self._held if at_ms > event.now_ms]
+        for word in due:
+            carry(self._desk, word)
+        return super().handle(event)
+
+    def _lie(self, honest: Callable[[Any], Sequence[Any]], event: Any) -> Sequence[Any]:
         said: list[Any] = []
-        for effect in self._honest(event):
+        for effect in honest(event):
             match effect:
                 case ibft.Broadcast(message):
                     self.prepare(message)
                     for seat in range(len(self._desk.tip.validators)):
-                        said += [ibft.SendTo(Seat(seat), shown) for shown in self.face(Seat(seat), message)]
+                        said += self._hold([ibft.SendTo(Seat(seat), shown) for shown in self.face(Seat(seat), message)])
                 case ibft.SendTo(seat, message):
-                    said += [ibft.SendTo(seat, shown) for shown in self.face(seat, message)]
+                    said += self._hold([ibft.SendTo(seat, shown) for shown in self.face(seat, message)])
                 case _:
                     said.append(effect)
         return said
+
+    def _hold(self, words: list[ibft.SendTo]) -> list[ibft.SendTo]:
+        if not self.wait_ms:
+            return words
+        self._held += [(self._desk.now_ms + self.wait_ms, word) for word in words]
+        return []
 
     def prepare(self, message: Any) -> None:
         """Before a message goes to anybody."""
@@ -51,4 +80,28 @@ class LyingNode(Node):
             validators_hash=desk.tip.validators.hash,
             vote_key=desk.settings.vote_key,
             bls_key=desk.tip.validators[desk.seat].bls_key,
+            seals=self.seals,
         )
+
+
+class VouchingNode(Node):
+    """Its operator vouches at every start for what he does not know: it never waits for an answer of its peers."""
+
+    def _boot(self, journal: tuple[bytes, ...], guard: bytes, *, may_vote: bool) -> None:
+        super()._boot(journal, guard, may_vote=may_vote)
+        self._desk.tell("ibft", ibft.VotingAllowed(self._desk.now_ms))
+
+
+class Liar(MachineRoom):
+    """The computer of such a node, `lying`."""
+
+    lying: type[LyingNode]
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.node_class = self._make
+
+    def _make(self, *arguments: Any) -> LyingNode:
+        node = self.lying(*arguments)
+        node.seals = self.seals
+        return node

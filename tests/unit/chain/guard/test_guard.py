@@ -97,6 +97,7 @@ def test_the_same_bytes_return_the_stored_signature_after_a_restart_too() -> Non
 
 @pytest.mark.parametrize("kind", [RC, PROPOSAL, PREPARE, COMMIT])
 def test_another_word_for_the_same_step_is_refused(kind: VoteKind) -> None:
+    """Two machines with one key signed twice: celo-org/celo-blockchain#2055."""
     guard = Guard(NOTHING_SIGNED)
     ask(guard, word(kind, 1, 1, X, prepared=0 if kind == RC else NO_ROUND))
     assert ask(guard, word(kind, 1, 1, Y, prepared=0 if kind == RC else NO_ROUND)) is GuardRefusal.SECOND_WORD

@@ -93,9 +93,12 @@ class Player:
 class Cluster:
     """All seats (but those of `puppets`, for whom a test speaks), their links, and the height they work on."""
 
-    def __init__(self, seats: int = 4, puppets: tuple[int, ...] = (), *, timeout_ms: int = 1000) -> None:
+    def __init__(
+        self, seats: int = 4, puppets: tuple[int, ...] = (), *, timeout_ms: int = 1000, guarded: bool = True
+    ) -> None:
         self.members: ValidatorSet = counterfeit.validators(seats)
         self.puppets = puppets
+        self.guarded = guarded
         self.timeout_ms = timeout_ms
         self.now_ms = 0
         self.height = 1
@@ -216,7 +219,12 @@ class Cluster:
         return []
 
     def _sign(self, player: Player, effect: ibft.Sign) -> list[ibft.Event]:
-        """The real guard before the counterfeit keys; a kill may fall between any two steps."""
+        """The real guard before the counterfeit keys; a kill may fall between any two steps. Not `guarded`: bare keys,
+        as in engines that have no guard."""
+        if not self.guarded:
+            bare = counterfeit.signed(effect.vote, self.members)
+            self._remember(player, bare)
+            return [ibft.Signed(self.now_ms, bare)]
         request = guard.Request(effect.vote, effect.chain_id, effect.validators_hash, effect.seal_message)
         waiting: deque[GuardEffect] = deque(player.signer.handle(request))
         while waiting:

@@ -1,10 +1,14 @@
 """The happy path, round changes, and what must hold across them."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.chain.ibft.cluster import Cluster
+from tests.unit.chain.ibft.counterfeit import validators
 
 from metanode.chain import ibft
-from metanode.primitives.names import Height, Round
+from metanode.primitives.names import Height, Round, Seat
+from metanode.records.validators import ValidatorSet
 from metanode.records.vote import VoteKind
 
 
@@ -35,6 +39,24 @@ def test_heights_follow_each_other_and_leaders_rotate() -> None:
         p.seat for h in range(1, 6) for p in cluster.players.values() if ibft.Build(Height(h), Round(0)) in p.effects
     ]
     assert builders == [0, 1, 2, 3, 0]
+
+
+def test_the_set_shrinks_and_the_previous_proposer_is_gone() -> None:
+    """Whoever looks for the seat after one that is no more finds none, or everybody another."""
+    before = validators(5)
+    for gone in range(5):
+        cluster = Cluster(4)
+        cluster.members = ValidatorSet(tuple(v for seat, v in enumerate(before.validators) if seat != gone))
+        cluster.height = 2
+        for player in cluster.living():
+            begins = replace(cluster.begins(2, player.seat), previous_validators=before, previous_proposer=Seat(gone))
+            cluster.tell(player, begins)
+        cluster.due()
+        cluster.pump()
+        assert cluster.all_decided()
+        cluster.agreed()
+        leader = gone % 4  # who sat behind it sits now in its place
+        assert [p.seat for p in cluster.players.values() if p.asked(ibft.Build)] == [leader]
 
 
 def test_a_dead_leader_costs_one_round() -> None:

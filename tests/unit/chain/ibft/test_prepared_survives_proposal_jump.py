@@ -1,76 +1,43 @@
 """The counter-example against engines that forget what they prepared when a justified proposal lifts them up."""
 
+import subprocess
+
+import pytest
+from tests.simulation.planting import Fault, run_module
 from tests.unit.chain.ibft.cluster import Cluster
 from tests.unit.chain.ibft.counterfeit import certificate, content, vote
+from tests.unit.chain.ibft.proposal_jump import A, B, C, E, H, block_y, ending, first_round, jump, lie
 
 from metanode.chain import ibft
-from metanode.primitives.names import Hash
 from metanode.records.commit import certificate_digest
 from metanode.records.header import read_header
-from metanode.records.proposal import ProposalContent
-from metanode.records.vote import Justification, VoteKind, justification_digest
+from metanode.records.vote import VoteKind
 
-E, A, B, C, H, D1, D2 = 1, 2, 3, 4, 0, 5, 6
-"""Seat 0 leads round 0, seat 1 leads round 1, and so on; D1 and D2 lie."""
+FORGETFUL = Fault(
+    rule="IBFT-P7",
+    says="what was prepared is forgotten when a proposal lifts this seat to its round",
+    file="chain/ibft/voting.py",
+    line="move(state, Round(vote.round), announce=False)",
+    planted="move(state, Round(vote.round), announce=False); state.prepared = None",
+)
 
 
-def test_prepared_survives_proposal_jump() -> None:
-    cluster = Cluster(7, puppets=(D1, D2))
-    members = cluster.members
-
-    def round_0(sender: int, receiver: int, message: ibft.Message) -> bool:
-        """The proposal reaches all, PREPAREs only H, A and B; COMMITs only H."""
-        if isinstance(message, ibft.Ballot):
-            return receiver in (H, A, B) if message.vote.kind == VoteKind.PREPARE else receiver == H
-        return True
-
-    cluster.links = round_0
-    cluster.start().pump()
-    x = cluster[H].state.accepted
-    for liar in (D1, D2):
-        cluster.puppet(liar, ibft.Ballot(vote=vote(members, VoteKind.PREPARE, liar, x)), [H, A, B])
-        cluster.puppet(liar, ibft.Ballot(vote=vote(members, VoteKind.COMMIT, liar, x)), [H])
-    cluster.pump()
-    assert cluster[H].decided[1].header_hash == x
+@pytest.mark.parametrize("guarded", [True, False])
+def test_prepared_survives_proposal_jump(guarded: bool) -> None:
+    """Found by reading, in an engine without the rule; not confirmed there."""
+    cluster = first_round(guarded=guarded)
+    x = cluster[H].decided[1].header_hash
     assert [s for s in (A, B, C, E) if VoteKind.COMMIT in [v.kind for v in cluster[s].signed]] == [A, B]
-
-    # H is cut off. A, C, E give up on round 0; B's timer still runs. The liars say they prepared nothing.
-    def round_1(sender: int, receiver: int, message: ibft.Message) -> bool:
-        if H in (sender, receiver):
-            return False
-        if isinstance(message, ibft.RoundChange):
-            return receiver == E
-        if isinstance(message, ibft.Ballot):
-            return False
-        return receiver != A
-
-    cluster.links = round_1
-    cluster.expire(A, C, E)
-    for liar in (D1, D2):
-        empty = ibft.RoundChange(vote=vote(members, VoteKind.ROUND_CHANGE, liar, bytes(32), round_=1), certificates=())
-        cluster.puppet(liar, empty, [E])
-    cluster.pump()
+    jump(cluster)
     jumped = cluster[B].state
-    assert (jumped.round, jumped.accepted) == (1, x), "B was lifted to round 1 by E's proposal of X"
+    assert (jumped.round, jumped.accepted, jumped.announced) == (1, x, False), "lifted by E's proposal of X"
     assert jumped.prepared is not None
     assert (jumped.prepared.round, jumped.prepared.header_hash) == (0, x), "and still knows that it prepared X"
-
-    # Round 2: A is cut off too. B's ROUND-CHANGE carries X, so D1 cannot justify Y.
-    cluster.links = lambda sender, receiver, message: not {H, A} & {sender, receiver}
-    cluster.expire(B, C, E)
-    cluster.pump()
-    shown = [m for _, _, m in cluster.sent if isinstance(m, ibft.RoundChange) and (m.vote.seat, m.vote.round) == (B, 2)]
-    assert shown
-    assert all(m.vote.prepared_round == 0 and m.vote.header_hash == x for m in shown)
-
-    y = content(members, A, "Y")
-    hash_y = read_header(y.header).hash
-    changes = [cluster[s].state.own[VoteKind.ROUND_CHANGE].vote for s in (B, C, E)]
-    lies = [vote(members, VoteKind.ROUND_CHANGE, liar, bytes(32), round_=2) for liar in (D1, D2)]
-    forged = Justification(round_changes=(*changes, *lies), certificates=())
-    _propose(cluster, A, hash_y, y, forged, round_=2)
-    cluster.pump()
+    lie(cluster)
+    hash_y = read_header(block_y(cluster).header).hash
     assert all(hash_y not in cluster[s].state.contents for s in (B, C, E))
+    assert ending(cluster) == "one value, H decided X"
+    assert [e.proposal.seat for s in (B, C, E) for e in cluster[s].evidence() if hasattr(e, "proposal")] == [2, 2, 2]
 
     # With everybody back, X is carried on, and all agree with H.
     cluster.links = lambda sender, receiver, message: True
@@ -79,13 +46,15 @@ def test_prepared_survives_proposal_jump() -> None:
     assert cluster.agreed() == x
 
 
-def _propose(
-    cluster: Cluster, seat: int, hash_: Hash, block: ProposalContent, why: Justification, *, round_: int
-) -> None:
-    """Seat A, which leads round 2, is played by the liars here: its key has leaked."""
-    attachment = justification_digest(why)
-    word = vote(cluster.members, VoteKind.PROPOSAL, seat, hash_, round_=round_, attachment=attachment)
-    cluster.puppet(seat, ibft.Proposal(vote=word, content=block, justification=why), [B, C, E])
+def test_without_the_rule_it_forks_and_only_the_guard_is_left(tmp_path) -> None:
+    """Run to the fork in a copy of the source without IBFT-P7. The guard (GUARD-3) refuses the ROUND-CHANGE that hides
+    B's COMMIT, so that bare keys are needed for the fork: two walls, and each holds alone."""
+    FORGETFUL.plant(tmp_path)
+    ended: subprocess.CompletedProcess[str] = run_module(tmp_path, "tests.unit.chain.ibft.proposal_jump")
+    assert ended.stdout.splitlines() == [
+        "guarded: one value, H decided X, the guard of B refused",
+        "bare keys: FORK, H decided X; E B C decided Y",
+    ], ended.stdout + ended.stderr
 
 
 def test_two_proven_values_of_one_round_are_an_alarm() -> None:

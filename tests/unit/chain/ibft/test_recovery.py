@@ -12,7 +12,8 @@ from metanode.records.vote import VoteKind
 @pytest.mark.parametrize("seat", [0, 1])
 @pytest.mark.parametrize("boundary", range(16))
 def test_killed_at_every_boundary_and_restarted(seat: int, boundary: int) -> None:
-    """Every journal record, guard record and message is a place to die; then all come to one decision."""
+    """Every journal record, guard record and message is a place to die; then all come to one decision.
+    Votes sent before they were remembered are forgotten by a kill."""
     cluster = Cluster(4)
     cluster[seat].budget = boundary
     cluster.start().pump()
@@ -47,6 +48,7 @@ def test_killed_in_a_round_change_and_restarted(boundary: int) -> None:
 
 
 def test_all_restarted_in_the_middle_of_a_round() -> None:
+    """A chain that stands still after everybody restarted: besu-eth/besu#7642."""
     cluster = Cluster(4)
     cluster.start()
     cluster.pump(9)
@@ -62,7 +64,8 @@ def test_all_restarted_in_the_middle_of_a_round() -> None:
 
 
 def test_a_restarted_proposer_sends_the_same_block_again() -> None:
-    """Killed between the guard's word and the wire: nobody heard the proposal, and it must not become another one."""
+    """Killed between the guard's word and the wire: nobody heard the proposal, and it must not become another one.
+    A proposer asked for a value twice: circlefin/malachite#850, circlefin/malachite#864."""
     cluster = Cluster(4)
     cluster[0].budget = 3  # content, proposal, guard: durable; the signed proposal never leaves
     cluster.start()
@@ -172,7 +175,8 @@ def test_a_wiped_seat_votes_only_above_its_forgotten_words() -> None:
 
 
 def test_two_of_four_wiped() -> None:
-    """Both had voted; both observe the height, which the other two cannot finish, until one of them vouches."""
+    """Both had voted; both observe the height, which the other two cannot finish, until one of them vouches.
+    Validators with new data directories never agreed again: besu-eth/besu#8307."""
     cluster = Cluster(4)
     cluster.start().pump()
     cluster.begin(2)

@@ -40,6 +40,7 @@ def kinds(cluster: Cluster, seat: int = 3) -> list[VoteKind]:
 
 
 def test_prepares_before_the_proposal_count() -> None:
+    """Words that overtake the proposal are kept for it."""
     cluster, block, x = three_puppets()
     for seat in (0, 1, 2):
         cluster.puppet(seat, ballot(cluster, VoteKind.PREPARE, seat, x))
@@ -51,7 +52,8 @@ def test_prepares_before_the_proposal_count() -> None:
 
 
 def test_commits_before_a_quorum_of_prepares_do_not_prepare() -> None:
-    """Unverified or not, a COMMIT is no PREPARE: two COMMITs and two PREPAREs of four make nobody commit."""
+    """Unverified or not, a COMMIT is no PREPARE: two COMMITs and two PREPAREs of four make nobody commit.
+    Unverified COMMITs counted as prepared: celo-org/celo-blockchain#1445."""
     cluster, block, x = three_puppets()
     cluster.puppet(0, fresh(cluster, 0, block))
     for seat in (0, 1):
@@ -80,7 +82,8 @@ def test_every_step_is_durable_before_it_is_signed() -> None:
 
 @pytest.mark.parametrize("round_", [0, 1, 5])
 def test_a_quorum_of_commits_of_any_single_round_decides(round_: int) -> None:
-    """Past, current or future: here seat 3 stands in round 1."""
+    """Past, current or future: here seat 3 stands in round 1.
+    Engines that look at the current round only never decide here."""
     cluster, block, x = three_puppets()
     cluster.due()
     cluster.puppet(0, fresh(cluster, 0, block))
@@ -101,6 +104,17 @@ def test_commits_of_different_rounds_do_not_add_up() -> None:
         cluster.puppet(seat, ballot(cluster, VoteKind.COMMIT, seat, x, round_=round_))
     cluster.pump()
     assert cluster[3].decided == {}
+
+
+def test_a_seal_twice_counts_once() -> None:
+    """Seals counted without looking whose they are make a quorum of one seat."""
+    cluster, block, x = three_puppets()
+    cluster.puppet(0, fresh(cluster, 0, block))
+    for seat in (0, 1, 1, 1):
+        cluster.puppet(seat, ballot(cluster, VoteKind.COMMIT, seat, x))
+    cluster.pump()
+    assert cluster[3].decided == {}
+    assert cluster[3].state.buffer(VoteKind.COMMIT, 0, x).ask() == ()
 
 
 def test_a_decision_on_a_block_never_seen_fetches_it_from_those_who_committed() -> None:
@@ -160,7 +174,8 @@ def test_a_block_judged_by_its_time_while_it_became_certified_is_judged_again_wi
 
 
 def test_equivocated_prepares_do_not_hide_a_quorum() -> None:
-    """A liar says X to us first and Y later; the honest quorum for X does not need him, and he is convicted."""
+    """A liar says X to us first and Y later; the honest quorum for X does not need him, and he is convicted.
+    The first word of a liar hid a quorum: circlefin/malachite#309."""
     cluster, block, x = three_puppets()
     y = hash_of(content(cluster.members, 0, "Y"))
     cluster.puppet(2, ballot(cluster, VoteKind.PREPARE, 2, y))
@@ -267,6 +282,7 @@ def test_cancelling_shares_are_a_good_sum_and_evidence_of_nothing() -> None:
 
 
 def test_late_commits_are_credited_when_asked_for() -> None:
+    """Late seals were dropped, and their seats looked dead: celo-org/celo-blockchain#1782."""
     cluster, block, x = three_puppets()
     cluster.due()
     cluster.puppet(0, fresh(cluster, 0, block))
@@ -392,6 +408,7 @@ def test_forged_envelopes_are_blamed_on_whoever_delivered_them() -> None:
     assert cluster[3].blamed() == [(2, IbftRefusal.BAD_SIGNATURE)]
     assert cluster[3].state.votes == {}
 
+    """Headers with f + 1 seals were taken: Consensys-Incorporated/quorum#1324."""
 
 def test_a_commit_by_f_plus_1_seats_decides_nothing() -> None:
     cluster, block, x = three_puppets()
