@@ -12,6 +12,8 @@ import pytest
 from tests.journeys.shell import BPI, Shell, network
 from tests.journeys.town import free_base
 
+from metanode.host.fault import FaultReason
+
 
 def listener(port: int) -> socket.socket:
     taken = socket.socket()
@@ -68,7 +70,7 @@ def test_a_taken_port_is_named_with_its_taker(bpi):
     with closing(listener(peers)):
         error = bpi.refuses("up", 5, "cli.port-taken")
         assert (str(peers) in error["message"], f"process {os.getpid()}" in error["message"]) == (True, True)
-        bpi.refuses("node run --data .bpi/validator-0", 5, "port.taken")
+        bpi.refuses("node run --data .bpi/validator-0", 5, FaultReason.PORT_TAKEN)
         assert f"port {peers} is taken by process {os.getpid()}" in bpi.says("doctor", 52)
     assert bpi.says("down") == "nothing was running\n"
 

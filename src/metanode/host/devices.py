@@ -29,7 +29,7 @@ class Devices:
         self.disk: Final = Durables(opened, metrics, retention_blocks)
         self._signers: Final = opened.signers
         self._transport_key: Final = opened.transport_key
-        self._verifiers: Final = opened.verifiers
+        self._verifiers: Final = list(opened.verifiers)
         self._clients: Final = clients
         self._log: Final = opened.log
         self._metrics: Final = metrics
@@ -69,8 +69,13 @@ class Devices:
                 return heard.Computed(now_ms, room, token, result)
 
     def verify_later(self, effect: out.CheckSignatures, deliver: Callable[[heard.Event], None]) -> bool:
-        """Hand a batch to the verify workers, if there are any; the answer comes as an event."""
+        """Hand a batch to the verify workers, if there are any; the answer comes as an event. Where one has died, all
+        is checked in slices from then on, as without workers."""
         if not self._verifiers:
+            return False
+        if self._verifiers[0].is_lost:
+            self._verifiers.pop().close()
+            self._log.write(LogLevel.WARNING, "verify_workers_lost", fix="start the node again to have them back")
             return False
         loop = asyncio.get_running_loop()
 

@@ -62,8 +62,6 @@ class FaultReason(StrEnum):
     """Another program listens there, or the address is not this machine's."""
     NODE_HALTED = "node.halted"
     """The node stopped itself: to go on would do harm, or a bug was met. The log says why."""
-    VERIFIER_LOST = "verify.lost"
-    """A process that checks signatures died."""
 
 
 class Fault(Exception):

@@ -81,6 +81,9 @@ def open_all(
     if directory.owner.is_validator:
         signers = (open_signer(layout, directory.owner, secrets, disk),)
         closing.callback(signers[0].close)
+    verifiers = (Pool(settings.verify.workers),) if settings.verify.workers else ()
+    for pool in verifiers:
+        closing.callback(pool.close)
     opened = Opened(
         layout=layout,
         genesis=genesis,
@@ -94,7 +97,7 @@ def open_all(
         journal_is_whole=not isinstance(found, JournalDamaged),
         signers=signers,
         log=log,
-        verifiers=(Pool(settings.verify.workers),) if settings.verify.workers else (),
+        verifiers=verifiers,
     )
     _say(opened, found)
     return opened

@@ -1,12 +1,14 @@
 """Heavy mathematics for the node: batches of signatures in slices or in other processes, shares, aggregates."""
 
 import multiprocessing
+import os
 import signal
 import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from threading import Lock
+from multiprocessing.connection import wait
+from threading import Lock, Thread
 from typing import Final, TypeAlias
 
 from metanode.primitives import bls, ed25519
@@ -42,7 +44,7 @@ class Pool:
     def __init__(self, workers: int) -> None:
         assert workers > 0, "without workers, use `Slices`"
         context = multiprocessing.get_context("spawn")
-        self._executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+        self._executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_settle_in)
         self.is_lost = False
 
     def check(self, items: Sequence[Item], done: Callable[[tuple[bool, ...]], None]) -> None:
@@ -159,6 +161,15 @@ def check_blob(blob: bytes) -> bytes:
     return bytes(ed25519.verify_batch(unpack(blob)))
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to the whole group of processes; the node ends its workers itself, after its last batch."""
+def _settle_in() -> None:
+    """Ctrl-C goes to the whole group of processes; the node ends its workers itself, after its last batch. A node that
+    is killed cannot: its workers watch it, and go with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this is a process of a pool"
+    Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _leave_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(0)

@@ -173,14 +173,14 @@ def test_a_bug_ends_the_node_once_and_nothing_is_carried_out_after_it() -> None:
         raise AssertionError("impossible")
 
     node, world, stopped = run(answers, heard.Stopping(1), heard.Stopping(2))
-    assert (len(node.heard), stopped) == (1, ["node.halted: AssertionError: impossible"])
+    assert (len(node.heard), stopped) == (1, [f"{FaultReason.NODE_HALTED}: AssertionError: impossible"])
     assert world.log == [("crashed", "impossible")]
 
 
 def test_a_node_that_must_not_go_on_is_stopped_with_its_reason() -> None:
     effects: list[out.Effect] = [out.Halt("results differ"), out.Note("late")]
     _, world, stopped = run(lambda _: effects, heard.Stopping(1))
-    assert (stopped, world.log) == (["node.halted: results differ"], [])
+    assert (stopped, world.log) == ([f"{FaultReason.NODE_HALTED}: results differ"], [])
 
 
 def test_a_bug_in_one_answer_is_written_down_and_the_node_goes_on() -> None:
@@ -197,6 +197,6 @@ def test_a_bug_in_one_answer_is_written_down_and_the_node_goes_on() -> None:
 def test_a_failure_of_the_world_met_while_answering_ends_the_node(error: Exception) -> None:
     """HTTP-21. What failed is told by its own code and fix, not as `node.halted`: the operator has something to do."""
     node, world, stopped = run(lambda _: [out.Bug("block.get", error)], heard.Stopping(1), heard.Stopping(2))
-    told = "store.damaged: a row" if isinstance(error, Fault) else f"node.halted: {type(error).__name__}: {error}"
+    told = "store.damaged: a row" if isinstance(error, Fault) else f"{FaultReason.NODE_HALTED}: {type(error).__name__}: {error}"
     assert (len(node.heard), stopped) == (1, [told])
     assert world.log == [("crashed", str(error))]

@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -91,6 +95,43 @@ def test_a_pool_checks_in_other_processes_and_survives_their_death(monkeypatch):
         assert again.wait() == (True,) * 9
     finally:
         pool.close()
+
+
+def is_there(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+PARENT = """
+import time
+from metanode.host.verify import Pool
+
+if __name__ == "__main__":
+    pool = Pool(1)
+    pool.check(((bytes(32), b"m", bytes(64)),), lambda verdicts: None)
+    print(*pool._executor._processes, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.live
+def test_the_processes_of_a_killed_node_go_with_it(tmp_path):
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    assert is_there(worker)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 20
+    while is_there(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_there(worker)
 
 
 def test_what_is_checked_here_is_the_same_verdict():

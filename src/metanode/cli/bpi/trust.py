@@ -11,7 +11,7 @@ from metanode.cli.files import read_text
 from metanode.cli.session import Session
 from metanode.records.genesis import Genesis, genesis_hash, load_toml
 
-DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ def basis_words(trusted: TrustedGenesis, basis: dict[str, Any]) -> list[str]:
     has the file for reasons of his own may follow from it."""
     lines = [f"{trusted.words} · checked by this process, not by the node"]
     if not basis["recent"]:
-        age, period = basis["age_ms"] // DAY_MS, basis["trusting_period_ms"] // DAY_MS
+        age, period = basis["age_ms"] // HOUR_MS, basis["trusting_period_ms"] // HOUR_MS
         lines.append(
-            f"genesis is {age} days old, the trusting period {period}: keys of validators who left may be sold;"
+            f"genesis is {age} hours old, the trusting period is {period}: validators who left since then could"
         )
-        lines.append("compare the head with somebody you trust")
+        lines.append("have sold their keys and signed another chain; compare the head with somebody you trust")
     return lines
