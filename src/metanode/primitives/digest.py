@@ -36,6 +36,7 @@ class Tag(Enum):
     STATE_NODE = b"metanode.stanod1"
     RECEIPT = b"metanode.recept1"
     EVIDENCE = b"metanode.eviden1"
+    EVIDENCE_FILE = b"metanode.guilty1"
     HANDSHAKE = b"metanode.hndshk1"
     CHECKPOINT = b"metanode.chkpnt1"
     FRAMES = b"metanode.frames1"

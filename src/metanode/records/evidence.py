@@ -5,7 +5,7 @@ from typing import Final, TypeAlias
 from metanode.primitives.codec import Decoder, Wire, encode
 from metanode.primitives.digest import Tag, digest
 from metanode.primitives.names import Hash
-from metanode.records.commit import BlsCommit
+from metanode.records.commit import BlsCommit, PreparedCertificate
 from metanode.records.vote import Justification, Vote
 
 EVIDENCE_BYTES_MAX: Final = (1 << 16) + (1 << 10)
@@ -14,7 +14,8 @@ fit a proposal, one fits a record of the transport."""
 
 
 class ConflictingVotes(Wire, tag="conflicting-votes"):
-    """Two votes of one key for one (kind, height, round) with different content."""
+    """Two votes of one key of one height and round, of which an honest seat gives only one: of one kind with different
+    content, or PROPOSAL, PREPARE, COMMIT of different headers."""
 
     validators_hash: bytes
     first: Vote
@@ -45,7 +46,42 @@ class ConflictingCommits(Wire, tag="conflicting-commits"):
     second: BlsCommit
 
 
-Evidence: TypeAlias = ConflictingVotes | Amnesia | UnjustifiedProposal | ConflictingCommits
+class ConflictingCertificates(Wire, tag="conflicting-certificates"):
+    """A commit and a prepared certificate, or two prepared ones, of the same (height, round) and different headers:
+    every seat in both bitmaps is guilty. Two in all."""
+
+    validators_hash: bytes
+    commits: tuple[BlsCommit, ...]
+    prepared: tuple[PreparedCertificate, ...]
+
+
+class ContradictedCommit(Wire, tag="contradicted-commit"):
+    """A certificate, and a vote of a seat in its bitmap that hides or contradicts what that seat committed to there."""
+
+    validators_hash: bytes
+    commit: BlsCommit
+    vote: Vote
+
+
+class LunaticHeader(Wire, tag="lunatic-header"):
+    """A header that says by itself that it is not of the chain, height or set it was voted for in; and one vote for it,
+    or one certificate of it."""
+
+    validators_hash: bytes
+    header: bytes
+    votes: tuple[Vote, ...]
+    commits: tuple[BlsCommit, ...]
+
+
+Evidence: TypeAlias = (
+    ConflictingVotes
+    | Amnesia
+    | UnjustifiedProposal
+    | ConflictingCommits
+    | ConflictingCertificates
+    | ContradictedCommit
+    | LunaticHeader
+)
 
 EVIDENCE: Final = Decoder[Evidence](Evidence, EVIDENCE_BYTES_MAX)
 
@@ -60,5 +96,11 @@ def evidence_height(evidence: Evidence) -> int:
     match evidence:
         case ConflictingVotes(first=vote) | Amnesia(commit=vote) | UnjustifiedProposal(proposal=vote):
             return vote.height
+        case ContradictedCommit(vote=vote):
+            return vote.height
         case ConflictingCommits(first=commit):
             return commit.height
+        case ConflictingCertificates(commits=commits, prepared=prepared):
+            return max(*(c.height for c in commits), *(p.height for p in prepared), 0, 0)
+        case LunaticHeader(votes=votes, commits=commits):
+            return max(*(vote.height for vote in votes), *(commit.height for commit in commits), 0, 0)

@@ -8,7 +8,7 @@ from metanode.chain.evidence.claims import (
     justification_claims,
     vote_claim,
 )
-from metanode.chain.evidence.forensics import find_guilty
+from metanode.chain.evidence.contradiction import VALUE_KINDS, conflict, contradicts, forgets, lunatic
 from metanode.chain.evidence.guilt import EvidenceRefusal, culprits, evidence_claims
 from metanode.chain.evidence.justification import (
     NO_PROOF,
@@ -21,6 +21,7 @@ from metanode.chain.evidence.justification import (
 
 __all__ = [
     "NO_PROOF",
+    "VALUE_KINDS",
     "Claims",
     "EvidenceRefusal",
     "JustificationRefusal",
@@ -31,9 +32,12 @@ __all__ = [
     "check_justification",
     "check_round_change_vote",
     "check_seat",
+    "conflict",
+    "contradicts",
     "culprits",
     "evidence_claims",
-    "find_guilty",
+    "forgets",
     "justification_claims",
+    "lunatic",
     "vote_claim",
 ]

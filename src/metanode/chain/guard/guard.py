@@ -5,6 +5,7 @@ from typing import TypeAlias, assert_never
 
 from metanode.chain.guard.record import (
     NO_COMMIT,
+    STEPS,
     GuardRecord,
     GuardRefusal,
     encode_record,
@@ -105,6 +106,7 @@ class Guard:
             raise Rejected(GuardRefusal.BACKWARDS, f"{_show(place)} after {_show(last)}")
         if place == last:
             return self._repeat(request)
+        self._check_value(vote)
         self._check_commit(vote)
         self._asked = (request,)
         return [Produce(request)]
@@ -115,6 +117,15 @@ class Guard:
         if not same or not self.record.vote:
             raise Rejected(GuardRefusal.SECOND_WORD, f"another {_show(place_of(request.vote))}")
         return [Release(self.record.vote[0])]
+
+    def _check_value(self, vote: Vote) -> None:
+        """GUARD-11. PROPOSAL, PREPARE and COMMIT of one round are for one value: two of them would convict the key."""
+        record = self.record
+        spoken = (record.height, record.round) == (vote.height, vote.round) and record.step > STEPS[
+            VoteKind.ROUND_CHANGE
+        ]
+        if spoken and record.vote and record.vote[0].header_hash != vote.header_hash:
+            raise Rejected(GuardRefusal.OTHER_VALUE, f"another header in round {vote.round} of height {vote.height}")
 
     def _check_commit(self, vote: Vote) -> None:
         """GUARD-3. Having committed, a seat shows in every later ROUND-CHANGE of the height that it was prepared."""

@@ -26,6 +26,8 @@ class GuardRefusal(Refusal):
     """A later word was signed already."""
     SECOND_WORD = "guard.second-word"
     """Another word for the same step was signed already."""
+    OTHER_VALUE = "guard.other-value"
+    """A word for another value in the same round was signed already."""
     HIDES_COMMIT = "guard.hides-commit"
     """A ROUND-CHANGE that shows less than what was committed at this height."""
 

@@ -213,10 +213,11 @@ class Ibft:
     def _receive_late(self, state: HeightState, message: Spoken, event: Received) -> None:
         """IBFT-M3, C3. What is decided is answered with the decision; a COMMIT to it may still be credited."""
         past = state if state.decided else self._previous
-        if past is not None and is_of_use_late(past, message) and not isinstance(message, Content):
-            self._offer(past, message, event)
-        else:
+        of_use = past is not None and is_of_use_late(past, message)
+        if not of_use or isinstance(message, RoundChange):
             state.out.extend(self._answers.to_late(message, event.origin, event.now_ms))
+        if past is not None and of_use and not isinstance(message, Content):
+            self._offer(past, message, event)
 
     def _receive_early(self, state: HeightState, message: Spoken, event: Received) -> None:
         """IBFT-M3. The next heights are kept in bounds by link; beyond them a peer only hints that we are behind."""
@@ -248,7 +249,7 @@ class Ibft:
         for one in judged:
             message = one.waiting.message
             past = self._previous if height_of(message) < state.height else state
-            if past is None or (past.decided and isinstance(message, RoundChange)):
+            if past is None:
                 continue
             enter_judged(past, one)
             if past is not state:

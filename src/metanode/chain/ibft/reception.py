@@ -7,6 +7,7 @@ from metanode.chain.evidence import (
     NO_PROOF,
     certificate_claims,
     check_justification,
+    contradicts,
     justification_claims,
     vote_claim,
 )
@@ -21,7 +22,7 @@ from metanode.chain.ibft.voting import accept, certify, decide, hold, is_carried
 from metanode.primitives.names import Hash, Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.commit import BlsCommit
-from metanode.records.evidence import ConflictingCommits, UnjustifiedProposal
+from metanode.records.evidence import ConflictingCommits, ContradictedCommit, LunaticHeader, UnjustifiedProposal
 from metanode.records.header import read_header
 from metanode.records.proposal import check_content
 from metanode.records.vote import Vote, VoteKind
@@ -92,15 +93,20 @@ def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat
 
 
 def _examine_proposal(state: HeightState, message: Proposal, origin: Seat) -> Waiting | None:
-    """IBFT-P1 … P5. An unjustified proposal of a round at hand is not turned away unheard: if its signature is good it
-    is evidence. One of a far round is, for a liar could sign one for each of them (IBFT-M3)."""
+    """IBFT-P1 … P5. An unjustified proposal of a round at hand, or one of a lunatic header, is not turned away unheard:
+    if its signature is good it is evidence. One of a far round is, for a liar could sign one for each (IBFT-M3)."""
     vote, validators, chain_id = message.vote, state.validators, state.chain_id
     if vote.round < state.round:
         return None
-    check_proposal(message, validators, chain_id, state.first_leader)
     known = state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat))
     if known == vote or (vote.kind, vote.round, vote.seat) in state.accused:
         return None
+    try:
+        check_proposal(message, validators, chain_id, state.first_leader)
+    except Rejected as refusal:
+        if refusal.reason is not IbftRefusal.LUNATIC or not state.keeps(VoteKind.PROPOSAL, vote.round):
+            raise
+        return Waiting(message, origin, (vote_claim(vote, validators, chain_id),), (), (refusal,))
     own = vote_claim(vote, validators, chain_id)
     try:
         check_justification(vote, message.justification, validators)
@@ -120,7 +126,9 @@ def enter_judged(state: HeightState, judged: Judged) -> None:
         return
     match message:
         case Proposal() if judged.waiting.unjustified:
-            _accuse_unjustified(state, message, judged.waiting.unjustified[0])
+            _accuse_proposal(state, message, judged.waiting.unjustified[0])
+        case RoundChange(vote=vote) if state.decided:
+            _accuse_late(state, vote)
         case Proposal(vote=vote) if not judged.supported:
             state.out.append(Blame(Seat(vote.seat), IbftRefusal.UNJUSTIFIED, f"forged, round {vote.round}"))
         case RoundChange(vote=vote) if not judged.supported:
@@ -181,14 +189,24 @@ def _learn(state: HeightState, message: Proposal | Ballot | RoundChange) -> None
         try_prepare(state)
 
 
-def _accuse_unjustified(state: HeightState, message: Proposal, why: Rejected) -> None:
-    """EVID-5. Signed over a justification that does not justify: guilty by its own words. Once a round is enough."""
-    vote = message.vote
+def _accuse_proposal(state: HeightState, message: Proposal, why: Rejected) -> None:
+    """EVID-5, EVID-11. Signed over a justification that does not justify, or for a header that belongs elsewhere:
+    guilty by its own words. Once a round is enough."""
+    vote, hash_ = message.vote, state.validators.hash
     state.out.append(Blame(Seat(vote.seat), why.reason, why.detail))
-    evidence = UnjustifiedProposal(
-        validators_hash=state.validators.hash, proposal=vote, justification=message.justification
+    evidence: LunaticHeader | UnjustifiedProposal = UnjustifiedProposal(
+        validators_hash=hash_, proposal=vote, justification=message.justification
     )
+    if why.reason is IbftRefusal.LUNATIC:
+        evidence = LunaticHeader(validators_hash=hash_, header=message.content.header, votes=(vote,), commits=())
     state.accuse(vote, evidence)
+
+
+def _accuse_late(state: HeightState, vote: Vote) -> None:
+    """EVID-9. Heard after the decision: a seat that made it now says it never did."""
+    if state.certified is not None and contradicts(state.certified, vote, state.validators):
+        evidence = ContradictedCommit(validators_hash=state.validators.hash, commit=state.certified, vote=vote)
+        state.accuse(vote, evidence)
 
 
 def _relay(state: HeightState, vote: Vote, message: Proposal | Ballot | RoundChange) -> None:
@@ -221,11 +239,14 @@ def go_on(state: HeightState) -> None:
 
 
 def is_of_use_late(state: HeightState, message: Spoken) -> bool:
-    """IBFT-C3, EVID-6. After the decision: a COMMIT to it may be credited, a certificate of another is an alarm."""
-    if state.certified is None or not isinstance(message, Ballot | Decided):
+    """IBFT-C3, EVID-6, EVID-9. After the decision: a COMMIT to it may be credited, a certificate of another is an
+    alarm, and a ROUND-CHANGE of one who made it may deny it."""
+    if state.certified is None or not isinstance(message, Ballot | Decided | RoundChange):
         return False
     if isinstance(message, Decided):
         return message.commit.height == state.height
     vote, commit = message.vote, state.certified
+    if isinstance(message, RoundChange):
+        return contradicts(commit, vote, state.validators)
     decided = (VoteKind.COMMIT, commit.height, commit.round, commit.header_hash)
     return (vote.kind, vote.height, vote.round, vote.header_hash) == decided

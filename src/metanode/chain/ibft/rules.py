@@ -6,6 +6,7 @@ from metanode.chain.evidence import (
     check_certificate,
     check_round_change_vote,
     check_seat,
+    lunatic,
 )
 from metanode.chain.ibft.messages import Proposal, RoundChange
 from metanode.chain.ibft.schedule import leader
@@ -26,7 +27,9 @@ class IbftRefusal(Refusal):
     NOT_THE_LEADER = "ibft.not-the-leader"
     """Somebody else leads this round (IBFT-P1)."""
     WRONG_HEADER = "ibft.wrong-header"
-    """The header is not the one that was voted for, or not of this chain, height, set or proposer."""
+    """The header is not the one that was voted for, or of another proposer."""
+    LUNATIC = "ibft.lunatic"
+    """The header voted for says that it is of another chain, height or set, or of no seat: evidence (EVID-11)."""
     UNJUSTIFIED = "ibft.unjustified"
     """A signature of the justification does not verify (IBFT-P3, P5)."""
     BAD_CERTIFICATE = "ibft.bad-certificate"
@@ -76,9 +79,10 @@ def check_proposal(message: Proposal, validators: ValidatorSet, chain_id: Hash, 
     if vote.seat != leader(first, len(validators), vote.round):
         raise Rejected(IbftRefusal.NOT_THE_LEADER, f"seat {vote.seat} does not lead round {vote.round}")
     header = check_content(message.content)
-    belongs = (header.chain_id, header.height, header.validators_hash) == (chain_id, vote.height, validators.hash)
-    if header.hash != vote.header_hash or not belongs:
-        raise Rejected(IbftRefusal.WRONG_HEADER, "not the header voted for, or of another chain, height or set")
+    if header.hash != vote.header_hash:
+        raise Rejected(IbftRefusal.WRONG_HEADER, "not the header voted for")
+    if lunatic(header, vote.height, validators, chain_id):
+        raise Rejected(IbftRefusal.LUNATIC, "a header of another chain, height or set, or of no seat of this one")
     if not message.justification.certificates and header.proposer != vote.seat:
         raise Rejected(IbftRefusal.WRONG_HEADER, f"proposer {header.proposer}, but seat {vote.seat} proposes it afresh")
     return header

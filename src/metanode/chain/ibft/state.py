@@ -6,13 +6,13 @@ from itertools import count
 from typing import Final
 
 from metanode.chain.bls import ShareBuffer, has_seal
-from metanode.chain.evidence import certificate_votes
+from metanode.chain.evidence import VALUE_KINDS, certificate_votes, conflict, contradicts, forgets
 from metanode.chain.ibft.events import NO_SEAT, Accuse, Effect, Sign
 from metanode.chain.ibft.messages import Ballot, Proposal, RoundChange
 from metanode.chain.ibft.schedule import leader, round_timeout_ms
 from metanode.primitives.names import NO_HASH, Hash, Height, Round, Seat
 from metanode.records.commit import BlsCommit, PreparedCertificate, commit_signing_bytes, prepare_signing_bytes
-from metanode.records.evidence import Amnesia, ConflictingVotes, UnjustifiedProposal
+from metanode.records.evidence import Amnesia, ConflictingVotes, ContradictedCommit, Evidence
 from metanode.records.proposal import ProposalContent
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import NO_ROUND, Justification, Vote, VoteKind
@@ -136,11 +136,19 @@ class HeightState:
         seat = Seat(vote.seat)
         known = table.setdefault(seat, vote)
         if known is vote:
+            self._hold_against(vote)
             return Recorded.FIRST
-        if _content(known) == _content(vote):
+        if not conflict(known, vote):
             return Recorded.SAME
         self.accuse(vote, ConflictingVotes(validators_hash=self.validators.hash, first=known, second=vote))
         return Recorded.CONFLICT
+
+    def _hold_against(self, vote: Vote) -> None:
+        """EVID-3. Its words of other kinds in this round are for the same value, or it accepted two."""
+        for kind in VALUE_KINDS:
+            known = self.votes.get((kind, vote.round), {}).get(Seat(vote.seat))
+            if known is not None and conflict(known, vote):
+                self.accuse(vote, ConflictingVotes(validators_hash=self.validators.hash, first=known, second=vote))
 
     def learn_prepares(self, certificate: PreparedCertificate) -> None:
         """IBFT-P5, EVID-3. The PREPAREs of a checked certificate are votes like any: two certificates of one round for
@@ -159,13 +167,11 @@ class HeightState:
 
     def _compare(self, commit: Vote, change: Vote) -> None:
         """EVID-4. A COMMIT in a round and a ROUND-CHANGE to a later one that hides it convict, in whatever order."""
-        if change.round <= commit.round:
-            return
-        if change.prepared_round == NO_ROUND or change.prepared_round < commit.round:
+        if forgets(commit, change):
             evidence = Amnesia(validators_hash=self.validators.hash, commit=commit, round_change=change)
             self.accuse(change, evidence)
 
-    def accuse(self, vote: Vote, evidence: ConflictingVotes | Amnesia | UnjustifiedProposal) -> None:
+    def accuse(self, vote: Vote, evidence: Evidence) -> None:
         """IBFT-M3. One piece of evidence a (kind, round, seat) is enough, and a few a seat."""
         key = (vote.kind, vote.round, vote.seat)
         if key not in self.accused and not is_exposed(self, Seat(vote.seat)):
@@ -215,10 +221,15 @@ class HeightState:
         self.out.append(Sign(vote, self.chain_id, self.validators.hash, seal_message))
 
 
+def hold_all_against(state: HeightState, commit: BlsCommit) -> None:
+    """EVID-9. A certificate stands for a COMMIT of each of its seats: hold what they said against it."""
+    for table in list(state.votes.values()):
+        for vote in table.values():
+            if contradicts(commit, vote, state.validators):
+                hash_ = state.validators.hash
+                state.accuse(vote, ContradictedCommit(validators_hash=hash_, commit=commit, vote=vote))
+
+
 def is_exposed(state: HeightState, seat: Seat) -> bool:
     """Whether a seat was accused so often that nothing more is to be gained from its lies."""
     return sum(accused == seat for _, _, accused in state.accused) >= ACCUSED_MAX
-
-
-def _content(vote: Vote) -> tuple[bytes, int, bytes]:
-    return vote.header_hash, vote.prepared_round, vote.attachment

@@ -25,7 +25,7 @@ from metanode.chain.ibft.moves import (
     want,
 )
 from metanode.chain.ibft.rules import IbftRefusal
-from metanode.chain.ibft.state import HeightState, Recorded
+from metanode.chain.ibft.state import HeightState, Recorded, hold_all_against
 from metanode.primitives.bitmap import decode as decode_bitmap
 from metanode.primitives.bitmap import encode as encode_bitmap
 from metanode.primitives.names import NO_HASH, Hash, Round, Seat
@@ -280,6 +280,7 @@ def certify(state: HeightState, commit: BlsCommit, sources: list[Seat]) -> None:
         decide(state)
         return
     _want_of_signers(state, commit, sources)
+    hold_all_against(state, commit)
 
 
 def _want_of_signers(state: HeightState, commit: BlsCommit, sources: list[Seat]) -> None:

@@ -3,6 +3,7 @@
 Whether evidence is true (signatures, rules of voting) is judged before a block is executed; here it is taken as true.
 """
 
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from metanode.ledger.frame import Frame
@@ -23,9 +24,12 @@ from metanode.primitives.bitmap import decode
 from metanode.primitives.refusal import Rejected
 from metanode.records.evidence import (
     Amnesia,
+    ConflictingCertificates,
     ConflictingCommits,
     ConflictingVotes,
+    ContradictedCommit,
     Evidence,
+    LunaticHeader,
     UnjustifiedProposal,
     evidence_digest,
     evidence_height,
@@ -45,16 +49,31 @@ def changes_max(seats: int) -> int:
 def accused_seats(evidence: Evidence, validators: ValidatorSet) -> tuple[int, ...]:
     """LEDGER-V6. Whom a piece of evidence convicts. Raises `Rejected` when the set has no such seat."""
     match evidence:
-        case ConflictingVotes(first=vote) | Amnesia(commit=vote) | UnjustifiedProposal(proposal=vote):
+        case (
+            ConflictingVotes(first=vote)
+            | Amnesia(commit=vote)
+            | UnjustifiedProposal(proposal=vote)
+            | ContradictedCommit(vote=vote)
+        ):
             seats: tuple[int, ...] = (vote.seat,)
-        case ConflictingCommits():
-            both = [decode(c.validator_bitmap, len(validators)) for c in (evidence.first, evidence.second)]
-            seats = tuple(seat for seat in both[0] if seat in both[1])
+        case ConflictingCommits(first=one, second=other):
+            seats = _in_all((one.validator_bitmap, other.validator_bitmap), len(validators))
+        case ConflictingCertificates(commits=commits, prepared=prepared):
+            bitmaps = [*(c.validator_bitmap for c in commits), *(p.validator_bitmap for p in prepared)]
+            seats = _in_all(bitmaps, len(validators))
+        case LunaticHeader(votes=votes, commits=commits):
+            seats = (*(vote.seat for vote in votes), *_in_all([c.validator_bitmap for c in commits], len(validators)))
         case _:
             assert_never(evidence)
     if not seats or any(not 0 <= seat < len(validators) for seat in seats):
         raise Rejected(ConvictionRefusal.UNKNOWN_SEAT, f"seats {seats} of {len(validators)}")
     return seats
+
+
+def _in_all(bitmaps: Sequence[bytes], seats: int) -> tuple[int, ...]:
+    """The seats in every one of these bitmaps; of none nobody. Raises `Rejected` on one of another width."""
+    read = [decode(bitmap, seats) for bitmap in bitmaps]
+    return tuple(seat for seat in (read[0] if read else ()) if all(seat in others for others in read[1:]))
 
 
 def convict(frame: Frame, evidence: Evidence) -> None:

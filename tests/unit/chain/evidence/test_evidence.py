@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.chain.ibft.cluster import Cluster
 from tests.unit.chain.ibft.counterfeit import (
     CHAIN,
     certificate,
@@ -28,7 +27,6 @@ from metanode.chain.evidence import (
     check_seat,
     culprits,
     evidence_claims,
-    find_guilty,
     justification_claims,
 )
 from metanode.primitives.bitmap import BitmapRefusal
@@ -88,7 +86,9 @@ def test_votes_that_do_not_conflict() -> None:
         vote(MEMBERS, VoteKind.PREPARE, 1, Y),
         vote(MEMBERS, VoteKind.PREPARE, 2, Y, round_=1),
         vote(MEMBERS, VoteKind.PREPARE, 2, Y, height=2),
-        vote(MEMBERS, VoteKind.COMMIT, 2, Y),
+        vote(MEMBERS, VoteKind.COMMIT, 2, X),
+        vote(MEMBERS, VoteKind.COMMIT, 2, Y, round_=1),
+        vote(MEMBERS, VoteKind.ROUND_CHANGE, 2, Y, prepared_round=0, attachment=Y),
     ]
     assert [why_not(conflict(word, other)) for other in others] == [EvidenceRefusal.NO_CONFLICT] * len(others)
 
@@ -268,51 +268,6 @@ def test_a_seat_beyond_the_set() -> None:
     with pytest.raises(Rejected) as refused:
         check_seat(vote(validators(7), VoteKind.PREPARE, 6, X), MEMBERS)
     assert refused.value.reason is JustificationRefusal.NOT_A_SEAT
-
-
-# --- forensics ---
-
-
-def test_a_fork_by_f_plus_1_liars_names_them() -> None:
-    """n = 4 with two liars, who commit X with one half in round 0 and Y with the other in round 1."""
-    cluster = Cluster(4, puppets=(2, 3))
-    members = cluster.members
-    cluster.links = lambda s, r, m: {s, r} != {0, 1}
-    cluster.start().pump()
-    x = cluster[0].state.accepted
-    for liar in (2, 3):
-        for kind in (VoteKind.PREPARE, VoteKind.COMMIT):
-            cluster.puppet(liar, ibft.Ballot(vote=vote(members, kind, liar, x)), [0])
-    cluster.pump()
-    assert cluster[0].decided[1].header_hash == x
-    for liar in (2, 3):
-        cluster.puppet(liar, change(members, liar, 1), [1])
-    cluster.pump()
-    y = cluster[1].state.accepted
-    assert y not in (NO_HASH, x)
-    for liar in (2, 3):
-        for kind in (VoteKind.PREPARE, VoteKind.COMMIT):
-            cluster.puppet(liar, ibft.Ballot(vote=vote(members, kind, liar, y, round_=1)), [1])
-    cluster.pump()
-    assert cluster[1].decided[1].header_hash == y, "a fork: more than f lie"
-    cluster.begin(2)
-    kept = [keep for player in cluster.living() for keep in player.asked(ibft.Keep)]
-    proofs = find_guilty([v for keep in kept for v in keep.votes], members)
-    assert [type(p).__name__ for p in proofs] == ["Amnesia", "Amnesia"]
-    assert [convicted(p) for p in proofs] == [[2], [3]]
-
-
-def test_two_words_are_found_and_honest_votes_name_nobody() -> None:
-    cluster = Cluster(4)
-    cluster.kill(0)
-    cluster.start()
-    cluster.run(5000)
-    cluster.begin(2)
-    kept = [keep for player in cluster.living() for keep in player.asked(ibft.Keep)]
-    honest = [v for keep in kept for v in keep.votes]
-    assert find_guilty(honest, MEMBERS) == ()
-    twice = vote(MEMBERS, VoteKind.PREPARE, 2, Y, round_=1)
-    assert [convicted(p) for p in find_guilty([*honest, twice], MEMBERS)] == [[2]]
 
 
 @given(st.lists(st.sampled_from([0, 1, 2, 3]), min_size=3, max_size=4, unique=True))
