@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.architecture.source import TEST_MODULES, TESTS, descends, name, tree
+from tests.architecture.provoked import provoked
+from tests.architecture.source import TEST_MODULES, TESTS, classes, descends, name, tree
 
 CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
 
@@ -31,10 +32,12 @@ def members(refusal: ast.ClassDef) -> Iterator[tuple[str, str, bool]]:
 
 
 REFUSALS = descends("Refusal")
+FAULTS = [(module, kind) for module, kind in classes().values() if kind.name == "FaultReason"]
 
 
 def test_there_are_refusals() -> None:
     assert len(REFUSALS) > 1
+    assert len(FAULTS) == 1
 
 
 @pytest.mark.parametrize(("module", "refusal"), REFUSALS, ids=lambda x: name(x) if isinstance(x, Path) else x.name)
@@ -49,18 +52,52 @@ def test_every_code_is_unique_in_the_house() -> None:
     assert [code for code, times in codes.items() if times > 1] == []
 
 
-def test_every_refusal_is_provoked_by_a_test() -> None:
-    provoked = {
-        f"{node.value.id}.{node.attr}"
-        for module in TEST_MODULES
-        if not module.is_relative_to(TESTS / "architecture")
-        for node in ast.walk(tree(module))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
+def test_every_refusal_and_fault_is_provoked_by_a_test() -> None:
+    modules = [tree(module) for module in TEST_MODULES if not module.is_relative_to(TESTS / "architecture")]
+    demanded = provoked(modules)
     unprovoked = [
         f"{refusal.name}.{member}"
-        for _, refusal in REFUSALS
+        for _, refusal in (*REFUSALS, *FAULTS)
         for member, _, _ in members(refusal)
-        if f"{refusal.name}.{member}" not in provoked
+        if f"{refusal.name}.{member}" not in demanded
     ]
-    assert not unprovoked, "mentioned in no test:\n" + "\n".join(unprovoked)
+    assert not unprovoked, "demanded by no test:\n" + "\n".join(unprovoked)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def test_it():\n    assert explain(R.X).exit == 2\n",
+        "def test_it(node):\n    node.answers = ApiError(R.X)\n    assert ask(node).status == 404\n",
+        (
+            '@mark.parametrize(("code", "status"), [(R.X, 404)])\ndef test_it(node, code, status):\n'
+            "    node.answers = ApiError(code)\n    assert ask(node).status == status\n"
+        ),
+        "EXPLAINED = {R.X: 2}\ndef test_it():\n    assert True\n",
+        "def test_it():\n    raise Rejected(R.X)\n",
+        "def test_it():\n    assert found, R.X\n",
+        "def test_it():\n    given = R.X\n    do(given)\n",
+    ],
+)
+def test_a_mention_is_no_provocation(test: str) -> None:
+    assert provoked([ast.parse(test)]) == set()
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def test_it():\n    assert caught.value.reason is R.X\n",
+        "def test_it():\n    assert ask() == ApiError(R.X, 'detail')\n",
+        "def test_it():\n    with pytest.raises(Rejected, match=R.X):\n        do()\n",
+        "def refuses(code):\n    assert did() == code\ndef test_it():\n    refuses(R.X)\n",
+        "def test_it():\n    expected = R.X\n    assert did() == expected\n",
+        '@mark.parametrize(("data", "code"), [(b"", R.X)])\ndef test_it(data, code):\n    assert did(data) == code\n',
+        (
+            "TABLE = {'a': R.X}\n@mark.parametrize(('name', 'code'), TABLE.items())\ndef test_it(name, code):\n"
+            "    assert did(name) == code\n"
+        ),
+        "def test_it():\n    for data, code in ((b'', R.X),):\n        assert did(data) == code\n",
+    ],
+)
+def test_what_a_test_demands_is_provoked(test: str) -> None:
+    assert provoked([ast.parse(test)]) == {"R.X"}
