@@ -197,6 +197,7 @@ def test_a_bug_in_one_answer_is_written_down_and_the_node_goes_on() -> None:
 def test_a_failure_of_the_world_met_while_answering_ends_the_node(error: Exception) -> None:
     """HTTP-21. What failed is told by its own code and fix, not as `node.halted`: the operator has something to do."""
     node, world, stopped = run(lambda _: [out.Bug("block.get", error)], heard.Stopping(1), heard.Stopping(2))
-    told = "store.damaged: a row" if isinstance(error, Fault) else f"{FaultReason.NODE_HALTED}: {type(error).__name__}: {error}"
+    halted = f"{FaultReason.NODE_HALTED}: {type(error).__name__}: {error}"
+    told = "store.damaged: a row" if isinstance(error, Fault) else halted
     assert (len(node.heard), stopped) == (1, [told])
     assert world.log == [("crashed", str(error))]
