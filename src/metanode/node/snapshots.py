@@ -1,11 +1,13 @@
 """Snapshots: the state cut into pieces for others, and a state that came from others put in place of ours."""
 
+from collections.abc import Generator, Iterator
+from itertools import islice
 from typing import Final
 
-from metanode.chain.sync import Applied, Cut, Install
+from metanode.chain.sync import Applied, Cut, Install, Pairs, piece_fits
 from metanode.ledger import Ledger, Mathematics
 from metanode.ledger.queries import current_parameters, current_rules_version, current_validators
-from metanode.ledger.state import SUBTREE_PROOF_DECODER, cut_pieces, subtree_proof, verify_subtree
+from metanode.ledger.state import SUBTREE_PROOF_DECODER, PieceSorter, subtree_proof, verify_subtree
 from metanode.node.applied import set_row, tip_row
 from metanode.node.desk import Desk, Tip
 from metanode.node.effects import JournalCheckpoint, WriteStore
@@ -21,6 +23,12 @@ PIECE_ENTRIES_MAX: Final = 1_024
 """Entries of one piece: some hundred kilobytes, checked in some ten milliseconds."""
 CUT_BYTES_MAX: Final = 128 << 20
 """A state above this is not cut in memory; who joins then executes every block."""
+READ_ENTRIES: Final = 1_024
+"""Entries read and sorted at a stretch."""
+TURN_ENTRIES: Final = 8_192
+"""Entries read and sorted in one turn, some 15 ms: votes wait for it. A million keys take 8 seconds so."""
+PROOF_ENTRIES: Final = 16
+"""Making a piece's proof takes as long as sorting so many entries, looking through four as long as sorting one."""
 TOO_LARGE_BLOCKS: Final = 10_000
 """A state that was too large is not measured again for so many blocks: whoever asks would have it read each time."""
 
@@ -40,26 +48,46 @@ class StateSnapshots:
         self._desk = desk
         self._not_before = 0
 
-    def cut(self, height: int) -> Cut | None:
-        """SYNC-10. Only the last height is cut: older values are not all at hand."""
+    def cut(self, height: int) -> Iterator[Cut | None]:
+        """SYNC-10. Only the last height is cut: older values are not all at hand. What is read in later turns is as of
+        the first one: a scan shows the rows as they were when it began, and a tree never changes."""
         desk, tip = self._desk, self._desk.tip
         if not tip.header or height not in (0, tip.height) or tip.history.size != tip.height - 1:
-            return None
+            return
         if tip.height < self._not_before:
-            return None
-        pairs, size = [], 0
-        for key, value in desk.ledger.scan(b""):
-            size += len(key) + len(value)
-            if size > CUT_BYTES_MAX:
-                self._not_before = tip.height + TOO_LARGE_BLOCKS
-                return None
-            pairs.append((key, value))
+            return
         tree = desk.ledger.tree_at(tip.height)
-        pieces = {
-            prefix: (tuple(found), encode(subtree_proof(tree, prefix)))
-            for prefix, found in cut_pieces(tree, pairs, PIECE_ENTRIES_MAX).items()
-        }
-        return Cut(tip.header[0], tip.commit[0], tip.history.to_tuple()[1], pieces)
+        sorter = PieceSorter(tree, PIECE_ENTRIES_MAX)
+        if not (yield from self._read(sorter)):
+            self._not_before = tip.height + TOO_LARGE_BLOCKS
+            return
+        pieces: dict[bytes, tuple[Pairs, bytes]] = {}
+        spent = 0
+        for prefix, found in sorter.pieces.items():
+            piece = tuple(found), encode(subtree_proof(tree, prefix))
+            if not piece_fits(*piece):
+                self._not_before = tip.height + TOO_LARGE_BLOCKS
+                return
+            pieces[prefix] = piece
+            spent += PROOF_ENTRIES + len(found) // 4
+            if spent >= TURN_ENTRIES:
+                spent = 0
+                yield None
+        yield Cut(tip.header[0], tip.commit[0], tip.history.to_tuple()[1], pieces)
+
+    def _read(self, sorter: PieceSorter) -> Generator[None, None, bool]:
+        """Sort the whole state, some of it in each turn; whether it is small enough."""
+        scan, size, spent = self._desk.ledger.scan(b""), 0, 0
+        while read := list(islice(scan, READ_ENTRIES)):
+            size += sum(len(key) + len(value) for key, value in read)
+            if size > CUT_BYTES_MAX:
+                return False
+            sorter.sort(read)
+            spent += len(read)
+            if spent >= TURN_ENTRIES:
+                spent = 0
+                yield None
+        return True
 
     def set_changes(self, above: int, below: int) -> tuple[SetChangeStep, ...] | None:
         """The headers between two heights that announce another set, ascending; `None` where one is not kept."""

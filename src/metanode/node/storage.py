@@ -18,7 +18,8 @@ class Rows(Protocol):
         ...
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Rows whose key begins with the prefix, ascending, from the whole key `start` on."""
+        """Rows whose key begins with the prefix, ascending, from the whole key `start` on, as they are at this call,
+        whatever is written while they are read."""
         ...
 
 

@@ -24,9 +24,8 @@ class SimRows:
         return [self.values.get(key) for key in keys]
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Rows with the prefix, ascending."""
-        for key in sorted(k for k in self.values if k.startswith(prefix) and k >= start):
-            yield key, self.values[key]
+        """Rows with the prefix, ascending, as they are at this call."""
+        return iter(sorted(row for row in self.values.items() if row[0].startswith(prefix) and row[0] >= start))
 
     def write(self, rows: Mapping[bytes, bytes | None]) -> None:
         """One atomic batch."""

@@ -31,8 +31,8 @@ from metanode.chain.sync.messages import (
     WantPiece,
 )
 from metanode.chain.sync.rules import SyncRefusal
-from metanode.chain.sync.snapshot_giving import Cut, Snapshots
-from metanode.chain.sync.snapshot_taking import StateCheck
+from metanode.chain.sync.snapshot_giving import Cut, Snapshots, piece_fits
+from metanode.chain.sync.snapshot_taking import Pairs, StateCheck
 from metanode.chain.sync.state import Archive
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Install",
     "Manifest",
     "Message",
+    "Pairs",
     "PeerDown",
     "PeerUp",
     "Received",
@@ -67,4 +68,5 @@ __all__ = [
     "WantBlocks",
     "WantManifest",
     "WantPiece",
+    "piece_fits",
 ]

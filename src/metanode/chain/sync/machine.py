@@ -106,7 +106,7 @@ class Sync:
             case ev.Tick(now_ms):
                 self._tell_head(now_ms)
                 if self._giving is not None:
-                    self._giving.forget_old(now_ms)
+                    self._giving.tick(now_ms)
                 if self._taking is not None:
                     out += self._taking.tick(now_ms)
                 self._import()

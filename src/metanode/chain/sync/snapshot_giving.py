@@ -1,7 +1,8 @@
 """Handing out the state of a height: cut once, kept for a while, given piece by piece."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, Protocol
 
 from metanode.chain.sync.messages import MESSAGE_BYTES_MAX, Manifest, StatePiece, WantManifest, WantPiece
@@ -47,8 +48,9 @@ class Cut:
 class Snapshots(Protocol):
     """Who can cut."""
 
-    def cut(self, height: int) -> Cut | None:
-        """The state of a height, 0 for the last one; `None` where it is not kept, or too large to be cut."""
+    def cut(self, height: int) -> Iterator[Cut | None]:
+        """The state of a height, 0 for the last one, cut in turns: `None` where more is to be done, the whole at the
+        end; nothing where it is not kept, or too large to be cut, or in pieces that fit no message."""
         ...
 
     def set_changes(self, above: int, below: int) -> tuple[SetChangeStep, ...] | None:
@@ -70,11 +72,14 @@ class SnapshotGiving:
     def __init__(self, snapshots: Snapshots) -> None:
         self._snapshots: Final = snapshots
         self._kept: dict[int, _Kept] = {}
+        self._cutting: Iterator[Cut | None] | None = None
         self._next_cut_ms = 0
         self._made: dict[bytes, tuple[int, int]] = {}
 
-    def forget_old(self, now_ms: int) -> None:
-        """Let go of what nobody takes."""
+    def tick(self, now_ms: int) -> None:
+        """Let go of what nobody takes; cut for one more turn."""
+        if self._cutting is not None:
+            self._cut(now_ms, self._cutting)
         for height in [height for height, kept in self._kept.items() if now_ms >= kept.until_ms]:
             del self._kept[height]
         for peer in [peer for peer, (since_ms, _) in self._made.items() if now_ms >= since_ms + MANIFEST_PERIOD_MS]:
@@ -112,16 +117,22 @@ class SnapshotGiving:
     def _find(self, now_ms: int, height: int) -> _Kept | None:
         if height in self._kept:
             return self._kept[height]
-        if now_ms >= self._next_cut_ms:
-            cut = self._snapshots.cut(height)
-            if cut is not None:
+        if self._cutting is None and now_ms >= self._next_cut_ms:
+            self._cut(now_ms, self._snapshots.cut(height))
+        return self._kept.get(height or max(self._kept, default=0))
+
+    def _cut(self, now_ms: int, cutting: Iterator[Cut | None]) -> None:
+        """SYNC-10. One turn of a cut. A refusal in the first costs nothing, and does not count."""
+        begun, self._cutting = self._cutting is not None, None
+        for cut in islice(cutting, 1):
+            if not begun:
                 self._next_cut_ms = now_ms + CUT_PERIOD_MS
-            if cut is not None and _fits(cut):
-                self._kept[cut.header.height] = _Kept(cut, now_ms + CUT_KEPT_MS)
-                if len(self._kept) > CUTS_MAX:
-                    del self._kept[next(iter(self._kept))]
-                return self._kept[cut.header.height]
-        return self._kept[max(self._kept)] if height == 0 and self._kept else None
+            if cut is None:
+                self._cutting = cutting
+                return
+            self._kept[cut.header.height] = _Kept(cut, now_ms + CUT_KEPT_MS)
+            if len(self._kept) > CUTS_MAX:
+                del self._kept[next(iter(self._kept))]
 
     def piece(self, now_ms: int, peer: bytes, want: WantPiece) -> StatePiece:
         """SYNC-10. A piece with its proof; without one where it is not here, or the peer had enough."""
@@ -135,10 +146,7 @@ class SnapshotGiving:
         return StatePiece(version=1, height=want.height, prefix=want.prefix, pairs=pairs, proof=proof)
 
 
-def _fits(cut: Cut) -> bool:
-    """SYNC-10. Whether every piece fits a message: some large values may lie side by side."""
-    for pairs, proof in cut.pieces.values():
-        size = len(proof) + sum(len(key) + len(value) + PAIR_BYTES for key, value in pairs)
-        if size + MESSAGE_ROOM > MESSAGE_BYTES_MAX:
-            return False
-    return True
+def piece_fits(pairs: Pairs, proof: bytes) -> bool:
+    """SYNC-10. Whether a piece fits a message: some large values may lie side by side."""
+    size = len(proof) + sum(len(key) + len(value) + PAIR_BYTES for key, value in pairs)
+    return size + MESSAGE_ROOM <= MESSAGE_BYTES_MAX

@@ -20,8 +20,9 @@ SEEK_AGAIN_MS: Final = 1_000
 """A peer that has not offered the snapshot is asked again after this."""
 PIECE_TIMEOUT_MS: Final = 5_000
 """So long a peer may take for one piece; then another is asked."""
-GIVE_UP_MS: Final = 20_000
-"""Without any progress for so long blocks are executed from the basis on instead."""
+GIVE_UP_MS: Final = 30_000
+"""Without any progress for so long blocks are executed from the basis on instead: whoever is asked first may have to
+cut a large state before there is anything to offer."""
 TAKEN_BYTES_MAX: Final = 512 << 20
 """A larger state is not taken into memory: execute the blocks, or copy a stopped node's data."""
 SOURCE_BARRED_MS: Final = 60_000

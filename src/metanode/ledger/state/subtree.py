@@ -73,17 +73,27 @@ def _collect(subtree: Subtree, prefix: bytes, entries_max: int, found: list[Piec
         found.append(Piece(prefix, subtree_count(subtree)))
 
 
-def cut_pieces(
-    tree: StateTree, pairs: Iterable[tuple[bytes, bytes]], entries_max: int
-) -> dict[bytes, list[tuple[bytes, bytes]]]:
-    """STATE-6. All pairs of a state by the prefix of `subtrees` they lie under, each list in the order of the pairs."""
-    found: dict[bytes, list[tuple[bytes, bytes]]] = {piece.prefix: [] for piece in subtrees(tree, entries_max)}
-    lengths = sorted({len(prefix) for prefix in found})
-    for key, value in pairs:
-        nibbles = bytes(int(digit, 16) for digit in key_path(key)[: (lengths[-1] + 1) // 2].hex())
-        prefix = next(nibbles[:length] for length in lengths if nibbles[:length] in found)
-        found[prefix].append((key, value))
-    return found
+class PieceSorter:
+    """STATE-6. All pairs of a state by the prefix of `subtrees` they lie under, in the order they came; some at a time,
+    for a large state takes seconds."""
+
+    def __init__(self, tree: StateTree, entries_max: int) -> None:
+        self.pieces: Final[dict[bytes, list[tuple[bytes, bytes]]]] = {
+            piece.prefix: [] for piece in subtrees(tree, entries_max)
+        }
+        self._by_hex: Final = {_hex_of(prefix): found for prefix, found in self.pieces.items()}
+        self._lengths: Final = sorted({len(prefix) for prefix in self.pieces})
+
+    def sort(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Put these with the others of their piece."""
+        by_hex, lengths = self._by_hex, self._lengths
+        for pair in pairs:
+            digits = key_path(pair[0]).hex()
+            for length in lengths:
+                found = by_hex.get(digits[:length])
+                if found is not None:
+                    found.append(pair)
+                    break
 
 
 def subtree_proof(tree: StateTree, prefix: bytes) -> SubtreeProof:

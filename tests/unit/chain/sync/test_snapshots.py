@@ -1,6 +1,6 @@
 """Taking the state from several peers, some of which lie; and giving it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -22,9 +22,9 @@ from metanode.chain.sync.snapshot_giving import (
 from metanode.chain.sync.snapshot_taking import GIVE_UP_MS, PIECE_TIMEOUT_MS, SOURCE_BARRED_MS
 from metanode.ledger.state import (
     SUBTREE_PROOF_DECODER,
+    PieceSorter,
     build_tree,
     covers_all,
-    cut_pieces,
     subtree_proof,
     verify_subtree,
 )
@@ -56,13 +56,14 @@ def chain() -> Chain:
 def cut(height: int = HEIGHT) -> sync.Cut:
     made = chain()
     tree = build_tree(STATE.items())
-    parts = cut_pieces(tree, STATE.items(), 64)
-    assert len(parts) == 16
+    sorter = PieceSorter(tree, 64)
+    sorter.sort(STATE.items())
+    assert len(sorter.pieces) == 16
     return sync.Cut(
         made.header(height),
         made.commit(height),
         Frontier.of([header.hash for header in made.headers[: height - 1]]).peaks,
-        {prefix: (tuple(part), encode(subtree_proof(tree, prefix))) for prefix, part in parts.items()},
+        {prefix: (tuple(part), encode(subtree_proof(tree, prefix))) for prefix, part in sorter.pieces.items()},
     )
 
 
@@ -82,12 +83,14 @@ class Cutter:
     def __init__(self, *heights: int) -> None:
         self.heights = heights or (HEIGHT,)
         self.cuts = 0
+        self.turns = 0
 
-    def cut(self, height: int) -> sync.Cut | None:
+    def cut(self, height: int) -> Iterator[sync.Cut | None]:
         if height not in (0, *self.heights):
-            return None
+            return
         self.cuts += 1
-        return cut(height or self.heights[0])
+        yield from [None] * self.turns
+        yield cut(height or self.heights[0])
 
     def set_changes(self, above: int, below: int) -> tuple[SetChangeStep, ...] | None:
         return tuple(chain().set_change_step(height) for height in (4, 9) if above < height < below)
@@ -404,8 +407,40 @@ def test_what_does_not_fit_a_message_is_not_offered(monkeypatch: pytest.MonkeyPa
     assert isinstance(manifest, sync.Manifest)
     monkeypatch.setattr(snapshot_giving, "MESSAGE_BYTES_MAX", len(encode(manifest)) - 1)
     assert asked(making()[0], want()) == NO_MANIFEST
-    large = replace(cut(), pieces={**cut().pieces, b"\x05": (((b"key", bytes(5_000)),), b"")})
-    assert (snapshot_giving._fits(cut()), snapshot_giving._fits(large)) == (True, False)
+    monkeypatch.setattr(snapshot_giving, "MESSAGE_BYTES_MAX", 5_000)
+    sizes = (5_000 - 1_024 - 3 - 12, 5_000 - 1_024 - 3 - 12 + 1)
+    assert [sync.piece_fits(((b"key", bytes(size)),), b"") for size in sizes] == [True, False]
+
+
+def test_a_large_state_is_cut_in_turns_and_offered_when_it_is_whole() -> None:
+    """SYNC-10. Whoever cuts votes meanwhile."""
+    machine, cutter = making()
+    cutter.turns = 3
+    assert asked(machine, want()) == NO_MANIFEST
+    for turn in (1, 2):
+        machine.handle(sync.Tick(START_MS + 50 * turn))
+        assert asked(machine, want(), START_MS + CUT_PERIOD_MS) == NO_MANIFEST, "one at a time"
+    machine.handle(sync.Tick(START_MS + 150))
+    assert isinstance(manifest := asked(machine, want(HEIGHT)), sync.Manifest)
+    assert manifest.prefixes == tuple(sorted(cut().pieces))
+    assert cutter.cuts == 1
+
+
+def test_a_cut_that_is_given_up_half_way_is_over() -> None:
+    machine, cutter = making()
+
+    def given_up(height: int) -> Iterator[sync.Cut | None]:
+        assert height == 0
+        cutter.cuts += 1
+        yield None
+
+    cutter.cut = given_up  # type: ignore[method-assign]
+    assert asked(machine, want()) == NO_MANIFEST
+    machine.handle(sync.Tick(START_MS + 50))
+    assert asked(machine, want(), START_MS + CUT_PERIOD_MS - 1) == NO_MANIFEST
+    assert cutter.cuts == 1
+    assert asked(machine, want(), START_MS + CUT_PERIOD_MS) == NO_MANIFEST
+    assert cutter.cuts == 2
 
 
 def test_another_height_is_cut_after_a_while_only() -> None:

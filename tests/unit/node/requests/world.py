@@ -49,8 +49,7 @@ class Rows:
         return [self.values.get(key) for key in keys]
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        for name in sorted(k for k in self.values if k.startswith(prefix) and k >= start):
-            yield name, self.values[name]
+        return iter(sorted(row for row in self.values.items() if row[0].startswith(prefix) and row[0] >= start))
 
     def write(self, rows: Mapping[bytes, bytes | None]) -> None:
         for name, value in rows.items():
