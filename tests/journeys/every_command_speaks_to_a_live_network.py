@@ -88,6 +88,7 @@ def test_what_cannot_be_paid_is_final_and_failed(bpi):
     assert "[coin.insufficient]" in said.err
     failed = bpi.run("coin transfer --account globex --to acme --amount 99999999 --json")
     assert (failed.data["succeeded"], failed.error["exit"]) == (False, 80)
+    assert "; globex holds " in failed.error["message"], "how much there is"
 
 
 def test_accounts_are_made_shown_and_listed(bpi):

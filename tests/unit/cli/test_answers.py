@@ -11,7 +11,7 @@ from metanode.api.exits import ExitStatus
 from metanode.api.transactions import ReceiptFileView, TransactionStatus
 from metanode.cli.bpi.commands import demo_tamper, receipt, transaction
 from metanode.cli.bpi.load import Report
-from metanode.cli.bpi.sending import choose_waiting, submit, tell
+from metanode.cli.bpi.sending import More, choose_waiting, submit, tell
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session
 from metanode.client import ClientError, DeadlinePassed
@@ -48,6 +48,14 @@ def test_a_failure_is_a_result_an_error_and_a_status(folder: Path, capsys: pytes
     said = capsys.readouterr()
     assert said.out.startswith("FAILED  height 9")
     assert "[coin.insufficient]" in said.err
+
+
+def test_a_failure_for_want_of_funds_says_how_much_there_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert folder.is_dir()
+    answers = client(transaction=SimpleNamespace(wait=lambda *_: status(code="coin.insufficient")))
+    more = More(of_failure=lambda code: f"; acme holds 4.20 USD, {code}")
+    tell(Session(), answers, NAME, "final", 1.0, 0.0, more=more)
+    assert "nonce and fee; acme holds 4.20 USD, coin.insufficient\n" in capsys.readouterr().err
 
 
 def test_included_is_not_called_final(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

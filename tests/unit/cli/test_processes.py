@@ -11,8 +11,9 @@ import pytest
 from tests.unit.cli.conftest import Bpi
 
 from metanode.api.exits import ExitStatus
+from metanode.cli.bpi import ports
 from metanode.cli.bpi.local_network import LocalNode
-from metanode.cli.bpi.ports import is_free, spans, taker
+from metanode.cli.bpi.ports import how_to_free, is_free, spans, taker
 from metanode.cli.bpi.processes import Started, abandon, await_ready, died, send, start_file, stop, tail
 from metanode.cli.failure import CliRefusal, ErrorForm, Failure
 
@@ -49,7 +50,23 @@ def test_a_node_that_did_not_is_shown_with_its_log(node: LocalNode, line: str) -
     assert form.message.endswith("| line 19")
 
 
-def test_a_node_that_dies_is_noticed_and_one_that_never_gets_ready_too(node: LocalNode) -> None:
+def test_a_node_that_another_process_runs_already_is_waited_for_not_called_dead(
+    node: LocalNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a `bpi up` that was killed while its nodes were on their way to the lock."""
+    late = sleeping(node, "raise SystemExit(5)")
+    late.process.wait()
+    start_file(node).write_text(json.dumps(ErrorForm("directory.locked", 5, "process 7 has it").as_json()) + "\n")
+    with pytest.raises(Failure) as raised:
+        await_ready([late], lambda _: True)
+    assert raised.value.form.code == "directory.locked", "and nobody has it any more"
+    monkeypatch.setattr(LocalNode, "process", property(lambda _: 4711))
+    await_ready([late], lambda _: True)
+
+
+def test_a_node_that_dies_is_noticed_and_one_that_never_gets_ready_too(
+    node: LocalNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dead = sleeping(node, "raise SystemExit(3)")
     dead.process.wait()
     with pytest.raises(Failure) as raised:
@@ -60,6 +77,9 @@ def test_a_node_that_dies_is_noticed_and_one_that_never_gets_ready_too(node: Loc
         with pytest.raises(Failure) as raised:
             await_ready([slow], lambda _: False, 0.05)
         assert (raised.value.form.code, raised.value.form.retryable) == (CliRefusal.NOT_READY, True)
+        with pytest.raises(Failure):  # somebody answers there, but it is not our process that has the directory
+            await_ready([slow], lambda _: True, 0.05)
+        monkeypatch.setattr(LocalNode, "process", property(lambda _: slow.process.pid))
         await_ready([slow], lambda _: True)
     finally:
         abandon([slow])
@@ -150,3 +170,26 @@ def test_a_taken_port_is_seen_with_its_taker(folder: Path, bpi: Bpi) -> None:
             assert not (folder / ".bpi").exists(), "nothing is written before the ports are free"
     assert is_free(port)
     assert taker(port) == "another program"
+
+
+def test_a_port_of_a_node_is_freed_by_the_command_that_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "validator-0"
+    monkeypatch.setattr(ports, "node_folder", lambda _: folder)
+    monkeypatch.setattr(ports, "_listener", lambda _: 12)
+    assert taker(1) == f"process 12 (bpi node run --data {folder})"
+    assert how_to_free(1, "choose") == "its folder is gone: kill 12; or choose"
+    (tmp_path / "network.toml").touch()
+    assert how_to_free(1, "choose") == f"bpi down --data {tmp_path}; or choose"
+    monkeypatch.setattr(ports, "node_folder", lambda _: None)
+    assert how_to_free(1, "choose") == "stop it, or choose"
+
+
+def test_a_full_disk_is_said_before_a_node_is_started(folder: Path, bpi: Bpi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metanode.host.disk.free_bytes", lambda _: 5 << 20)
+    said = bpi("up", "--port-base", "30000", "--json")
+    assert (said.status, said.error["code"]) == (70, "disk.full")
+    assert said.error["message"].startswith("only 5 MiB are free at ")
+    assert said.error["message"].endswith("; storage.free_bytes_min is 256 MiB")
+    assert not (folder / ".bpi").exists()

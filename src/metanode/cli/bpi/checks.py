@@ -14,6 +14,7 @@ from typing import Final, Literal
 from metanode import __version__
 from metanode.cli.bpi.local_network import LocalNetwork, LocalNode
 from metanode.cli.bpi.ports import is_free, taker
+from metanode.cli.bpi.showing import amount_of_space
 from metanode.client import Client, ClientError
 from metanode.host.data_directory import FORMAT, Layout, read_format
 from metanode.host.disk import free_bytes
@@ -77,7 +78,7 @@ def _space(folder: Path) -> Check:
     free = free_bytes(folder)
     verdict: Verdict = "warn" if free < FREE_WARN_BYTES else "pass"
     fix = "free some space, or move the folder with --data" if verdict == "warn" else ""
-    return Check("disk space", verdict, f"{free / 2**30:.1f} GiB free at {folder}", fix)
+    return Check("disk space", verdict, f"{amount_of_space(free)} free at {folder}", fix)
 
 
 def _sync(folder: Path) -> Check:

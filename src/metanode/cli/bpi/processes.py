@@ -64,15 +64,30 @@ def await_ready(started: Sequence[Started], is_ready: Callable[[LocalNode], bool
     waiting, until = list(started), time.monotonic() + deadline_s
     while waiting:
         for one in waiting:
-            if one.process.poll() is not None:
+            if one.process.poll() is not None and not _is_run_elsewhere(one.node):
                 raise died(one.node, one.process.returncode)
-        waiting = [one for one in waiting if not is_ready(one.node)]
+        waiting = [one for one in waiting if not (_holds(one) and is_ready(one.node))]
         if waiting and time.monotonic() > until:
             names = ", ".join(one.node.name for one in waiting)
             message = f"not ready after {deadline_s:.0f} s: {names}"
             raise Failure(CliRefusal.NOT_READY, ExitStatus.RUNTIME, message, fix="bpi doctor; bpi logs", retryable=True)
         if waiting:
             time.sleep(POLL_S)
+
+
+def _holds(one: Started) -> bool:
+    """Whether the process that runs the node is ours, or ours has given way to it: two may have been started at once.
+
+    Without this the answer of the other would be taken for ours, which may still be on its way to the lock.
+    """
+    holder = one.node.process
+    return holder == one.process.pid or (holder != 0 and one.process.poll() is not None)
+
+
+def _is_run_elsewhere(node: LocalNode) -> bool:
+    """Whether ours ended because another process, of a `bpi up` that was killed say, had the directory already."""
+    own = _own_error(start_file(node))
+    return own is not None and own.code == "directory.locked" and node.process != 0
 
 
 def abandon(started: Sequence[Started], deadline_s: float = STOP_S) -> None:

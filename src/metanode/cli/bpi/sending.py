@@ -11,7 +11,7 @@ import click
 from metanode.api.errors import ApiRefusal, explain
 from metanode.api.exits import ExitStatus
 from metanode.api.transactions import TransactionStatus
-from metanode.cli.bpi.amounts import read_amount
+from metanode.cli.bpi.amounts import read_amount, show_amount
 from metanode.cli.bpi.keys import Names, Signer
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.trust import check_chain, local_genesis
@@ -35,9 +35,20 @@ from metanode.records.address import show_address
 from metanode.records.calls import Call
 from metanode.records.transaction import SignedTransaction, identity
 
+SKEW_WORTH_A_WORD_S: Final = 10
+"""A transaction lives a minute; a clock that is wrong by more than some seconds is worth a word."""
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 Afterword: TypeAlias = Callable[[TransactionStatus], tuple[dict[str, Any], list[str]]]
 """What a command adds to a success: fields for programs, lines for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What is told beyond the outcome: of a success, and of a failure by its code (empty: nothing more is known)."""
+
+    after: Afterword | None = None
+    of_failure: Callable[[str], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +157,47 @@ class Sending:
                     raise
                 lanes.resync(self._how.lane)
                 continue
+            name = identity(transaction).hex()
             return tell(
-                self._session, self.client, identity(transaction).hex(), until, timeout_s, began, sentence, after
+                self._session, self.client, name, until, timeout_s, began, sentence, More(after, self._lack(calls))
             )
         raise AssertionError("the last attempt returns or raises")
+
+    def _lack(self, calls: Sequence[Call]) -> Callable[[str], str]:
+        """What to add to a failure: how much there is, where it was not enough."""
+
+        def words(code: str) -> str:
+            if code != "coin.insufficient":
+                return ""
+            try:
+                balances = {b.coin: b for b in self.client.account.get(show_address(self.signer.address)).balances}
+            except ClientError:
+                return ""  # only a word more
+            coins = {coin for call in calls if (coin := getattr(call, "coin", ""))}
+            held = [
+                f"{show_amount(balances[coin].amount, balances[coin].decimals)} {coin}"
+                if coin in balances
+                else f"no {coin}"
+                for coin in sorted(coins)
+            ]
+            return f"; {self.signer.name} holds {', '.join(held)}" if held else ""
+
+        return words
+
+    def _warn_of_skew(self, node_ms: int) -> None:
+        """A transaction expires by the chain's time and is dated by ours."""
+        skew_s = (time.time_ns() // 1_000_000 - node_ms) / 1000
+        if abs(skew_s) > SKEW_WORTH_A_WORD_S:
+            where = "ahead of" if skew_s > 0 else "behind"
+            self._session.output.note(
+                f"this machine's clock is {abs(skew_s):.0f} s {where} the node's: run an NTP client"
+            )
 
     def _chain(self) -> bytes:
         """The chain that is signed for: the trusted one where there is one; never another than the node's."""
         status = self.client.node.status()
         check_chain(self._trusted, status.chain_id)
+        self._warn_of_skew(status.now_ms)
         if self.signer.is_development and not status.development:
             message = f"{self.signer.name} is a development key, which everybody can make; this is no development chain"
             raise Failure(
@@ -212,7 +255,7 @@ def tell(
     timeout_s: float,
     began: float,
     sentence: str = "",
-    after: Afterword | None = None,
+    more: More = More(),
 ) -> ExitStatus | None:
     """Wait for a transaction and say what became of it. Its failure is a result, an error and an exit status."""
     output = session.output
@@ -226,8 +269,8 @@ def tell(
     except DeadlinePassed:
         raise outcome_unknown(name, timeout_s) from None
     took = time.monotonic() - began
-    more, words = after(status) if after is not None and status.succeeded else ({}, [])
-    data = {**_facts(status), "took_s": round(took, 3), **said, **more}
+    facts, words = more.after(status) if more.after is not None and status.succeeded else ({}, [])
+    data = {**_facts(status), "took_s": round(took, 3), **said, **facts}
 
     def human() -> None:
         for line in (_words(session, status, took), *words):
@@ -237,6 +280,7 @@ def tell(
     if status.state == "final" and not status.succeeded:
         meaning = explain(status.code)
         message = f"transaction {name} is final and failed: {status.code}; it changed nothing but its nonce and fee"
+        message += more.of_failure(status.code)
         output.error(ErrorForm(status.code, meaning.exit, message, meaning.rule, meaning.fix, meaning.retryable))
         return meaning.exit
     return None

@@ -25,6 +25,16 @@ def short(text: str, characters: int = 12) -> str:
     return text if len(text) <= characters else text[:characters] + "…"
 
 
+def amount_of_space(count: int) -> str:
+    """Bytes for people: `77.9 GiB`, `5 MiB`."""
+    return f"{count / 2**30:.1f} GiB" if count >= 1 << 30 else f"{count >> 20} MiB"
+
+
+def counted(count: int, one: str) -> str:
+    """A number of things: `1 transaction`, `2 transactions`."""
+    return f"{count} {one}{'' if count == 1 else 's'}"
+
+
 def yes(value: bool) -> str:  # noqa: FBT001 - it shows one
     """A truth for people."""
     return "yes" if value else "no"

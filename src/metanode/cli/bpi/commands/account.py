@@ -128,7 +128,9 @@ def list_(session: Session, of_chain: bool, coin: str, limit: int) -> None:  # n
         (row["name"] or "-", row["address"], "?" if row["amount"] is None else show_amount(row["amount"], decimals))
         for row in rows
     ]
-    session.output.result("account.list/1", data, lambda: session.output.table(("name", "address", coin), shown))
+    empty = "nobody holds it" if of_chain else "no key here: bpi account create NAME makes one"
+    columns = ("name", "address", coin)
+    session.output.result("account.list/1", data, lambda: session.output.table(columns, shown, empty))
 
 
 def _of_chain(session: Session, client: Client, coin: str, limit: int) -> list[dict[str, Any]]:

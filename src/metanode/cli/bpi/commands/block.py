@@ -3,7 +3,7 @@
 import click
 
 from metanode.cli.bpi.reach import connect
-from metanode.cli.bpi.showing import as_data, instant
+from metanode.cli.bpi.showing import as_data, counted, instant
 from metanode.cli.commands import leaf
 from metanode.cli.session import Session, pass_session
 
@@ -26,7 +26,7 @@ def show(session: Session, height: int) -> None:
         line(f"parent    {view.parent_hash}")
         line(f"state     {view.state_root}")
         line(f"receipts  {view.receipts_root}")
-        line(f"size      {view.bytes} bytes · {len(view.transactions)} transactions")
+        line(f"size      {view.bytes} bytes · {counted(len(view.transactions), 'transaction')}")
         for name in view.transactions:
             line(f"  {name}")
         for digest in view.evidence:
@@ -48,4 +48,4 @@ def list_(session: Session, before: int, limit: int) -> None:
         for b in page.items
     ]
     columns = ("height", "time", "transactions", "proposer", "round", "signed")
-    session.output.result("block.list/1", as_data(page), lambda: session.output.table(columns, rows))
+    session.output.result("block.list/1", as_data(page), lambda: session.output.table(columns, rows, "no block there"))

@@ -143,7 +143,9 @@ def show(session: Session, proposal: int | None, limit: int) -> None:
             page = client.governance.list(limit=limit)
             rows = [(v.proposal, v.state, f"{len(v.approvals)}/{v.needed}", v.sentence) for v in page.items]
             columns = ("proposal", "state", "approvals", "asks to")
-            session.output.result("proposal.list/1", as_data(page), lambda: session.output.table(columns, rows))
+            session.output.result(
+                "proposal.list/1", as_data(page), lambda: session.output.table(columns, rows, "no proposal yet")
+            )
             return
         view = client.governance.get(proposal)
 

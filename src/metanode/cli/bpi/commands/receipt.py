@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ def _outcome(view: ReceiptView) -> str:
 def event_words(event: dict[str, Any]) -> str:
     """An event for people: its type and fields."""
     return f"{event['type']} " + " ".join(f"{k}={v}" for k, v in event.items() if k != "type")
+
+
+def _event_kinds(view: ReceiptView) -> str:
+    """Which events, and how often: `coin.transferred, accounts.created x50`."""
+    counts = Counter(str(event["type"]) for event in view.events)
+    return ", ".join(kind if count == 1 else f"{kind} x{count}" for kind, count in counts.items())
 
 
 @leaf()
@@ -66,12 +73,14 @@ def list_(session: Session, of_account: str, first: int, last: int, limit: int) 
             names = Names(session, local_genesis(session), client)
             of_account = show_address(names.address(of_account))
         items = list(islice(client.receipt.all(of_account, first, last), limit))
-    rows = [(v.receipt, v.height, v.index, _outcome(v), ", ".join(str(e["type"]) for e in v.events)) for v in items]
-    session.output.result(
-        "receipt.list/1",
-        {"items": [as_data(view) for view in items]},
-        lambda: session.output.table(("receipt", "height", "index", "outcome", "events"), rows),
-    )
+    rows = [(v.receipt, v.height, v.index, _outcome(v), _event_kinds(v)) for v in items]
+
+    def human() -> None:
+        session.output.table(("receipt", "height", "index", "outcome", "events"), rows, "no receipt there")
+        if len(items) == limit:
+            session.output.note(f"the first {limit}; more: --first {items[-1].height}, or a larger --limit")
+
+    session.output.result("receipt.list/1", {"items": [as_data(view) for view in items]}, human)
 
 
 @leaf()

@@ -2,8 +2,9 @@
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -11,10 +12,11 @@ import click
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.commands.init import PORT_BASE_MAX, create
 from metanode.cli.bpi.local_network import PORT_BASE_DEFAULT, VALIDATORS_DEFAULT, LocalNetwork
-from metanode.cli.bpi.ports import is_free, spans, taker
+from metanode.cli.bpi.ports import how_to_free, is_free, spans, taker
 from metanode.cli.bpi.processes import Started, abandon, await_ready, start, stop
 from metanode.cli.bpi.reach import answers, status_when
 from metanode.cli.bpi.self_test import SelfTest
+from metanode.cli.bpi.showing import amount_of_space
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.output import Output
@@ -124,14 +126,34 @@ def _check(steps: Steps, network: LocalNetwork, ports: Sequence[int]) -> None:
     taken = [port for port in ports if not is_free(port)]
     if taken:
         message = f"port {taken[0]} is taken by {taker(taken[0])}"
-        fix = "bpi down stops a network of bpi; for a new network choose --port-base"
+        settings = f"choose other ports in {network.root}/*/node.toml"
+        otherwise = settings if network.is_there else "choose another --port-base"
+        fix = how_to_free(taken[0], otherwise)
         raise Failure(CliRefusal.PORT_TAKEN, ExitStatus.CONFLICT, message, fix=fix)
     folder = next(p for p in (network.root, *network.root.parents) if p.is_dir())
     free = free_bytes(folder)
-    words = [f"python {platform.python_version()}", f"{free / 2**30:.1f} GiB free"]
+    if ports:
+        _refuse_full_disk(network, folder, free)
+    words = [f"python {platform.python_version()}", f"{amount_of_space(free)} free"]
     if ports:
         words.insert(1, f"ports {spans(list(ports))} free")
     steps.saw("checks", " · ".join(words), python=platform.python_version(), ports=list(ports), free_bytes=free)
+
+
+def _refuse_full_disk(network: LocalNetwork, folder: Path, free: int) -> None:
+    """A node that finds less space than its setting stops itself: better said before it is started."""
+    from metanode.host.fault import FaultReason
+    from metanode.host.settings import StorageSettings
+
+    usual = StorageSettings().free_bytes_min
+    tables: list[Mapping[str, Any]] = [node.settings().get("storage", {}) for node in network.nodes if not node.process]
+    least = max([int(table.get("free_bytes_min", usual)) for table in tables], default=usual)
+    if free < least:
+        message = (
+            f"only {amount_of_space(free)} are free at {folder}; storage.free_bytes_min is {amount_of_space(least)}"
+        )
+        fix = "free some space, or choose a folder on another disk with --data"
+        raise Failure(FaultReason.DISK_FULL, ExitStatus.RUNTIME, message, fix=fix)
 
 
 def _bring_up(session: Session, steps: Steps, network: LocalNetwork) -> list[Started]:
