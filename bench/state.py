@@ -93,7 +93,9 @@ def make_genesis() -> Genesis:
         rules_version=1,
         development=True,
         started_ms=0,
-        parameters=Parameters(),
+        parameters=Parameters(
+            block_work_max=10**7, round_timeout_ms=60_000, round_timeout_max_ms=60_000
+        ),  # nothing is left out
         modules=MODULES,
         fee_coin="BPI",
         validators=(validator,),
