@@ -8,7 +8,8 @@ from metanode.ledger.governance.state import CONVICTION
 from metanode.node.rows import STATE
 from metanode.primitives.bitmap import faults
 from metanode.primitives.refusal import Refusal
-from metanode.sim.acts import Broken, Ending, Play, perform
+from metanode.records.parameters import Parameters
+from metanode.sim.acts import PARAMETERS, Broken, Ending, Play, perform
 from metanode.sim.checkers import Scene
 from metanode.sim.machine_room import MachineRoom
 from metanode.sim.seals import STAND_INS, Seals
@@ -35,6 +36,7 @@ class Plan:
     doubled: bool = False
     seals: Callable[[], Seals] = lambda: STAND_INS
     every_ms: int = 60
+    parameters: Parameters = PARAMETERS
     also: Callable[[Scene], Iterator[str]] = lambda _: iter(())
 
     def cases(self) -> list[tuple[int, int]]:
@@ -59,6 +61,7 @@ class Plan:
                 storm=lambda n: self.storm(n, seed),
                 count=count,
                 seed=seed,
+                parameters=self.parameters,
                 every_ms=self.every_ms,
                 liars=liars,
                 room_of_liar=self.liar,

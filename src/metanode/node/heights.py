@@ -34,6 +34,7 @@ def begin_height(desk: Desk, replay: Sequence[ibft.Record] = ()) -> None:
             seat=desk.seat if desk.may_vote and not desk.behind else NO_SEAT,
             round_timeout_ms=tip.parameters.round_timeout_ms,
             round_timeout_max_ms=tip.parameters.round_timeout_max_ms,
+            all_to_all_max=tip.parameters.all_to_all_max,
         ),
     )
     for record in replay:

@@ -27,6 +27,7 @@ class Parameters(Wire):
     drift_ms: int = 5_000
     round_timeout_ms: int = 800
     round_timeout_max_ms: int = 30_000
+    all_to_all_max: int = 16
     block_bytes_max: int = 4 << 20
     block_transactions_max: int = 4_000
     block_work_max: int = 240_000
@@ -50,6 +51,7 @@ REASONS: Final[dict[str, tuple[int, int, str]]] = {
     "drift_ms": (10, 60_000, "how far clocks of honest validators may stand apart"),
     "round_timeout_ms": (50, 60_000, "longer than a block takes, short enough that a dead leader costs about a second"),
     "round_timeout_max_ms": (1_000, 600_000, "ten times the worst round trip: doubling stops here"),
+    "all_to_all_max": (1, 256, "in larger sets votes go by way of the leader: 5n messages a block instead of 2n²"),
     "block_bytes_max": (65_536, 7 << 20, "what a slow link carries within a round"),
     "block_transactions_max": (1, 16_384, "what a proposal may list"),
     "block_work_max": (1_000, 18_000_000, "what a slow validator makes and judges within a round"),

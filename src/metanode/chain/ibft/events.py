@@ -39,7 +39,8 @@ class HeightBegins:
     """The block below is final and executed: agree on `height`.
 
     `previous_validators`, `previous_proposer`: set and seat that made the block below (`NO_SEAT` at height 1), from
-    which the order of leaders follows. `seat`: ours among `validators`, or `NO_SEAT` to observe.
+    which the order of leaders follows. `seat`: ours among `validators`, or `NO_SEAT` to observe. In sets of more than
+    `all_to_all_max` seats votes go by way of the leader (IBFT-L1).
     """
 
     now_ms: int
@@ -50,6 +51,7 @@ class HeightBegins:
     seat: Seat
     round_timeout_ms: int
     round_timeout_max_ms: int
+    all_to_all_max: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from metanode.chain.bls import AggregateClaim
 from metanode.chain.evidence import SignatureClaim
 from metanode.chain.ibft.events import NO_SEAT, CheckAggregates, CheckSignatures
-from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Proposal, RoundChange
+from metanode.chain.ibft.messages import Ballot, Content, Decided, Message, Prepared, Proposal, RoundChange
 from metanode.primitives.names import Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.block import LEAF_BYTES
@@ -37,7 +37,7 @@ class Waiting:
     message is really his, is guilty of an unjustified proposal.
     """
 
-    message: Proposal | Ballot | RoundChange | Decided
+    message: Proposal | Ballot | Prepared | RoundChange | Decided
     origin: Seat
     signatures: tuple[SignatureClaim, ...]
     aggregates: tuple[AggregateClaim, ...]
@@ -65,6 +65,8 @@ def _held_bytes(message: Message) -> int:
             proofs = sum(len(c.proof) * _SIGNATURE_BYTES for c in justification.certificates)
             carried = len(content.leaves) + len(content.evidence) * LEAF_BYTES
             return (len(justification.round_changes) + 2) * _VOTE_BYTES + proofs + carried
+        case Prepared(certificate=certificate):
+            return _VOTE_BYTES + len(certificate.proof) * _SIGNATURE_BYTES
         case Content(content=content):
             return _VOTE_BYTES + len(content.leaves)
         case _:

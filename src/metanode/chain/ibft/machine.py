@@ -108,6 +108,7 @@ class Ibft:
             timeout_ms=event.round_timeout_ms,
             timeout_max_ms=event.round_timeout_max_ms,
             tokens=self._tokens,
+            collects=len(event.validators) > event.all_to_all_max,
         )
         self._seat = event.seat
         begun.out.extend(self._permission.begin(event.validators, event.seat))

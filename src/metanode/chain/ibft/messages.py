@@ -23,6 +23,12 @@ class Ballot(Wire, tag="ballot/1"):
     vote: Vote
 
 
+class Prepared(Wire, tag="prepared/1"):
+    """Q seats prepared: what the leader summed of votes that came to it alone (IBFT-L2)."""
+
+    certificate: PreparedCertificate
+
+
 class RoundChange(Wire, tag="round-change/1"):
     """A seat gave up on the rounds below; it shows the highest certificate it holds, or none."""
 
@@ -51,7 +57,7 @@ class Content(Wire, tag="content/1"):
     content: ProposalContent
 
 
-Message: TypeAlias = Proposal | Ballot | RoundChange | Decided | Wanted | Content | LastWordAsked | LastWord
+Message: TypeAlias = Proposal | Ballot | Prepared | RoundChange | Decided | Wanted | Content | LastWordAsked | LastWord
 
 MESSAGE_BYTES_MAX: Final = CONTENT_BYTES_MAX + JUSTIFICATION_BYTES_MAX
 """The largest is a proposal: its content and its justification, each within its own limit."""

@@ -91,6 +91,7 @@ def enter(state: HeightState, round_: Round, *, announced: bool) -> None:
     """IBFT-P7, V7. The state of a round just entered; `prepared` is not touched."""
     state.round, state.announced = round_, announced
     state.accepted, state.candidate, state.lead = NO_HASH, None, None
+    state.shown = None
     _forget(state)
     for seat, change in state.latest.items():
         if change.vote.round == round_:
@@ -116,7 +117,9 @@ def sign_round_change(state: HeightState) -> None:
 
 
 def resend(state: HeightState) -> None:
-    """IBFT-V4. Our latest ROUND-CHANGE, PREPARE and COMMIT again; the proposal only to those who did not prepare it."""
+    """IBFT-V4, L3. Our latest ROUND-CHANGE, PREPARE and COMMIT again, to all; the proposal only to those who did not
+    prepare it."""
+    state.fell_back = True
     state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
     state.out.append(SetTimer(state.resend_timer, resend_ms(state)))
     if state.seat == NO_SEAT:

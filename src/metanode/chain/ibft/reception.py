@@ -6,6 +6,7 @@ from metanode.chain.bls import AggregateClaim, commit_claim
 from metanode.chain.evidence import (
     NO_PROOF,
     certificate_claims,
+    check_certificate,
     check_justification,
     contradicts,
     justification_claims,
@@ -14,11 +15,22 @@ from metanode.chain.evidence import (
 from metanode.chain.ibft.events import NO_SEAT, Accuse, Blame, Diverged, Relay
 from metanode.chain.ibft.intake import Judged, Waiting
 from metanode.chain.ibft.leading import on_round_change, propose
-from metanode.chain.ibft.messages import Ballot, Content, Decided, Proposal, RoundChange
+from metanode.chain.ibft.messages import Ballot, Content, Decided, Prepared, Proposal, RoundChange
 from metanode.chain.ibft.moves import in_trouble
 from metanode.chain.ibft.rules import IbftRefusal, check_ballot, check_proposal, check_round_change
 from metanode.chain.ibft.state import HeightState, is_exposed
-from metanode.chain.ibft.voting import accept, certify, decide, hold, is_carried, on_ballot, on_proposal, try_prepare
+from metanode.chain.ibft.voting import (
+    accept,
+    certify,
+    decide,
+    hold,
+    is_carried,
+    is_prepared_here,
+    on_ballot,
+    on_prepared,
+    on_proposal,
+    try_prepare,
+)
 from metanode.primitives.names import Hash, Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.commit import BlsCommit
@@ -27,10 +39,10 @@ from metanode.records.header import read_header
 from metanode.records.proposal import check_content
 from metanode.records.vote import Vote, VoteKind
 
-Spoken: TypeAlias = Proposal | Ballot | RoundChange | Decided | Content
+Spoken: TypeAlias = Proposal | Ballot | Prepared | RoundChange | Decided | Content
 """What speaks of a height and is not merely a question."""
 
-Signable: TypeAlias = Proposal | Ballot | RoundChange | Decided
+Signable: TypeAlias = Proposal | Ballot | Prepared | RoundChange | Decided
 """What counts only after its signatures were checked."""
 
 
@@ -41,6 +53,8 @@ def height_of(message: Spoken) -> int:
             return vote.height
         case Decided(commit=commit):
             return commit.height
+        case Prepared(certificate=certificate):
+            return certificate.height
         case Content(height=height):
             return height
 
@@ -58,6 +72,11 @@ def examine(state: HeightState, message: Signable, origin: Seat) -> Waiting | No
             return _examine_round_change(state, message, origin)
         case Proposal():
             return _examine_proposal(state, message, origin)
+        case Prepared(certificate=certificate):
+            check_certificate(certificate, state.validators, state.height)
+            if certificate.round != state.round or state.shown is not None or is_prepared_here(state):
+                return None
+            return Waiting(message, origin, *certificate_claims(certificate, state.validators, state.chain_id))
         case Decided(commit=commit, header=header):
             if state.certified is not None and _says_the_same(state.certified, commit):
                 return None
@@ -133,6 +152,10 @@ def enter_judged(state: HeightState, judged: Judged) -> None:
             state.out.append(Blame(Seat(vote.seat), IbftRefusal.UNJUSTIFIED, f"forged, round {vote.round}"))
         case RoundChange(vote=vote) if not judged.supported:
             state.out.append(Blame(Seat(vote.seat), IbftRefusal.BAD_CERTIFICATE, f"of round {vote.prepared_round}"))
+        case Prepared() if not judged.supported:
+            state.out.append(Blame(origin, IbftRefusal.BAD_CERTIFICATE, f"shown at {state.height}"))
+        case Prepared():
+            on_prepared(state, message)
         case Decided() if not judged.supported:
             state.out.append(Blame(origin, IbftRefusal.BAD_SIGNATURE, f"commit at {state.height}"))
         case Decided(commit=commit) if state.certified is not None and _says_the_same(state.certified, commit):

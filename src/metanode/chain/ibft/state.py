@@ -64,6 +64,7 @@ class HeightState:
     timeout_ms: int
     timeout_max_ms: int
     tokens: "count[int]"
+    collects: bool = False
 
     out: list[Effect] = field(default_factory=list)
     due: bool = False
@@ -72,6 +73,8 @@ class HeightState:
     reached: tuple[int, int] = (-1, 0)
     candidate: Proposal | None = None
     accepted: Hash = NO_HASH
+    shown: PreparedCertificate | None = None
+    fell_back: bool = False
     prepared: PreparedCertificate | None = None
     certified: BlsCommit | None = None
     settled: bool = False

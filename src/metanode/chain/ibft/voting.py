@@ -1,10 +1,10 @@
 """Propose, prepare, commit, decide: what one seat does with checked messages of its height."""
 
 from metanode.chain.bls import ENVELOPES_MAX, ShareRequest
+from metanode.chain.ibft.collecting import say, show_decided, show_prepared
 from metanode.chain.ibft.events import (
     NO_SEAT,
     Blame,
-    Broadcast,
     CheckShares,
     Decide,
     Diverged,
@@ -14,7 +14,7 @@ from metanode.chain.ibft.events import (
     Validated,
 )
 from metanode.chain.ibft.journal import Accepted, Held, Locked, Settled
-from metanode.chain.ibft.messages import Ballot, Proposal
+from metanode.chain.ibft.messages import Ballot, Prepared, Proposal
 from metanode.chain.ibft.moves import (
     holders_of,
     journal,
@@ -179,8 +179,11 @@ def show_other_proposal(state: HeightState, vote: Vote) -> None:
 
 
 def try_prepare(state: HeightState) -> None:
-    """IBFT-R2. Q PREPAREs of the accepted value in the current round: lock on it."""
+    """IBFT-R2, L2. Q PREPAREs of the accepted value in the current round, heard or shown: lock on it."""
     if state.accepted == NO_HASH or is_prepared_here(state):
+        return
+    if state.shown is not None and state.shown.header_hash == state.accepted:
+        _lock(state, state.shown)
         return
     prepares = state.votes.get((VoteKind.PREPARE, state.round), {})
     agreeing = sorted(seat for seat, vote in prepares.items() if vote.header_hash == state.accepted)
@@ -191,6 +194,14 @@ def try_prepare(state: HeightState) -> None:
         return
     signatures = tuple(prepares[seat].signature for seat in agreeing)
     _lock(state, _certificate(state, PREPARED_BY_ENVELOPES, agreeing, signatures))
+
+
+def on_prepared(state: HeightState, message: Prepared) -> None:
+    """IBFT-L2. A checked certificate of the current round stands for the PREPAREs that came to the leader alone."""
+    if message.certificate.round == state.round and state.shown is None:
+        state.shown = message.certificate
+        state.learn_prepares(message.certificate)
+        try_prepare(state)
 
 
 def is_prepared_here(state: HeightState) -> bool:
@@ -216,6 +227,7 @@ def _lock(state: HeightState, certificate: PreparedCertificate) -> None:
     if not state.observes:
         journal(state, Locked(height=state.height, certificate=certificate))
         state.sign(VoteKind.COMMIT, certificate.header_hash)
+        show_prepared(state, certificate)
 
 
 def ask_shares(state: HeightState, kind: VoteKind, round_: int, header_hash: bytes) -> None:
@@ -247,7 +259,9 @@ def on_shares(state: HeightState, event: SharesChecked) -> None:
     if not buffer.aggregate:
         ask_shares(state, kind, round_, header_hash)
     elif kind is VoteKind.COMMIT:
-        certify(state, commit_of(state, round_, header_hash), [])
+        commit = commit_of(state, round_, header_hash)
+        show_decided(state, commit)
+        certify(state, commit, [])
     elif round_ == state.round and header_hash == state.accepted and not is_prepared_here(state):
         _lock(state, _certificate(state, PREPARED_BY_AGGREGATE, list(buffer.seats), (buffer.aggregate,)))
 
@@ -311,6 +325,6 @@ def on_signed_ballot(state: HeightState, vote: Vote) -> None:
     """R1, R2 done: our PREPARE or COMMIT goes out, once, and counts like any other."""
     message = Ballot(vote=vote)
     state.own[vote.kind] = message
-    state.out.append(Broadcast(message))
+    say(state, message)
     state.spoken.append(vote)
     on_ballot(state, vote)

@@ -94,12 +94,19 @@ class Cluster:
     """All seats (but those of `puppets`, for whom a test speaks), their links, and the height they work on."""
 
     def __init__(
-        self, seats: int = 4, puppets: tuple[int, ...] = (), *, timeout_ms: int = 1000, guarded: bool = True
+        self,
+        seats: int = 4,
+        puppets: tuple[int, ...] = (),
+        *,
+        timeout_ms: int = 1000,
+        guarded: bool = True,
+        all_to_all_max: int = 256,
     ) -> None:
         self.members: ValidatorSet = counterfeit.validators(seats)
         self.puppets = puppets
         self.guarded = guarded
         self.timeout_ms = timeout_ms
+        self.all_to_all_max = all_to_all_max
         self.now_ms = 0
         self.height = 1
         self.links: Filter = lambda sender, receiver, message: True
@@ -128,6 +135,7 @@ class Cluster:
             seat=Seat(seat),
             round_timeout_ms=self.timeout_ms,
             round_timeout_max_ms=30_000,
+            all_to_all_max=self.all_to_all_max,
         )
 
     def begin(self, height: int = 1) -> None:
