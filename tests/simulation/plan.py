@@ -1,7 +1,7 @@
 """A named storm as a test: what rages, over how many validators, with which seeds."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from metanode.ledger.governance.state import CONVICTION
@@ -20,14 +20,12 @@ SEEDS = Path(__file__).with_name("seeds.txt")
 
 @dataclass(frozen=True)
 class Plan:
-    """One named storm. `seeds`: how many seeds `make test` plays, by number of validators; `cores`: how many of them
-    once more with a core quorum healed instead of everybody; `most`: f seats lie, from the second on, instead of those
-    in `liars`; `also`: what it demands beside what all do."""
+    """One named storm. `seeds`: how many seeds `make test` plays, by number of validators; `most`: f seats lie, from
+    the second on, instead of those in `liars`; `also`: what it demands beside what all do."""
 
     name: str
     storm: Callable[[int, int], Storm]
     seeds: Mapping[int, int]
-    cores: Mapping[int, int] = field(default_factory=dict)
     liars: tuple[int, ...] = ()
     most: bool = False
     liar: Callable[..., MachineRoom] = MachineRoom
@@ -48,10 +46,6 @@ class Plan:
         """What seeds.txt holds of this storm."""
         lines = [line.split("#")[0].split() for line in SEEDS.read_text().splitlines()]
         return [(int(line[1]), int(line[2])) for line in lines if line and line[0] == self.name]
-
-    def core_cases(self) -> list[tuple[int, int]]:
-        """(validators, seed) whose second act is played by a core quorum alone."""
-        return [(count, seed) for count, seeds in self.cores.items() for seed in range(seeds)]
 
     def play(self, count: int, seed: int, *, core: bool = False) -> Ending:
         """Both acts, and what this storm demands beside. Raises where anything does not hold."""

@@ -1,6 +1,6 @@
 """Many seeds of the named storms, from the command line.
 
-python -m tests.simulation.soak [--storm NAME] [--count N] [--seeds N|A-B] [--jobs N] [--stop]
+python -m tests.simulation.soak [--storm NAME] [--count N] [--seeds N|A-B] [--jobs N] [--core] [--stop]
 Prints each seed that breaks something; exit status 1 if any did.
 """
 
@@ -24,13 +24,13 @@ def plans() -> dict[str, Plan]:
     return {plan.name: plan for plan in found}
 
 
-def play(name: str, count: int, seed: int) -> tuple[str, int]:
+def play(name: str, count: int, seed: int, core: bool = False) -> tuple[str, int]:
     """What went wrong (empty: nothing), and how many steps it took."""
     try:
-        ending = plans()[name].play(count, seed)
+        ending = plans()[name].play(count, seed, core=core)
     except Exception as error:  # noqa: BLE001 - whatever it is, the seed is what counts
         lines = format_exception(error, limit=-3)
-        return f"{name} {count} {seed}: {''.join(lines)}", 0
+        return f"{name} {count} {seed}{' core' if core else ''}: {''.join(lines)}", 0
     return "", ending.steps
 
 
@@ -47,13 +47,14 @@ def main() -> int:
     parser.add_argument("--count", action="append", type=int)
     parser.add_argument("--seeds", default="100", help="how many, or first-last")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--core", action="store_true", help="heal a core quorum only")
     parser.add_argument("--stop", action="store_true", help="at the first seed that fails")
     options = parser.parse_args()
     first, last = _range(options.seeds)
     chosen = [plan for name, plan in plans().items() if not options.storm or name in options.storm]
     started, steps, failed = perf_counter(), 0, 0
     cases = [
-        (plan.name, count, seed)
+        (plan.name, count, seed, options.core)
         for plan in chosen
         for count in (options.count or plan.seeds)
         for seed in range(first, last + 1)

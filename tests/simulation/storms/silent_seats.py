@@ -10,7 +10,6 @@ PLAN = Plan(
     name="silent_seats",
     storm=lambda _, __: Storm("silent_seats", delay_max_ms=30, heals_ms=4_000, bound_ms=8_000, gap_ms=3_500),
     seeds={4: 2, 5: 1, 6: 1, 7: 1, 10: 1},
-    cores={4: 1, 7: 1},
     most=True,
     liar=Silent,
 )

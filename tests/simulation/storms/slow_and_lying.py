@@ -34,7 +34,6 @@ PLAN = Plan(
     name="slow_and_lying",
     storm=lambda count, _: _slow(count),
     seeds={4: 2, 5: 1, 6: 1, 7: 1, 10: 1},
-    cores={4: 1, 7: 1},
     most=True,
     liar=Silent,
     every_ms=150,

@@ -160,7 +160,7 @@ class Ibft:
                 resume(state)
             case Seated(seat=seat):
                 self._seat = seat
-                self._permit(state, [])
+                self._permit(state, self._permission.begin(state.validators, seat))
             case CreditLate():
                 self._credit_late(state)
             case HeightBegins() | Started():

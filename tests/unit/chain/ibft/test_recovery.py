@@ -1,11 +1,13 @@
 """Killed anywhere, a seat comes back where it was and says nothing twice (the cluster checks every signature)."""
 
+from dataclasses import replace
+
 import pytest
-from tests.unit.chain.ibft.cluster import Cluster
-from tests.unit.chain.ibft.counterfeit import vote
+from tests.unit.chain.ibft.cluster import Cluster, of
+from tests.unit.chain.ibft.counterfeit import CHAIN, vote
 
 from metanode.chain import guard, ibft
-from metanode.primitives.names import Height, Seat
+from metanode.primitives.names import NO_HASH, Height, Seat
 from metanode.records.vote import VoteKind
 
 
@@ -262,6 +264,21 @@ def test_an_observer_that_takes_its_seat_says_what_it_saw() -> None:
     cluster.tell(cluster[3], ibft.Seated(cluster.now_ms, Seat(3)))
     cluster.pump()
     assert [v.kind for v in cluster[3].signed] == [VoteKind.PREPARE, VoteKind.COMMIT]
+
+
+def test_who_takes_its_seat_in_the_middle_of_a_height_asks_at_once() -> None:
+    """Who was behind began the height without a seat and asked nobody. Where the others need it to go on there is no
+    next height to ask in: both waited for ever. Found by the storm leader_dies with only a core quorum healed."""
+    cluster = Cluster(4)
+    machine = ibft.Ibft(CHAIN)
+    machine.handle(ibft.Started(0, guard.read_record(b"")))
+    assert of(machine.handle(replace(cluster.begins(1, 3), seat=ibft.NO_SEAT)), ibft.Broadcast) == []
+    effects = machine.handle(ibft.Seated(0, Seat(3)))
+    asked = guard.LastWordAsked(vote_key=cluster.members[3].vote_key)
+    assert of(effects, ibft.Broadcast) == [ibft.Broadcast(asked)]
+    nothing = guard.LastWord(vote_key=asked.vote_key, validators_hash=NO_HASH, votes=())
+    answers = [machine.handle(ibft.Received(0, nothing, Seat(seat))) for seat in (0, 1)]
+    assert [of(effects, ibft.VotesFrom) for effects in answers] == [[], [ibft.VotesFrom(Height(0))]]
 
 
 def test_a_second_restart_after_a_seat_was_taken_anew_votes_on() -> None:
