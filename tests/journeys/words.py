@@ -89,7 +89,7 @@ def check_nobody_signed_twice(town: Town, listener: Listener, house: House) -> N
                     block = client.block.get(height)
                     headers[height] = block.commit.round, block.hash
                 decided_round, decided_hash = headers[height]
-                if round_ == decided_round and kind in (VoteKind.PREPARE, VoteKind.COMMIT):
+                if round_ == decided_round and kind in (VoteKind.PROPOSAL, VoteKind.PREPARE, VoteKind.COMMIT):
                     said = diary.said[height, round_, kind].hex()
                     assert said == decided_hash, f"{name}: {VoteKind(kind).name} at {height}/{round_} differs"
         assert client.node.evidence().items == (), "nobody is accused of anything"
