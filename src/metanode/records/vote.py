@@ -34,6 +34,9 @@ class VoteKind(IntEnum):
     ROUND_CHANGE = 4
 
 
+_KINDS: Final = tuple(int(kind) for kind in VoteKind)
+
+
 class VoteRefusal(Refusal):
     """Why a vote cannot be one, whoever signed it."""
 
@@ -93,7 +96,7 @@ def vote_signing_bytes(chain_id: Hash, validators_hash: Hash, vote: Vote) -> byt
 
 def check_vote(vote: Vote) -> None:
     """IBFT-M1. Widths and ranges, and the seal under its digest. Raises `Rejected` with a `VoteRefusal`."""
-    if vote.version != 1 or vote.kind not in tuple(VoteKind):
+    if vote.version != 1 or vote.kind not in _KINDS:
         raise Rejected(VoteRefusal.UNKNOWN_KIND, f"version {vote.version} kind {vote.kind}")
     widths = (len(vote.header_hash), len(vote.attachment), len(vote.signature))
     if widths != (32, 32, 64) or len(vote.seal) not in (0, 96):

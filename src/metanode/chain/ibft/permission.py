@@ -58,15 +58,18 @@ class Permission:
         return (state.height, *state.reached) >= guarded
 
     def begin(self, validators: ValidatorSet, seat: Seat) -> list[Effect]:
-        """GUARD-8. Ask the set of the first height, and again where the set or our seat has changed meanwhile."""
+        """GUARD-8. Ask the set of the first height, and again where the set or our seat has changed meanwhile. Who has no
+        seat asks nobody, and with the next one anew: answers are counted by seats, whose numbers a set gives."""
+        if seat < 0:
+            self._asked = NO_HASH, seat
         if seat < 0 or self._asked == (validators.hash, seat):
             return []
         self._asked = validators.hash, seat
         return self._tell(Begin(seat, validators[seat].vote_key, validators.quorum))
 
     def answered(self, seat: Seat, word: LastWord) -> list[Effect]:
-        """An answer of a peer."""
-        return self._tell(Answered(seat, word))
+        """An answer of a peer, to who has asked."""
+        return self._tell(Answered(seat, word)) if self._asked[1] >= 0 else []
 
     def checked(self, token: int, *, good: bool) -> list[Effect]:
         """A verdict, if the check was ours."""

@@ -100,7 +100,8 @@ def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat
     known = state.latest.get(Seat(vote.seat))
     if known is not None and (known.vote == vote or vote.round < known.vote.round):
         return None
-    if state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat)) == vote:
+    learnt = state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat))
+    if learnt == vote and vote.round >= state.round:
         return None
     signatures = [vote_claim(vote, validators, state.chain_id)]
     aggregates: list[AggregateClaim] = []
@@ -237,7 +238,7 @@ def _relay(state: HeightState, vote: Vote, message: Proposal | Ballot | RoundCha
     rounds at hand only, for a liar can be first heard in four thousand million others."""
     known = Seat(vote.seat) in state.votes.get((vote.kind, vote.round), {})
     at_hand = vote.round >= state.round and state.keeps(vote.kind, vote.round)
-    if in_trouble(state) and at_hand and not known:
+    if in_trouble(state) and at_hand and not known and not state.decided:
         state.out.append(Relay(Seat(vote.seat), message))
 
 

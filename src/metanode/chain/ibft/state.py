@@ -137,8 +137,9 @@ class HeightState:
         """IBFT-M2. One checked vote a (kind, round, seat) counts; a second, different one accuses its sender, once."""
         table = self.votes.setdefault((vote.kind, vote.round), {})
         seat = Seat(vote.seat)
-        known = table.setdefault(seat, vote)
-        if known is vote:
+        known = table.get(seat)
+        if known is None:
+            table[seat] = vote
             self._hold_against(vote)
             return Recorded.FIRST
         if not conflict(known, vote):

@@ -38,19 +38,20 @@ def on_proposal(state: HeightState, message: Proposal, origin: Seat) -> None:
     """IBFT-P6. A checked, justified proposal: for this round if nothing was taken up yet, or for a higher one.
 
     A higher one proves that a quorum went there, so this seat goes too, keeping what it prepared (IBFT-P7). `origin`
-    brought it, and answers for its sections, which the leader's signature covers only by the header.
+    brought it, and answers for its sections, which the leader's signature covers only by the header. After a restart it
+    may be the one that was accepted before: then it is kept to be shown (M5), and shows that a quorum is here (V8).
     """
     vote = message.vote
-    if state.record(vote) is Recorded.CONFLICT or vote.round < state.round:
+    if state.record(vote) is Recorded.CONFLICT or vote.round < state.round or state.decided:
         return
     if vote.round > state.round:
         move(state, Round(vote.round), announce=False)
-    if state.candidate is not None or state.accepted != NO_HASH:
+    start_timers(state, proven=True)
+    if state.candidate is not None or state.accepted not in (NO_HASH, vote.header_hash):
         return
     state.candidate = message
     if message.justification.round_changes:
         state.justifications.append(message.justification)
-    start_timers(state, proven=True)
     for prepare in list(state.votes.get((VoteKind.PREPARE, vote.round), {}).values()):
         show_other_proposal(state, prepare)
     carried = bool(message.justification.certificates)
@@ -166,6 +167,12 @@ def on_ballot(state: HeightState, vote: Vote) -> None:
         ask_shares(state, kind, vote.round, vote.header_hash)
     else:
         try_prepare(state)
+
+
+def count_again(state: HeightState, vote: Vote) -> None:
+    """IBFT-C1, V4. A vote of our own from before a stop counts like any, and so does its share."""
+    if state.record(vote) is Recorded.FIRST and vote.seal:
+        state.buffer(VoteKind(vote.kind), vote.round, vote.header_hash).add(Seat(vote.seat), vote.seal)
 
 
 def show_other_proposal(state: HeightState, vote: Vote) -> None:

@@ -1,0 +1,59 @@
+"""What holds across all lives of a key, and across all seats: kept by nobody but the oracle."""
+
+from dataclasses import dataclass, field
+
+from metanode.records.vote import NO_ROUND, Vote
+from metanode.sim.oracle.proofs import COMMIT, PREPARE, PROPOSAL, ROUND_CHANGE, word
+
+ORDER = {ROUND_CHANGE: 1, PROPOSAL: 2, PREPARE: 3, COMMIT: 4}
+"""GUARD-1. The order of words within a round."""
+
+
+@dataclass(slots=True)
+class Signatures:
+    """All that one key signed, whatever became of its machine."""
+
+    words: dict[tuple[int, int, int], tuple[bytes, int, bytes]] = field(default_factory=dict)
+    last: tuple[int, int, int] = (0, 0, 0)
+    committed: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+
+    def signed(self, vote: Vote) -> str:
+        """One word a (kind, height, round); never back; a ROUND-CHANGE shows every earlier COMMIT of its height. Why it
+        is wrong, or nothing."""
+        step = vote.kind, vote.height, vote.round
+        if self.words.setdefault(step, word(vote)) != word(vote):
+            return f"IBFT-M2: a second word of kind {vote.kind} at height {vote.height}, round {vote.round}"
+        place = vote.height, vote.round, ORDER[vote.kind]
+        if place < self.last:
+            return f"IBFT-V7: {place} signed after {self.last}"
+        self.last = place
+        if vote.kind == COMMIT:
+            self.committed[vote.height] = vote.round, vote.header_hash
+        elif vote.kind == ROUND_CHANGE and vote.height in self.committed:
+            round_, value = self.committed[vote.height]
+            shown = -1 if vote.prepared_round == NO_ROUND else vote.prepared_round
+            if shown < round_ or (shown == round_ and vote.header_hash != value):
+                return f"IBFT-R3: committed in round {round_}, and shows to have prepared in {shown}"
+        return ""
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """What honest seats called final, and what they were prepared for: one value a height, one a round. `honest`: the
+    vote keys of those who follow the rules."""
+
+    honest: frozenset[bytes] = frozenset()
+    final: dict[int, bytes] = field(default_factory=dict)
+    prepared: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+    def decided(self, height: int, value: bytes) -> str:
+        """Agreement."""
+        if self.final.setdefault(height, value) != value:
+            return f"IBFT-C1: FORK: height {height} was decided with another block"
+        return ""
+
+    def locked(self, height: int, round_: int, value: bytes) -> str:
+        """A quorum of one round prepares one value."""
+        if self.prepared.setdefault((height, round_), value) != value:
+            return f"IBFT-R2: two values were prepared in round {round_} of height {height}"
+        return ""

@@ -1,0 +1,163 @@
+"""What the oracle found: the engine did otherwise than the rules say, and each time the engine was wrong."""
+
+import pytest
+from tests.unit.chain.ibft import counterfeit
+from tests.unit.chain.ibft.cluster import Cluster, Disk, Player, of
+from tests.unit.chain.ibft.counterfeit import content, vote
+from tests.unit.chain.ibft.test_round_change import change, hash_of, proposal
+
+from metanode.chain import guard, ibft
+from metanode.chain.guard import LastWord
+from metanode.primitives.names import NO_HASH, Seat
+from metanode.records.validators import ValidatorSet
+from metanode.records.vote import VoteKind
+
+
+def commits_lost(sender: int, receiver: int, message: ibft.Message) -> bool:
+    return not (isinstance(message, ibft.Ballot) and message.vote.kind == VoteKind.COMMIT)
+
+
+def test_a_commit_from_before_a_stop_counts_for_the_decision() -> None:
+    """IBFT-C1. One of four is dead, so each of the other three COMMITs is needed: also the one signed before a stop."""
+    cluster = Cluster(4)
+    cluster.start()
+    cluster.kill(3)
+    cluster.links = commits_lost
+    cluster.pump()
+    value = cluster[1].state.accepted
+    cluster.expire(1)  # into round 1, where nothing is signed for round 0 any more
+    cluster.wire.clear()
+    cluster.kill(1)
+    player = cluster.restart(1)
+    for seat in (0, 2):
+        word = vote(cluster.members, VoteKind.COMMIT, seat, value)
+        cluster.tell(player, ibft.Received(cluster.now_ms, ibft.Ballot(vote=word), Seat(seat)))
+    assert cluster.height in player.decided
+
+
+def test_after_the_decision_nothing_is_passed_on() -> None:
+    """IBFT-M4. Words of the current round are; a COMMIT that is late for a decision of round 1 only adds to it."""
+    cluster = Cluster(4)
+    cluster.start()
+    cluster.wire.clear()
+    cluster.expire()
+    cluster.links = lambda s, r, m: not (s == 3 and not commits_lost(s, r, m))
+    cluster.pump()
+    player = cluster[0]
+    assert player.decided[1].round == 1
+    player.effects.clear()
+    late = vote(cluster.members, VoteKind.COMMIT, 3, player.decided[1].header_hash, round_=1)
+    cluster.tell(player, ibft.Received(cluster.now_ms, ibft.Ballot(vote=late), Seat(3)))
+    assert player.asked(ibft.CheckSignatures) != []
+    assert player.asked(ibft.Relay) == []
+
+
+def test_a_round_change_known_from_a_justification_is_answered_when_it_comes_late() -> None:
+    """IBFT-V5. Seat 2 heard of it in the leader's proposal only; from round 2 it answers who is still in round 1."""
+    cluster = Cluster(4, puppets=(0, 1, 3))
+    cluster.start()
+    changes = [change(cluster.members, seat, 1) for seat in (0, 1, 3)]
+    block = content(cluster.members, 1, "round 1")
+    cluster.puppet(1, proposal(cluster.members, 1, block, [c.vote for c in changes]), [2])
+    cluster.pump()
+    assert cluster[2].state.round == 1
+    cluster.expire(2)
+    assert cluster[2].state.round == 2
+    cluster[2].effects.clear()
+    cluster.puppet(0, changes[0], [2])
+    cluster.pump()
+    answers = [(e.seat, e.message) for e in cluster[2].asked(ibft.SendTo)]
+    assert [(seat, m.vote.round) for seat, m in answers if isinstance(m, ibft.RoundChange)] == [(0, 2)]
+
+
+def in_round_1(cluster: Cluster, accepted: bool) -> ibft.Proposal:
+    """Seat 2 accepts in round 1, and stops."""
+    changes = [change(cluster.members, seat, 1).vote for seat in (0, 1, 3)]
+    offered = proposal(cluster.members, 1, content(cluster.members, 1, "round 1"), changes)
+    cluster.puppet(1, offered, [2])
+    cluster.pump()
+    assert (cluster[2].state.accepted != NO_HASH) == accepted
+    cluster.kill(2)
+    return offered
+
+
+def test_after_a_stop_a_justified_proposal_still_shows_that_a_quorum_is_in_the_round() -> None:
+    """IBFT-V8. What was accepted before the stop is proposed once more: it proves what it proved then."""
+    cluster = Cluster(4, puppets=(0, 1, 3))
+    cluster.start()
+    offered = in_round_1(cluster, accepted=True)
+    player = cluster.restart(2)
+    assert not [timer for timer in player.timers if timer.startswith("ibft.round/")]
+    cluster.puppet(1, offered, [2])
+    cluster.pump()
+    assert "ibft.round/1/1" in player.timers
+
+
+def test_after_a_stop_whoever_prepares_another_value_is_shown_the_proposal() -> None:
+    """IBFT-M5. The proposal is there again, so it can convict a leader of two faces."""
+    cluster = Cluster(4, puppets=(0, 1, 3))
+    cluster.start()
+    offered = in_round_1(cluster, accepted=True)
+    player = cluster.restart(2)
+    cluster.puppet(1, offered, [2])
+    other = vote(cluster.members, VoteKind.PREPARE, 3, hash_of(content(cluster.members, 1, "another")), round_=1)
+    cluster.puppet(3, ibft.Ballot(vote=other), [2])
+    cluster.pump()
+    assert [e.seat for e in player.asked(ibft.SendTo) if e.message == offered] == [3]
+
+
+def test_a_proposal_that_was_being_checked_at_the_decision_moves_nobody() -> None:
+    """IBFT-C2. The decision comes between the proposal of round 1 and the verdict on its signatures."""
+    cluster = Cluster(4, puppets=(0, 1, 3))
+    cluster.start()
+    player = cluster[2]
+    block = content(cluster.members, 0, "round 0")
+    hash_ = hash_of(block)
+    changes = [change(cluster.members, seat, 1).vote for seat in (0, 1, 3)]
+    for seat in (0, 1, 3):
+        word = vote(cluster.members, VoteKind.COMMIT, seat, hash_)
+        cluster.tell(player, ibft.Received(0, ibft.Ballot(vote=word), Seat(seat)))
+    assert player.state.certified is not None
+    later = proposal(cluster.members, 1, content(cluster.members, 1, "round 1"), changes)
+    received = ibft.Received(0, later, Seat(1))
+    (check,) = of(player.machine.handle(received), ibft.CheckSignatures)
+    cluster.tell(player, ibft.Received(0, ibft.Content(height=1, content=block), Seat(0)))
+    assert 1 in player.decided
+    player.effects.clear()
+    cluster.tell(player, ibft.SignaturesChecked(0, check.token, counterfeit.check_signatures(check.items)))
+    assert player.asked(ibft.Journal) == []
+
+
+@pytest.mark.parametrize("answers", [2, 3])
+def test_answers_counted_by_the_seats_of_one_set_do_not_count_in_another(answers: int) -> None:
+    """GUARD-8. Between two heights in which it has a seat there is one in which it has none: it asks anew."""
+    cluster = Cluster(7)
+    player = Player(6, Disk(), ibft.Ibft(counterfeit.CHAIN), guard.Guard(guard.read_record(b"")))
+    handle = player.machine.handle
+    handle(ibft.Started(0, guard.read_record(b"")))
+    handle(cluster.begins(1, 6))
+    key = cluster.members[6].vote_key
+    word = LastWord(vote_key=key, validators_hash=NO_HASH, votes=())
+    for seat in range(answers):
+        assert handle(ibft.Received(0, word, Seat(seat))) == []
+    others = ValidatorSet(cluster.members.validators[:6])
+    handle(_with(cluster.begins(2, -1), others))
+    assert handle(ibft.Received(0, word, Seat(3))) == []
+    began = handle(cluster.begins(3, 6))
+    assert of(began, ibft.Broadcast) != []
+    for seat in range(3):
+        assert of(handle(ibft.Received(0, word, Seat(seat))), ibft.VotesFrom) == []
+    assert of(handle(ibft.Received(0, word, Seat(3))), ibft.VotesFrom) != []
+
+
+def _with(event: ibft.HeightBegins, members: ValidatorSet) -> ibft.HeightBegins:
+    return ibft.HeightBegins(
+        now_ms=event.now_ms,
+        height=event.height,
+        validators=members,
+        previous_validators=event.previous_validators,
+        previous_proposer=event.previous_proposer,
+        seat=event.seat,
+        round_timeout_ms=event.round_timeout_ms,
+        round_timeout_max_ms=event.round_timeout_max_ms,
+    )
