@@ -1,5 +1,7 @@
 """What the oracle found: the engine did otherwise than the rules say, and each time the engine was wrong."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.chain.ibft import counterfeit
 from tests.unit.chain.ibft.cluster import Cluster, Disk, Player, of
@@ -151,13 +153,4 @@ def test_answers_counted_by_the_seats_of_one_set_do_not_count_in_another(answers
 
 
 def _with(event: ibft.HeightBegins, members: ValidatorSet) -> ibft.HeightBegins:
-    return ibft.HeightBegins(
-        now_ms=event.now_ms,
-        height=event.height,
-        validators=members,
-        previous_validators=event.previous_validators,
-        previous_proposer=event.previous_proposer,
-        seat=event.seat,
-        round_timeout_ms=event.round_timeout_ms,
-        round_timeout_max_ms=event.round_timeout_max_ms,
-    )
+    return replace(event, validators=members)
