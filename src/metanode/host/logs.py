@@ -1,16 +1,18 @@
-"""Logs: a fold over notes. One handler, bounded on the disk, no secrets, and never a reason to stop."""
+"""Logs: a fold over notes. One handler, bounded on the disk and in its pace, no secrets, and never a reason to stop."""
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import msgspec
 
 from metanode.host.fault import disk_fault
+from metanode.host.log_folds import FIELDS, Folds
 from metanode.host.settings import LogFormat, LogLevel, LogSettings
 from metanode.node.effects import Note
 
@@ -18,7 +20,8 @@ TEXT_MAX: Final = 2_000
 """Longest value of a field, in characters: strangers choose some of them."""
 HIDDEN: Final = ("password", "secret", "seed", "token", "private", "mnemonic")
 """A field with one of these in its name is not written, whoever put it there by mistake."""
-_FIELDS: Final = "metanode_fields"
+LIBRARIES: Final = ("asyncio", "metanode.http", "uvicorn.error")
+"""Loggers of this process that are not the node's: what they warn of is written with the rest, and bounded like it."""
 
 NOTE_LEVELS: Final[Mapping[str, int]] = {
     "final": logging.DEBUG,
@@ -56,7 +59,7 @@ class _Json(logging.Formatter):
             "node": self._name,
             "what": record.getMessage()[:TEXT_MAX],
         }
-        line.update((f"field_{k}" if k in line else k, v) for k, v in getattr(record, _FIELDS, {}).items())
+        line.update((f"field_{k}" if k in line else k, v) for k, v in getattr(record, FIELDS, {}).items())
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return msgspec.json.encode(line).decode()
@@ -70,7 +73,7 @@ class _Human(logging.Formatter):
         self._name = name
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = "".join(f" {key}={_value(value)}" for key, value in getattr(record, _FIELDS, {}).items())
+        fields = "".join(f" {key}={_value(value)}" for key, value in getattr(record, FIELDS, {}).items())
         what = _visible(record.getMessage()[:TEXT_MAX])
         line = f"{_instant(record)} {record.levelname:<8} {self._name} {what}{fields}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
@@ -96,8 +99,11 @@ class _QuietStream(_Quiet, logging.StreamHandler):  # type: ignore[type-arg]
 class Log:
     """The log of one node in this process."""
 
-    def __init__(self, settings: LogSettings, name: str, folder: Path) -> None:
-        """`name`: of the node; `folder`: what a relative file is relative to. Raises `Fault` where it cannot write."""
+    def __init__(
+        self, settings: LogSettings, name: str, folder: Path, seconds: Callable[[], float] = monotonic
+    ) -> None:
+        """`name`: of the node; `folder`: what a relative file is relative to; `seconds`: a clock that never goes back.
+        Raises `Fault` where it cannot write."""
         self._handler: _QuietFile | _QuietStream
         if settings.file:
             path = folder / settings.file
@@ -113,6 +119,18 @@ class Log:
         self._handler.setFormatter(_Json(name) if settings.format is LogFormat.JSON else _Human(name))
         self._logger = logging.Logger(f"metanode.{name}", _LEVELS[settings.level])  # noqa: LOG001 - its own, no global
         self._logger.addHandler(self._handler)
+        self._folds = Folds(seconds)
+        self._handler.addFilter(self._folds)
+        for library in LIBRARIES:
+            logger = logging.getLogger(library)
+            logger.addHandler(self._handler)
+            logger.setLevel(logging.WARNING)
+            logger.propagate = False
+
+    @property
+    def folded_lines(self) -> int:
+        """Lines that were counted and not written, for metrics."""
+        return self._folds.folded
 
     @property
     def lost_lines(self) -> int:
@@ -129,20 +147,34 @@ class Log:
 
     def bug(self, method: str, error: Exception) -> None:
         """HTTP-21. A bug that cost one answer, and where it is."""
-        self._logger.error("bug", exc_info=error, extra={_FIELDS: {"method": method, "error": repr(error)[:TEXT_MAX]}})
+        self._logger.error("bug", exc_info=error, extra={FIELDS: {"method": method, "error": repr(error)[:TEXT_MAX]}})
 
     def crash(self, error: BaseException) -> None:
         """The last line: what ended the node, and where."""
         self._logger.critical("crashed: %s", error, exc_info=error)
 
+    def turn(self, *, last: bool = False) -> None:
+        """Now and then: a line for what was counted instead of written, for each kind whose period is over."""
+        for level, fields in self._folds.due(all_=last):
+            record = self._logger.makeRecord(
+                self._logger.name, level, "", 0, "folded", (), None, extra={FIELDS: _shown(fields)}
+            )
+            self._handler.emit(record)
+
     def close(self) -> None:
         """Flush and close."""
+        self.turn(last=True)
+        for library in LIBRARIES:
+            logger = logging.getLogger(library)
+            logger.removeHandler(self._handler)
+            logger.setLevel(logging.NOTSET)
+            logger.propagate = True
         self._logger.removeHandler(self._handler)
         self._handler.close()
 
     def _write(self, level: int, what: str, fields: Mapping[str, int | str]) -> None:
         if self._logger.isEnabledFor(level):
-            self._logger.log(level, "%s", what, extra={_FIELDS: _shown(fields)})
+            self._logger.log(level, "%s", what, extra={FIELDS: _shown(fields)})
 
 
 def _shown(fields: Mapping[str, int | str]) -> dict[str, int | str]:

@@ -187,7 +187,9 @@ async def _housekeeping(opened: Opened, settings: Settings, stop: Stop, metrics:
         while True:
             free = check_space(opened.layout.root, settings)
             metrics.store(opened.store.statistics())
-            metrics.host({"resident_bytes": resident_bytes(), "disk_free_bytes": free})
+            opened.log.turn()
+            lines = {"log_lines_folded": opened.log.folded_lines, "log_lines_lost": opened.log.lost_lines}
+            metrics.host({"resident_bytes": resident_bytes(), "disk_free_bytes": free, **lines})
             turned_away = devices.carrier.turned_away
             if turned_away > told:
                 devices.note(too_many_links(turned_away - told))

@@ -1,12 +1,23 @@
 import json
+import logging
 import re
 
 import pytest
 
 from metanode.host.fault import Fault, FaultReason
+from metanode.host.log_folds import KIND_LINES_MAX, KINDS_MAX, LINES_MAX, PERIOD_S
 from metanode.host.logs import Log
 from metanode.host.settings import LogFormat, LogLevel, LogSettings
 from metanode.node.effects import Note
+
+
+class Clock:
+    """Time by hand."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
 
 
 def lines(tmp_path, settings, write):
@@ -70,9 +81,12 @@ def test_a_crash_says_where(tmp_path):
 
 def test_files_are_rotated_and_bounded(tmp_path):
     settings = LogSettings(file="node.log", file_bytes_max=64 << 10, files_max=2)
-    log = Log(settings, "north", tmp_path)
+    clock = Clock()
+    log = Log(settings, "north", tmp_path, clock)
     for number in range(4_000):
+        clock.now += PERIOD_S / KIND_LINES_MAX
         log.write(LogLevel.INFO, "a line of some length", number=number)
+        log.turn()
     log.close()
     sizes = [path.stat().st_size for path in tmp_path.iterdir()]
     assert len(sizes) == 3
@@ -102,3 +116,77 @@ def test_a_log_that_cannot_be_opened_is_a_fault(tmp_path):
     with pytest.raises(Fault) as caught:
         Log(LogSettings(file="file/node.log"), "north", tmp_path)
     assert caught.value.reason in (FaultReason.DISK_MISSING, FaultReason.DISK_FAILED)
+
+
+def blame(reason, detail=""):
+    return Note("blame", {"peer": "ab", "reason": reason, "detail": detail})
+
+
+def test_a_flood_of_one_kind_is_some_lines_and_then_a_count(tmp_path):
+    """Found by review: one line for each of a liar's messages filled the disk at the liar's pace."""
+    clock = Clock()
+    log = Log(HUMAN, "north", tmp_path, clock)
+    for number in range(10_000):
+        log.note(blame("bpci.replayed", f"number {number}"))
+    log.note(Note("shed", {"count": 5}))
+    for _ in range(KIND_LINES_MAX + 2):
+        log.note(Note("dropped", {"count": 5}))
+    log.turn()
+    clock.now = PERIOD_S
+    log.turn()
+    log.note(blame("bpci.replayed", "again"))
+    log.close()
+    found = [line[25:] for line in (tmp_path / "node.log").read_text().splitlines()]
+    first = [f"WARNING  north blame peer=ab reason=bpci.replayed detail='number {n}'" for n in range(KIND_LINES_MAX)]
+    assert found == [
+        *first,
+        "WARNING  north shed count=5",
+        *["WARNING  north dropped count=5"] * KIND_LINES_MAX,
+        f"WARNING  north folded of=blame reason=bpci.replayed count={10_000 - KIND_LINES_MAX}",
+        "WARNING  north folded of=dropped count=10",
+        "WARNING  north blame peer=ab reason=bpci.replayed detail=again",
+    ]
+    assert log.folded_lines == 10_000 - KIND_LINES_MAX + 2
+
+
+def test_all_kinds_together_are_bounded_too_and_nothing_is_uncounted_at_the_end(tmp_path):
+    log = Log(HUMAN, "north", tmp_path, Clock())
+    for number in range(3 * KINDS_MAX):
+        for _ in range(3):
+            log.note(blame(f"reason-{number}"))
+    log.close()
+    found = [line[25:] for line in (tmp_path / "node.log").read_text().splitlines()]
+    written = [line for line in found if " blame " in line]
+    counts = [int(line.rpartition("=")[2]) for line in found if " folded " in line]
+    assert len(written) == LINES_MAX
+    assert len(counts) <= KINDS_MAX + 1
+    assert sum(counts) == 3 * 3 * KINDS_MAX - LINES_MAX
+
+
+def test_debug_lines_and_the_last_line_are_never_folded(tmp_path):
+    def write(log):
+        for _ in range(2 * LINES_MAX):
+            log.note(Note("final", {}))
+            log.note(blame("x"))
+        log.crash(AssertionError("a bug"))
+
+    found = [json.loads(line) for line in lines(tmp_path, JSON, write)]
+    assert sum(line["what"] == "final" for line in found) == 2 * LINES_MAX
+    assert [line["what"] for line in found[-2:]] == ["crashed: a bug", "folded"]
+
+
+def test_what_libraries_warn_of_is_in_the_log_and_bounded_like_the_rest(tmp_path, capsys):
+    """Found by review: every malformed request wrote a line to standard error, whatever `log.file` said."""
+    log = Log(HUMAN, "north", tmp_path, Clock())
+    for _ in range(1_000):
+        logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+        logging.getLogger("uvicorn.error").info("chatter")
+        logging.getLogger("asyncio").error("lost %s", "x")
+    log.close()
+    found = [line[25:] for line in (tmp_path / "node.log").read_text().splitlines()]
+    assert found.count("WARNING  north Invalid HTTP request received.") == KIND_LINES_MAX
+    assert found.count("ERROR    north lost x") == KIND_LINES_MAX
+    assert len(found) == 2 * KIND_LINES_MAX + 2
+    logging.getLogger("uvicorn.error").warning("after")
+    assert "after" not in (tmp_path / "node.log").read_text()
+    assert capsys.readouterr().out == ""
