@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from functools import cache
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
@@ -26,11 +27,13 @@ LINE_BYTES_MAX: Final = 8 << 20
 """No event is longer."""
 
 Data: TypeAlias = BlockSummary | TransactionView | ReceiptView
-_DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
-    "block": msgspec.json.Decoder(BlockSummary),
-    "transaction": msgspec.json.Decoder(TransactionView),
-    "receipt": msgspec.json.Decoder(ReceiptView),
-}
+_SHAPES: Final[dict[str, type[Any]]] = {"block": BlockSummary, "transaction": TransactionView, "receipt": ReceiptView}
+
+
+@cache
+def _decoder(shape: type[Any]) -> "msgspec.json.Decoder[Any]":
+    """Made when the first event of a kind comes: most programs read none."""
+    return msgspec.json.Decoder(shape)
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -118,10 +121,10 @@ class Stream:
         self.cursor = frame.id or self.cursor
         if frame.kind == "error":
             raise refusal_of(Response(0, "", frame.data))
-        decoder = _DECODERS.get(frame.kind)
-        if decoder is None:  # a beat, `closing` or `cut-off`: the cursor is all that counts
+        shape = _SHAPES.get(frame.kind)
+        if shape is None:  # a beat, `closing` or `cut-off`: the cursor is all that counts
             return None
         try:
-            return Event(frame.id, frame.kind, decoder.decode(frame.data))
+            return Event(frame.id, frame.kind, _decoder(shape).decode(frame.data))
         except msgspec.MsgspecError as error:
             raise failure(ApiRefusal.BAD_ANSWER, f"event {frame.id}: {error}") from None

@@ -13,8 +13,11 @@ HEAVY = (
     "uvicorn",
     "rocksdict",
     "rich",
+    "metanode.records.block",
+    "metanode.records.evidence",
+    "metanode.records.transaction",
 )
-"""Signing, pairings and servers: only `client.transactions` and `client.verify` may need the first ones."""
+"""Signing, pairings, servers, records: only `client.transactions` and `client.verify` may need some of them."""
 
 
 def test_the_client_imports_nothing_heavy() -> None:
