@@ -5,7 +5,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from metanode.api import accounts, blocks, node, transactions
+from metanode.api import accounts, blocks, guilt, node, transactions
 from metanode.api.shapes import Answer, Request
 
 Asked = TypeVar("Asked", bound=Request)
@@ -246,6 +246,35 @@ PEER_LIST: Final = Method("peer.list", "GET", "/v1/peers", _READ, node.Nothing, 
 EVIDENCE_LIST: Final = Method(
     "evidence.list", "GET", "/v1/evidence", _READ, node.EvidenceList, node.EvidencePage, "Proofs of guilt"
 )
+EVIDENCE_EXPORT: Final = Method(
+    "evidence.export",
+    "GET",
+    "/v1/evidence/{digest}/file",
+    _READ,
+    guilt.EvidenceExport,
+    guilt.EvidenceFileView,
+    "The file of a proof of guilt, which convicts without a server",
+    raw="file",
+)
+EVIDENCE_TESTIMONY: Final = Method(
+    "evidence.testimony",
+    "GET",
+    "/v1/testimonies/{height}",
+    _READ,
+    guilt.EvidenceTestimony,
+    guilt.TestimonyView,
+    "A height's certificate, and the votes and justifications kept of it",
+    raw="file",
+)
+EVIDENCE_SUBMIT: Final = Method(
+    "evidence.submit",
+    "POST",
+    "/v1/evidence",
+    _SUBMIT,
+    guilt.EvidenceSubmit,
+    guilt.EvidenceTaken,
+    "Hand in a proof of guilt",
+)
 FAULT_SET: Final = Method(
     "fault.set",
     "POST",
@@ -299,6 +328,9 @@ METHODS: Final[dict[str, Method[Any, Any]]] = {
         MEMPOOL_STATUS,
         PEER_LIST,
         EVIDENCE_LIST,
+        EVIDENCE_EXPORT,
+        EVIDENCE_TESTIMONY,
+        EVIDENCE_SUBMIT,
         FAULT_SET,
         FAULT_CLEAR,
     )

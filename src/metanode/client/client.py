@@ -7,7 +7,7 @@ from metanode.api.methods import Method
 from metanode.api.shapes import Answer, Request
 from metanode.client.calling import Caller
 from metanode.client.connection import Connection
-from metanode.client.rooms import Account, Block, Coin, Governance, Node, Receipt, Validator
+from metanode.client.rooms import Account, Block, Coin, Evidence, Governance, Node, Receipt, Validator
 from metanode.client.streaming import Stream
 from metanode.client.submitting import Transactions
 
@@ -35,6 +35,7 @@ class Client:
         self.transaction: Final = Transactions(self._caller)
         self.receipt: Final = Receipt(self._caller)
         self.governance: Final = Governance(self._caller)
+        self.evidence: Final = Evidence(self._caller)
 
     @property
     def url(self) -> str:

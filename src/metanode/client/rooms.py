@@ -31,6 +31,14 @@ from metanode.api.blocks import (
     StateProof,
     StateProve,
 )
+from metanode.api.guilt import (
+    EvidenceExport,
+    EvidenceFileView,
+    EvidenceSubmit,
+    EvidenceTaken,
+    EvidenceTestimony,
+    TestimonyView,
+)
 from metanode.api.node import (
     EvidenceList,
     EvidencePage,
@@ -222,3 +230,26 @@ class Governance:
     def get(self, proposal: int) -> ProposalView:
         """`governance.get`."""
         return self._call(methods.GOVERNANCE_GET, GovernanceGet(proposal=proposal))
+
+
+class Evidence:
+    """Proofs of guilt, and what a node kept to make them."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._call: Final = caller.call
+
+    def list(self, cursor: str = "", limit: int = PAGE_DEFAULT) -> EvidencePage:
+        """`evidence.list`."""
+        return self._call(methods.EVIDENCE_LIST, EvidenceList(cursor=cursor, limit=limit))
+
+    def export(self, digest: str) -> EvidenceFileView:
+        """`evidence.export`."""
+        return self._call(methods.EVIDENCE_EXPORT, EvidenceExport(digest=digest))
+
+    def testimony(self, height: int = 0) -> TestimonyView:
+        """`evidence.testimony`; height 0 is the last."""
+        return self._call(methods.EVIDENCE_TESTIMONY, EvidenceTestimony(height=height))
+
+    def submit(self, encoded: bytes) -> EvidenceTaken:
+        """`evidence.submit`."""
+        return self._call(methods.EVIDENCE_SUBMIT, EvidenceSubmit(encoded=encoded.hex()))

@@ -6,6 +6,7 @@ from typing import Final
 
 from metanode.api.blocks import RawHeader, StateProof
 from metanode.api.errors import ApiRefusal
+from metanode.chain.forensics import Checks, Heard, ProvenGuilt, read_testimony, verify_evidence_bytes
 from metanode.chain.light import (
     Basis,
     GenesisBasis,
@@ -26,7 +27,7 @@ from metanode.chain.light import (
 from metanode.client.client import Client
 from metanode.client.failures import ClientError
 from metanode.ledger.state import STATE_PROOF_DECODER, verify_state_proof
-from metanode.primitives import bls
+from metanode.primitives import bls, ed25519
 from metanode.primitives.digest import Tag
 from metanode.primitives.merkle import counted_root
 from metanode.primitives.refusal import Rejected
@@ -46,10 +47,14 @@ __all__ = [
     "Checked",
     "GenesisBasis",
     "HeaderBasis",
+    "Heard",
     "LightClient",
     "Proven",
+    "ProvenGuilt",
     "Verified",
     "fetch_genesis",
+    "hear_testimony",
+    "verify_evidence",
     "verify_receipt",
     "verify_state",
 ]
@@ -106,6 +111,20 @@ def verify_state(header: Header, key: bytes, answer: StateProof) -> Proven:
         what = "is absent" if value is None else f"holds {value.hex()}"
         raise Rejected(LightRefusal.STATE, f"not proved at height {header.height}: {key.hex()} {what}")
     return Proven(header, key, value)
+
+
+CHECKS: Final = Checks(pairing=bls.fast_aggregate_verify, signature=ed25519.verify)
+"""The mathematics of the real chain."""
+
+
+def verify_evidence(data: bytes, basis: Basis) -> ProvenGuilt:
+    """EVID-13. Check an evidence file with a basis of trust and nothing else. Raises `Rejected` naming the layer."""
+    return verify_evidence_bytes(data, basis, CHECKS)
+
+
+def hear_testimony(data: bytes, basis: Basis) -> Heard:
+    """FORK-1. Check a testimony's certificate, and sift what the node kept. Raises `Rejected` naming the layer."""
+    return read_testimony(data, basis, CHECKS)
 
 
 def _wire(raw: RawHeader) -> tuple[bytes, bytes, bytes]:

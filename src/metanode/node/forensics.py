@@ -1,14 +1,17 @@
 """What is kept off chain for the evidence period, so that a fork can be laid at the feet of those who made it."""
 
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 from metanode.chain import ibft
 from metanode.node.desk import Desk
 from metanode.node.effects import WriteStore
 from metanode.node.rows import KEPT, height_key
 from metanode.primitives.codec import Decoder, Wire, encode
+from metanode.primitives.names import NO_HASH
 from metanode.records.vote import Justification, Vote
+
+Item = TypeVar("Item", Vote, Justification)
 
 
 class KeptHeight(Wire):
@@ -24,6 +27,40 @@ class KeptHeight(Wire):
 
 KEPT_HEIGHTS: Final = Decoder[KeptHeight](KeptHeight, 64 << 20)
 """Votes of 64 rounds of the largest set stay below this."""
+
+
+NOTHING_KEPT: Final = KeptHeight(
+    version=1, height=0, timestamp_ms=0, validators_hash=NO_HASH, votes=(), justifications=()
+)
+"""Of a height that needed one round only, or is older than the evidence period."""
+
+
+class Given(NamedTuple):
+    """What is shown of a height; `complete`: everything that is kept."""
+
+    votes: tuple[Vote, ...]
+    justifications: tuple[Justification, ...]
+    complete: bool
+
+
+def kept_of(desk: Desk, height: int, bytes_max: int) -> Given:
+    """FORK-1. What is kept of a height, justifications and the lowest rounds first, as far as it fits so many bytes."""
+    row = desk.rows.get(height_key(KEPT, height))
+    kept = KEPT_HEIGHTS.decode(row) if row is not None else NOTHING_KEPT
+    whys = sorted(kept.justifications, key=lambda why: why.round_changes[0].round if why.round_changes else 0)
+    shown_whys, left = _fitting(whys, bytes_max)
+    shown_votes, _ = _fitting(sorted(kept.votes, key=lambda vote: (vote.round, vote.kind, vote.seat)), left)
+    complete = (len(shown_votes), len(shown_whys)) == (len(kept.votes), len(kept.justifications))
+    return Given(tuple(shown_votes), tuple(shown_whys), complete)
+
+
+def _fitting(items: list[Item], bytes_left: int) -> tuple[list[Item], int]:
+    """The first of them that fit, and what is left."""
+    for place, item in enumerate(items):
+        bytes_left -= len(encode(item))
+        if bytes_left < 0:
+            return items[:place], 0
+    return items, bytes_left
 
 
 FORGOTTEN_MAX: Final = 4

@@ -72,12 +72,17 @@ def review(desk: Desk) -> None:
 def hear(desk: Desk, peer: bytes, data: bytes) -> None:
     """A peer's evidence: check it before believing it. Raises `Rejected`."""
     evidence = EVIDENCE.decode(data)
-    name = evidence_digest(evidence)
-    if name in desk.evidence_known or len(desk.suspicions) >= CHECKING_MAX or not _is_news(desk, evidence):
-        return
+    if evidence_digest(evidence) not in desk.evidence_known:
+        take_up(desk, peer, evidence)
+
+
+def take_up(desk: Desk, peer: bytes, evidence: Evidence) -> tuple[bytes, ...]:
+    """EVID-8. Have the signatures checked of what would convict somebody, if there is time; whom, none where it is not
+    taken up. `peer`: who is punished if it is false; nobody where it came by the API. Raises `Rejected` on what cannot
+    convict."""
     validators = validators_by_hash(desk, evidence.validators_hash)
-    if validators is None:
-        return
+    if validators is None or len(desk.suspicions) >= CHECKING_MAX or not _is_news(desk, evidence):
+        return ()
     claims = evidence_claims(evidence, validators, desk.chain_id)
     desk.suspicion_token += 1
     token = desk.suspicion_token
@@ -86,6 +91,7 @@ def hear(desk: Desk, peer: bytes, data: bytes) -> None:
         desk.emit(CheckSignatures("guilt", token, tuple(claims.signatures), urgent=True))
     if claims.aggregates:
         desk.emit(CheckAggregates("guilt", token, tuple(claims.aggregates)))
+    return _accused(desk, evidence)
 
 
 def checked(desk: Desk, token: int, verdicts: tuple[bool, ...]) -> None:
@@ -95,10 +101,10 @@ def checked(desk: Desk, token: int, verdicts: tuple[bool, ...]) -> None:
         return
     if not all(verdicts):
         del desk.suspicions[token]
-        desk.note(
-            "blame", peer=suspicion.peer.hex()[:16], reason="evidence.false", detail="a signature does not verify"
-        )
-        desk.tell("bpci", Punish(suspicion.peer, "false evidence", desk.now_ms))
+        peer = suspicion.peer
+        desk.note("blame", peer=peer.hex()[:16], reason="evidence.false", detail="a signature does not verify")
+        if peer:
+            desk.tell("bpci", Punish(peer, "false evidence", desk.now_ms))
         return
     suspicion.waits -= 1
     if not suspicion.waits:

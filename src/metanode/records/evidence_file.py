@@ -11,7 +11,7 @@ from metanode.records.evidence import Evidence
 from metanode.records.receipt_file import RECEIPT_FILE_BYTES_MAX, SetChangeStep
 from metanode.records.vote import Justification, Vote
 
-TESTIMONY_BYTES_MAX: Final = 16 << 20
+TESTIMONY_BYTES_MAX: Final = 8 << 20
 """Votes and justifications of dozens of rounds of the largest set; a node that kept more gives the earliest rounds."""
 
 

@@ -59,6 +59,7 @@ def test_reading_never_changes_anything() -> None:
     assert {m.name for m in METHODS.values() if m.verb != "GET"} == {
         "transaction.submit",
         "transaction.submit_batch",
+        "evidence.submit",
         "fault.set",
         "fault.clear",
     }

@@ -9,12 +9,15 @@ from metanode.ledger.governance.state import read_conviction, read_docket
 from metanode.primitives.bitmap import BitmapRefusal
 from metanode.primitives.bitmap import encode as encode_bitmap
 from metanode.primitives.refusal import Refusal
-from metanode.records.commit import BlsCommit
+from metanode.records.commit import BlsCommit, PreparedCertificate
 from metanode.records.evidence import (
     Amnesia,
+    ConflictingCertificates,
     ConflictingCommits,
     ConflictingVotes,
+    ContradictedCommit,
     Evidence,
+    LunaticHeader,
     UnjustifiedProposal,
     evidence_digest,
 )
@@ -62,6 +65,18 @@ def fork(
     return ConflictingCommits(validators_hash=of.hash, first=commits[0], second=commits[1])
 
 
+def prepared(signers: tuple[int, ...]) -> PreparedCertificate:
+    return PreparedCertificate(
+        version=1,
+        kind=1,
+        height=1,
+        round=0,
+        header_hash=bytes(32),
+        validator_bitmap=encode_bitmap(signers, 4),
+        proof=(bytes(64),) * len(signers),
+    )
+
+
 def names(validators: ValidatorSet) -> list[int]:
     return [int(seat.name.removeprefix("validator-")) for seat in validators.validators]
 
@@ -77,6 +92,12 @@ def names(validators: ValidatorSet) -> list[int]:
             justification=Justification(round_changes=(), certificates=()),
         ),
         fork((0, 1, 2), (2, 3)),
+        ContradictedCommit(validators_hash=FOUR.hash, commit=fork((0, 1, 2), ()).first, vote=a_vote(2)),
+        ConflictingCertificates(
+            validators_hash=FOUR.hash, commits=(fork((0, 1, 2), ()).first,), prepared=(prepared((2, 3)),)
+        ),
+        LunaticHeader(validators_hash=FOUR.hash, header=b"", votes=(a_vote(2),), commits=()),
+        LunaticHeader(validators_hash=FOUR.hash, header=b"", votes=(), commits=(fork((2,), ()).first,)),
     ],
 )
 def test_a_liar_is_jailed(evidence: Evidence) -> None:

@@ -12,6 +12,7 @@ GROUPS: Final[dict[str, str]] = {
     "coin": "Coins, and payments in them.",
     "config": "What bpi itself is told once: node, folder, account, waiting.",
     "demo": "Showing what cannot be done.",
+    "evidence": "Proofs that a validator broke the rules.",
     "genesis": "What everyone agreed on before the first block.",
     "governance": "What validators' operators decide together.",
     "node": "One node on this machine.",
@@ -60,6 +61,30 @@ COMMANDS: Final[dict[str, Entry]] = {
         "Look for what could go wrong: clock, disk, ports, versions, limits, keys, nodes.",
     ),
     "down": Entry(f"{_HERE}.down:down", "Stop every node of the local network; its data stays."),
+    "evidence list": Entry(
+        f"{_HERE}.evidence:list_",
+        "List proofs of guilt: those that wait for a block first, then those that blocks carried, the latest first.",
+    ),
+    "evidence show": Entry(
+        f"{_HERE}.evidence:show",
+        "Show a proof of guilt: who did what, where; and write it to a file that convicts without a server.",
+    ),
+    "evidence submit": Entry(
+        f"{_HERE}.evidence:submit",
+        "Hand a proof of guilt to a node: if it holds, a block carries it, and who is guilty leaves the set.",
+    ),
+    "evidence testimony": Entry(
+        f"{_HERE}.evidence:testimony",
+        "Write what a node kept of a height: its header and certificate, votes and justifications, for bpi forensics.",
+    ),
+    "evidence verify": Entry(
+        f"{_HERE}.evidence:verify",
+        "Check a proof of guilt here, with nothing but a genesis; no node is asked.",
+    ),
+    "forensics": Entry(
+        f"{_HERE}.forensics:forensics",
+        "Name who made two headers of one height final, from what nodes of both sides kept; no node is asked.",
+    ),
     "genesis add-validator": Entry(
         f"{_HERE}.genesis_make:add_validator",
         "Add validators to a genesis, before the chain starts.",

@@ -13,7 +13,7 @@ from metanode.node.requests.accounts import account_get, account_list
 from metanode.node.requests.blocks import block_export, block_get, block_list
 from metanode.node.requests.coins import coin_get, coin_list
 from metanode.node.requests.event_pages import event_list
-from metanode.node.requests.evidence import evidence_list
+from metanode.node.requests.evidence import evidence_export, evidence_list, evidence_submit, evidence_testimony
 from metanode.node.requests.exports import receipt_export
 from metanode.node.requests.faults import fault_clear, fault_set
 from metanode.node.requests.governance import governance_get, governance_list
@@ -48,6 +48,9 @@ OF_DESK: Final[dict[str, Callable[[Desk, Any], Answer]]] = {
     methods.GOVERNANCE_GET.name: governance_get,
     methods.PEER_LIST.name: peer_list,
     methods.EVIDENCE_LIST.name: evidence_list,
+    methods.EVIDENCE_EXPORT.name: evidence_export,
+    methods.EVIDENCE_TESTIMONY.name: evidence_testimony,
+    methods.EVIDENCE_SUBMIT.name: evidence_submit,
     methods.FAULT_SET.name: fault_set,
     methods.FAULT_CLEAR.name: fault_clear,
 }

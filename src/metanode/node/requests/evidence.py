@@ -1,14 +1,30 @@
-"""Proofs of guilt: what waits for a block, and what blocks have carried."""
+"""Proofs of guilt: what waits for a block, what blocks carried, what is handed in; and what is kept of a height."""
 
 from typing import Final, NamedTuple
 
+from metanode.api.errors import ApiRefusal
+from metanode.api.guilt import (
+    EvidenceExport,
+    EvidenceFileView,
+    EvidenceSubmit,
+    EvidenceTaken,
+    EvidenceTestimony,
+    TestimonyView,
+)
 from metanode.api.node import EvidenceList, EvidencePage, EvidenceView
 from metanode.chain.evidence import culprits
 from metanode.ledger.queries import convictions
 from metanode.node.desk import Desk
-from metanode.node.requests.finding import read_number
+from metanode.node.forensics import kept_of
+from metanode.node.guilt import take_up, validators_by_hash
+from metanode.node.requests.exports import set_change_steps
+from metanode.node.requests.finding import block_at, height_asked, read_number
 from metanode.primitives.codec import encode
-from metanode.records.evidence import Evidence, evidence_digest, evidence_height
+from metanode.primitives.refusal import Rejected
+from metanode.records.evidence import EVIDENCE, Evidence, evidence_digest, evidence_height
+from metanode.records.evidence_file import TESTIMONY_BYTES_MAX, Testimony, evidence_file
+from metanode.records.receipt_file import RECEIPT_FILE_BYTES_MAX, STEPS_MAX, SetChangeStep
+from metanode.records.validators import ValidatorSet
 from metanode.records.vote import HEIGHT_MAX
 
 CONVICTIONS_MAX: Final = 10_000
@@ -33,9 +49,17 @@ def _lines(desk: Desk) -> list[_Line]:
     return sorted(dict.fromkeys((*waiting, *carried)), reverse=True)
 
 
-def _accused(desk: Desk, evidence: Evidence) -> tuple[str, ...]:
+def _set_of(desk: Desk, evidence: Evidence) -> ValidatorSet | None:
+    """The set of the accused: of the height they acted at, or one that signed another."""
     validators = desk.shelf.validators(evidence_height(evidence))
-    if validators is None or validators.hash != evidence.validators_hash:
+    if validators is not None and validators.hash == evidence.validators_hash:
+        return validators
+    return validators_by_hash(desk, evidence.validators_hash)
+
+
+def _accused(desk: Desk, evidence: Evidence) -> tuple[str, ...]:
+    validators = _set_of(desk, evidence)
+    if validators is None:
         return ()
     return tuple(validators[seat].name for seat in culprits(evidence, validators))
 
@@ -79,3 +103,69 @@ def evidence_list(desk: Desk, asked: EvidenceList) -> EvidencePage:
 def _read_cursor(cursor: str) -> _Line:
     height, _, digest = cursor.partition(":")
     return _Line(read_number(height), digest)
+
+
+def _steps(desk: Desk, validators_hash: bytes) -> tuple[SetChangeStep, ...]:
+    """The way from genesis to a set. Raises `Rejected` where no kept set has this hash, or the way is too long."""
+    for height in reversed(desk.shelf.set_changes(desk.tip.height + 1)):
+        validators = desk.shelf.validators(height)
+        if validators is not None and validators.hash == validators_hash:
+            steps = tuple(set_change_steps(desk, height))
+            size = sum(len(encode(step)) for step in steps)
+            if len(steps) > STEPS_MAX or size > RECEIPT_FILE_BYTES_MAX // 2:
+                detail = f"{len(steps)} steps and {size} bytes: the set has changed too often for one file"
+                raise Rejected(ApiRefusal.CONFLICT, detail)
+            return steps
+    raise Rejected(ApiRefusal.PRUNED, f"the set {validators_hash.hex()[:64]} is not known here")
+
+
+def evidence_export(desk: Desk, asked: EvidenceExport) -> EvidenceFileView:
+    """EVID-13. The file of evidence that waits or was carried by a block."""
+    line = next((one for one in _lines(desk) if one.digest == asked.digest), None)
+    if line is None:
+        raise Rejected(ApiRefusal.NOT_FOUND, f"no evidence {asked.digest} waits here or is in a block")
+    view = _find(desk, line)
+    if not view.encoded:
+        raise Rejected(ApiRefusal.PRUNED, f"block {line.height} carried it")
+    evidence = EVIDENCE.decode(bytes.fromhex(view.encoded))
+    file = evidence_file(desk.chain_id, _steps(desk, evidence.validators_hash), evidence)
+    return EvidenceFileView(
+        digest=view.digest, kind=view.kind, height=view.height, accused=view.accused, file=encode(file).hex()
+    )
+
+
+def evidence_testimony(desk: Desk, asked: EvidenceTestimony) -> TestimonyView:
+    """FORK-1. What this node says of a final height."""
+    height = height_asked(desk, asked.height)
+    filed = block_at(desk, height)
+    given = kept_of(desk, height, TESTIMONY_BYTES_MAX)
+    told = Testimony(
+        version=1,
+        chain_id=desk.chain_id,
+        set_changes=_steps(desk, filed.header.validators_hash),
+        header=filed.header.encoded,
+        commit=filed.commit,
+        votes=given.votes,
+        justifications=given.justifications,
+        complete=given.complete,
+    )
+    return TestimonyView(
+        height=height,
+        hash=filed.header.hash.hex(),
+        round=filed.commit.round,
+        votes=len(given.votes),
+        justifications=len(given.justifications),
+        complete=given.complete,
+        file=encode(told).hex(),
+    )
+
+
+def evidence_submit(desk: Desk, asked: EvidenceSubmit) -> EvidenceTaken:
+    """EVID-8. Somebody's proof: if it would convict anybody, its signatures are checked, and then it waits for a
+    block."""
+    evidence = EVIDENCE.decode(bytes.fromhex(asked.encoded))
+    keys = take_up(desk, b"", evidence)
+    if not keys:
+        raise Rejected(ApiRefusal.CONFLICT, "it convicts nobody who is not convicted or accused already, or is too old")
+    names = {v.vote_key: v.name for v in (_set_of(desk, evidence) or desk.tip.validators).validators}
+    return EvidenceTaken(digest=evidence_digest(evidence).hex(), accused=tuple(names.get(key, "?") for key in keys))

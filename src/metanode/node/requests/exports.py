@@ -26,7 +26,7 @@ from metanode.records.receipt_file import (
 from metanode.records.validators import ValidatorList
 
 
-def _set_changes(desk: Desk, height: int) -> Iterator[SetChangeStep]:
+def set_change_steps(desk: Desk, height: int) -> Iterator[SetChangeStep]:
     """Every header below that announced other signers, from the genesis set upwards."""
     for change in desk.shelf.set_changes(height):
         if change > 1:
@@ -53,7 +53,7 @@ def file_of(desk: Desk, height: int, index: int) -> ReceiptFile:
             path=inclusion_proof([receipt_leaf(receipt) for receipt in receipts], index),
         ),
         header=filed.header,
-        set_changes=tuple(_set_changes(desk, height)),
+        set_changes=tuple(set_change_steps(desk, height)),
         commit=(filed.commit,),
     )
 

@@ -103,8 +103,8 @@ def file_of(evidence: Evidence, *, changes: bool) -> EvidenceFile:
 CASES: dict[str, tuple[Evidence, bool, tuple[int, ...]]] = {
     "two votes, the set of genesis": (double(1), False, (3,)),
     "two votes, a later set": (double(4), True, (3,)),
-    "a denied certificate": (denied(4), True, (1,)),
-    "two certificates": (twofold(4), True, (1, 2)),
+    "a denied certificate": (denied(1), False, (1,)),
+    "two certificates": (twofold(1), False, (1, 2)),
 }
 
 

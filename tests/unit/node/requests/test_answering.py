@@ -34,6 +34,8 @@ def test_every_first_question_is_answered_in_the_type_of_the_table() -> None:
             "key": b"csBPI".hex(),
             "proposal": 1,
             "kind": "pause",
+            "digest": "00" * 32,
+            "encoded": "",
         }
         if name in ("account.list", "receipt.list"):
             fields = {}
