@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from metanode.host.backup import check_backup
 from metanode.host.block_log import BlockLog, repair
-from metanode.host.data_directory import DataDirectory
+from metanode.host.data_directory import DataDirectory, Layout, load_genesis
 from metanode.host.disk import Disk
 from metanode.host.fault import Fault
 from metanode.host.guard_file import GuardFile
@@ -17,18 +17,21 @@ from metanode.host.journal import Journal, JournalCut, JournalDamaged, JournalWh
 from metanode.host.keys import list_accounts, load_account
 from metanode.host.segment import (
     HEADER_BYTES,
+    PAYLOAD_BYTES_MAX,
     Damaged,
     Segment,
     Torn,
     Whole,
     frame_bytes,
+    frame_extent,
     header_bytes,
     read_header,
     scan,
 )
-from metanode.host.settings import Settings, dump_settings, read_settings
+from metanode.host.settings import Settings, dump_settings, load_settings, read_settings
 from metanode.host.verify import pack, unpack
 from metanode.primitives.digest import Tag
+from metanode.primitives.names import Hash
 
 SEGMENT = Segment(Tag.JOURNAL, 5, bytes(range(16)))
 FEW = settings(max_examples=60, deadline=None)
@@ -71,6 +74,8 @@ def test_a_segment_is_whole_torn_or_damaged_and_its_frames_are_ours(batches, cut
 def test_a_header_is_one_or_a_sentence(data):
     assert isinstance(read_header(Tag.JOURNAL, data), Segment | str)
     assert isinstance(scan(SEGMENT, header_bytes(SEGMENT) + data), Whole | Torn)
+    extent = frame_extent(SEGMENT, data)
+    assert extent is None or extent[1] <= PAYLOAD_BYTES_MAX
 
 
 @FEW
@@ -93,6 +98,11 @@ def test_arbitrary_files_of_a_data_directory(data):
             (folder / file).chmod(0o600)
         with suppress(Fault):
             DataDirectory(folder).close()
+        with suppress(Fault):
+            load_genesis(Layout(folder), Hash(bytes(32)))
+        (folder / "node.toml").write_bytes(data)
+        with suppress(Fault):
+            load_settings(folder / "node.toml")
         with suppress(Fault):
             check_backup(folder)
         with suppress(Fault):
