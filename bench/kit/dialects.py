@@ -51,12 +51,12 @@ class MetanodeDialect:
 
     answers_when_final = False
 
-    def __init__(self, part: int, parts: int, chain_id: str, lifetime_ms: int, value_bytes: int = 0) -> None:
+    def __init__(self, part: int, parts: int, order: dict[str, Any]) -> None:
         self._senders = range(part, SENDERS, parts)
-        self._chain_id = bytes.fromhex(chain_id)
-        self._nonces = dict.fromkeys(self._senders, 0)
-        self._lifetime_ms = lifetime_ms
-        self._value_bytes = value_bytes
+        self._chain_id = bytes.fromhex(order["chain_id"])
+        self._nonces: dict[int, int] = dict.fromkeys(self._senders, order["first_nonce"])
+        self._lifetime_ms: int = order["lifetime_ms"]
+        self._value_bytes: int = order["value_bytes"]
         self._turn = 0
 
     def item(self, number: int, calls: int) -> tuple[bytes, str]:
@@ -146,7 +146,7 @@ def dialect_of(part: int, parts: int, order: dict[str, Any]) -> Dialect:
     """The one that a first order asks for."""
     match order["kind"]:
         case "metanode":
-            return MetanodeDialect(part, parts, order["chain_id"], order["lifetime_ms"], order["value_bytes"])
+            return MetanodeDialect(part, parts, order)
         case "etcd":
             return EtcdDialect(order["value_bytes"])
         case "cometbft":

@@ -46,6 +46,8 @@ class Network:
     genesis: Genesis
     base_port: int
     processes: list[Process] = field(default_factory=list)
+    first_nonce: int = 0
+    """Of every sender, for the next load: a load begins where another has left all senders alike."""
 
     @property
     def chain_id(self) -> bytes:
@@ -61,6 +63,7 @@ class Network:
             "kind": "metanode",
             "chain_id": self.chain_id.hex(),
             "lifetime_ms": LIFETIME_MS,
+            "first_nonce": self.first_nonce,
             "value_bytes": value_bytes,
         }
 

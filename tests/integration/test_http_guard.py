@@ -1,5 +1,6 @@
 """The guard at the port: hosts, origins, tokens, scopes, sizes, rates, connections, slow senders."""
 
+import contextlib
 import secrets
 import socket
 import time
@@ -11,6 +12,7 @@ from tests.integration.http_client import ask, raw
 
 from metanode.api.errors import ApiRefusal
 from metanode.api.methods import METHODS, Scope
+from metanode.host.http_body import BODY_BYTES_FREE, LONG_BODIES_BYTES_MAX
 from metanode.host.http_settings import PortSettings, Token, token_digest
 
 TOKENS = {scope: secrets.token_hex(32) for scope in Scope}
@@ -153,6 +155,30 @@ def test_a_body_that_does_not_arrive_is_given_up(port: Port) -> None:
     answer = raw(port, b"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
     assert answer.startswith(b"HTTP/1.1 504")
     assert ApiRefusal.TIMED_OUT.encode() in answer
+
+
+def test_long_bodies_together_have_bounded_room(port: Port) -> None:
+    """Found by the memory benchmark: bodies of 8 MiB that never ended, on 192 connections, took 1.6 GiB."""
+    length = 8 << 20
+    head = (
+        f"POST /rpc HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )
+    with open_port(request_timeout_ms=60_000) as opened:
+        with contextlib.ExitStack() as held:
+            for _ in range(LONG_BODIES_BYTES_MAX // length):
+                plug = held.enter_context(socket.create_connection(opened.address, timeout=20))
+                plug.sendall(head.encode() + b" " * (length - 1))
+            third = held.enter_context(socket.create_connection(opened.address, timeout=20))
+            third.sendall(head.encode() + b" " * length)  # all of it: the answer is not lost
+            answer = third.recv(65_536)
+            assert answer.startswith(b"HTTP/1.1 503"), answer
+            assert ApiRefusal.BUSY.encode() in answer
+            small = ask(opened, "POST", "/rpc", b" " * BODY_BYTES_FREE, content_type="application/json")
+            assert (small.status, small.code) == (400, ApiRefusal.MALFORMED)
+        deadline = time.monotonic() + 20
+        while (long := ask(opened, "POST", "/rpc", b" " * length, content_type="application/json")).status == 503:
+            assert time.monotonic() < deadline, "room comes back when they hang up"
+        assert (long.status, long.code) == (400, ApiRefusal.MALFORMED)
 
 
 @pytest.mark.parametrize(

@@ -266,6 +266,7 @@ def test_refusals_are_counted_on_every_face() -> None:
         'metanode_http_refused_total{code="api.invalid-arguments"}': "2",
         'metanode_http_refused_total{code="api.wrong-host"}': "1",
         'metanode_http_refused_total{code="api.malformed"}': "1",
+        "metanode_http_long_body_bytes": "0",
         "metanode_http_streams": "0",
     }
 

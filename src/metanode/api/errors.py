@@ -48,7 +48,7 @@ class ApiRefusal(Refusal):
     RATE_LIMITED = "api.rate-limited"
     """This address or token has used up its requests for now."""
     BUSY = "api.busy"
-    """Too many connections, streams or long polls are open."""
+    """Too many connections, streams or long polls are open, or too many long bodies arrive."""
     NOT_READY = "api.not-ready"
     """The node has not recovered yet, or is stopping."""
     TIMED_OUT = "api.timed-out"

@@ -12,10 +12,9 @@ from metanode.api.methods import METHODS, TRANSACTION_SUBMIT_BATCH, Method
 from metanode.api.openapi import BYTES, JSON
 from metanode.api.shapes import Request
 from metanode.host.http_answers import bytes_response, error_response, json_response
-from metanode.host.http_body import media_type, read_body
+from metanode.host.http_body import Bodies, media_type
 from metanode.host.http_calls import Calls
 from metanode.host.http_guard import Caller
-from metanode.host.http_settings import PortSettings
 
 _MSGPACK: Final = msgspec.msgpack.Encoder()
 
@@ -58,8 +57,8 @@ def read_json(method: Method[Any, Any], body: bytes) -> Request | ApiError:
 class Rest:
     """Turns the table into routes."""
 
-    def __init__(self, settings: PortSettings, calls: Calls) -> None:
-        self._settings: Final = settings
+    def __init__(self, bodies: Bodies, calls: Calls) -> None:
+        self._bodies: Final = bodies
         self._calls: Final = calls
 
     def routes(self) -> list[Route]:
@@ -80,9 +79,12 @@ class Rest:
         return Route(path, endpoint, methods=list(verbs))
 
     async def _post(self, method: Method[Any, Any], http: HttpRequest) -> Response:
-        body = await read_body(http, self._settings)
-        if isinstance(body, ApiError):
-            return error_response(body)
+        async with self._bodies.read(http) as body:
+            if isinstance(body, ApiError):
+                return error_response(body)
+            return await self._post_body(method, body, http)
+
+    async def _post_body(self, method: Method[Any, Any], body: bytes, http: HttpRequest) -> Response:
         kind = media_type(http)
         if kind == BYTES and method is TRANSACTION_SUBMIT_BATCH:
             return await self._post_binary(body, http)

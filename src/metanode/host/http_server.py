@@ -19,7 +19,7 @@ from metanode.api.methods import Scope
 from metanode.api.openapi import JSON, PROMETHEUS, openapi
 from metanode.api.openrpc import openrpc
 from metanode.host.http_answers import bytes_response, error_response, json_bytes, json_response
-from metanode.host.http_body import media_type, read_body
+from metanode.host.http_body import Bodies, media_type
 from metanode.host.http_calls import Calls
 from metanode.host.http_counts import Counts
 from metanode.host.http_door import Door
@@ -57,14 +57,16 @@ class _Server(uvicorn.Server):
 class Pages:
     """The endpoints that are no methods of the table."""
 
-    def __init__(self, settings: PortSettings, door: Door, rpc: Rpc, buckets: TokenBuckets, counts: Counts) -> None:
-        self._settings: Final = settings
+    def __init__(
+        self, version: str, door: Door, rpc: Rpc, buckets: TokenBuckets, counts: Counts, bodies: Bodies
+    ) -> None:
+        self._bodies: Final = bodies
         self._door: Final = door
         self._rpc: Final = rpc
         self._buckets: Final = buckets
         self._counts: Final = counts
-        self._openapi: Final = json_bytes(openapi(settings.version))
-        self._openrpc: Final = json_bytes(openrpc(settings.version))
+        self._openapi: Final = json_bytes(openapi(version))
+        self._openrpc: Final = json_bytes(openrpc(version))
 
     def routes(self) -> list[Route]:
         """Their paths."""
@@ -100,9 +102,12 @@ class Pages:
         return bytes_response(self._openrpc, JSON)
 
     async def _rpc_page(self, http: Request) -> Response:
-        body = await read_body(http, self._settings)
-        if isinstance(body, ApiError):
-            return error_response(body)
+        async with self._bodies.read(http) as body:
+            if isinstance(body, ApiError):
+                return error_response(body)
+            return await self._answer_rpc(body, http)
+
+    async def _answer_rpc(self, body: bytes, http: Request) -> Response:
         if media_type(http) != JSON:
             return error_response(ApiError(ApiRefusal.WRONG_MEDIA_TYPE, f"{media_type(http)[:80]!r} is not {JSON}"))
         caller = caller_of(http)
@@ -140,14 +145,16 @@ class HttpServer:
         buckets = TokenBuckets(settings.rate_per_second, settings.rate_burst, monotonic)
         calls = Calls(settings, door, self._head)
         counts = Counts()
-        pages = Pages(settings, door, Rpc(calls, counts), buckets, counts)
+        bodies = Bodies(settings)
+        pages = Pages(settings.version, door, Rpc(calls, counts), buckets, counts, bodies)
         events = Events(settings, calls, self._head)
         app = Starlette(
-            routes=[*pages.routes(), Route("/v1/events", events, methods=["GET"]), *Rest(settings, calls).routes()],
+            routes=[*pages.routes(), Route("/v1/events", events, methods=["GET"]), *Rest(bodies, calls).routes()],
             exception_handlers={HTTPException: _http_error, Exception: _bug},
         )
         self.connections: Final = Connections(settings.connections_max, settings.connections_per_address_max)
         counts.gauges["metanode_http_connections"] = lambda: self.connections.open
+        counts.gauges["metanode_http_long_body_bytes"] = lambda: bodies.held
         counts.gauges["metanode_http_streams"] = lambda: events.open
         self._server: Final = _Server(
             uvicorn.Config(
