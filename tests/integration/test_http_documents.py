@@ -13,6 +13,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from tests.integration.fake_node import Port, open_port
 from tests.integration.http_client import ask, rpc
 
+from metanode.api.errors import ApiRefusal
 from metanode.api.methods import METHODS
 from metanode.api.openapi import openapi
 
@@ -109,3 +110,12 @@ def test_any_body_at_rpc_is_answered_by_json_rpc(port: Port, data: st.DataObject
     reply = rpc(port, body, content_type="application/json")
     assert reply.status == 400
     assert reply.json["error"]["code"] in (-32700, -32600)
+
+
+def test_numbers_are_told_where_the_operator_wants_them_told() -> None:
+    """`metrics.enabled`. Found by review: the setting was read by nobody."""
+    with open_port() as port:
+        assert ask(port, "GET", "/metrics").status == 200
+    with open_port(metrics=False) as port:
+        reply = ask(port, "GET", "/metrics")
+        assert (reply.status, reply.code) == (404, ApiRefusal.UNKNOWN_METHOD)

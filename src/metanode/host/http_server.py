@@ -68,15 +68,15 @@ class Pages:
         self._openapi: Final = json_bytes(openapi(version))
         self._openrpc: Final = json_bytes(openrpc(version))
 
-    def routes(self) -> list[Route]:
+    def routes(self, *, metrics: bool) -> list[Route]:
         """Their paths."""
         return [
             Route("/rpc", self._rpc_page, methods=["POST"]),
             Route("/health", self._health),
             Route("/ready", self._ready),
-            Route("/metrics", self._metrics),
             Route("/openapi.json", self._openapi_page),
             Route("/openrpc.json", self._openrpc_page),
+            *([Route("/metrics", self._metrics)] if metrics else []),
         ]
 
     async def _health(self, _: Request) -> Response:
@@ -149,7 +149,11 @@ class HttpServer:
         pages = Pages(settings.version, door, Rpc(calls, counts), buckets, counts, bodies)
         events = Events(settings, calls, self._head)
         app = Starlette(
-            routes=[*pages.routes(), Route("/v1/events", events, methods=["GET"]), *Rest(bodies, calls).routes()],
+            routes=[
+                *pages.routes(metrics=settings.metrics),
+                Route("/v1/events", events, methods=["GET"]),
+                *Rest(bodies, calls).routes(),
+            ],
             exception_handlers={HTTPException: _http_error, Exception: _bug},
         )
         self.connections: Final = Connections(settings.connections_max, settings.connections_per_address_max)

@@ -50,7 +50,7 @@ class PortSettings:
     """Times in milliseconds, sizes in bytes, rates in requests a second and address (or token).
 
     `hosts`: names this node answers for beside `localhost` and IP addresses, where no tokens are asked for. `origins`:
-    web sites whose pages may call. `development`: what genesis says.
+    web sites whose pages may call. `development`: what genesis says. `metrics`: whether `/metrics` is answered.
     `tls_certificate` and `tls_key`: paths of PEM files, empty for plain HTTP.
     """
 
@@ -76,6 +76,7 @@ class PortSettings:
     stall_ms: int = 10_000
     tls_certificate: str = ""
     tls_key: str = ""
+    metrics: bool = True
     version: str = field(default="0.0.0")
 
     def __post_init__(self) -> None:

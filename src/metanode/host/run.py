@@ -24,7 +24,16 @@ from metanode.host.http_server import HttpServer
 from metanode.host.loop import Loop
 from metanode.host.metrics import Metrics, resident_bytes
 from metanode.host.opening import Opened, open_all
-from metanode.host.settings import LogLevel, Settings, load_settings, port_settings, read_address, read_key, read_peer
+from metanode.host.settings import (
+    LogLevel,
+    Settings,
+    advertised,
+    load_settings,
+    port_settings,
+    read_address,
+    read_key,
+    read_peer,
+)
 from metanode.host.tcp import TcpCarrier, too_many_links
 from metanode.ledger import Mathematics
 from metanode.node.events import Booted, Stopping
@@ -83,8 +92,7 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     stop, clock, genesis = Stop(), Clock(), opened.genesis
     metrics = Metrics(__version__)
     clients = Clients(clock.now_ms, metrics.render)
-    retention = settings.storage.retention_blocks if settings.storage.prune else 0
-    devices = Devices(clock, opened, clients, metrics, retention)
+    devices = Devices(clock, opened, clients, metrics, retention_blocks(settings))
     mathematics = Mathematics(bls.verify_possession, is_account_key)
     node = Node(genesis, _node_settings(opened, settings), opened.store, opened.blocks, mathematics)
     loop = Loop(node, devices, stop.fail)
@@ -97,7 +105,8 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     loop.start()
     clients.set_head(opened.blocks.last)
     clients.is_ready = True
-    http = HttpServer(port_settings(settings.http, development=genesis.development, version=__version__), clients)
+    port = port_settings(settings.http, settings.metrics, development=genesis.development, version=__version__)
+    http = HttpServer(port, clients)
     ready(await _bind(http, settings.http.listen))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, lambda: stop.ask("asked to stop"))
@@ -158,15 +167,19 @@ def _node_settings(opened: Opened, settings: Settings) -> NodeSettings:
     return NodeSettings(
         transport_key=own,
         vote_key=opened.vote_key,
-        listen_addresses=(settings.network.advertise or settings.network.listen,),
+        listen_addresses=advertised(settings.network),
         bootstrap=tuple((key, address) for key, address in (*seats, *peers) if key != own),
         observers=tuple(read_key(text, "network.observers") for text in settings.network.observers),
-        retention_blocks=settings.storage.retention_blocks if settings.storage.prune else 0,
+        discovery=settings.network.discovery,
         entropy=random_bytes(32),
         snapshot_sync=settings.sync.snapshot,
-        name=opened.name,
-        version=__version__,
+        name=settings.name,
     )
+
+
+def retention_blocks(settings: Settings) -> int:
+    """How many blocks are kept; 0: all."""
+    return settings.storage.retention_blocks if settings.storage.prune else 0
 
 
 def check_space(root: Path, settings: Settings) -> int:

@@ -50,7 +50,9 @@ class NetworkSettings:
     """Where peers connect, and whom to dial."""
 
     listen: str = _key("address:port for peers (BPCI); port 0 takes a free one", default="127.0.0.1:26601")
-    advertise: str = _key("address:port that others dial, if it is not `listen` (NAT, containers)", default="")
+    advertise: str = _key(
+        "address:port that others dial, if it is not `listen` (NAT, containers, 0.0.0.0, port 0)", default=""
+    )
     peers: tuple[str, ...] = _key("peers besides those in genesis, `transport key@host:port`", default=())
     observers: tuple[str, ...] = _key("transport keys (hex) of nodes that may follow without a seat", default=())
     discovery: bool = _key("learn addresses of further peers from those connected", default=True)
@@ -290,7 +292,7 @@ def _value(value: Any, key: Field[Any], where: str, name: str) -> Any:
     raise _wrong(where, name, value, "a printable text", "write it in quotes")
 
 
-def port_settings(http: HttpSettings, *, development: bool, version: str) -> PortSettings:
+def port_settings(http: HttpSettings, metrics: MetricsSettings, *, development: bool, version: str) -> PortSettings:
     """What the public port is opened with. `development`: what genesis says. Raises `Fault` naming the key."""
     address, port = read_address(http.listen, "http.listen")
     try:
@@ -309,6 +311,7 @@ def port_settings(http: HttpSettings, *, development: bool, version: str) -> Por
             rate_burst=http.rate_burst,
             tls_certificate=http.tls_certificate,
             tls_key=http.tls_key,
+            metrics=metrics.enabled,
             version=version,
         )
     except Rejected as rejected:
@@ -339,8 +342,23 @@ def read_address(text: str, key: str) -> tuple[str, int]:
 def read_peer(text: str, key: str) -> tuple[bytes, str]:
     """(transport key, address) of `transport key@host:port`. Raises `Fault` naming the key."""
     hexadecimal, _, address = text.partition("@")
-    read_address(address, key)
-    return read_key(hexadecimal, key), address
+    return read_key(hexadecimal, key), read_dialled(address, key)
+
+
+def read_dialled(text: str, key: str) -> str:
+    """An address that others can dial. Raises `Fault` naming the key."""
+    _, port = read_address(text, key)
+    if port == 0 or not text.isascii() or " " in text:
+        raise _wrong("settings", key, text, "host:port", "name the port that is dialled, and the host in ASCII")
+    return text
+
+
+def advertised(network: NetworkSettings) -> tuple[str, ...]:
+    """What peers are told: nothing where `listen` is no address for others and no other is named."""
+    if network.advertise:
+        return (read_dialled(network.advertise, "network.advertise"),)
+    host, port = read_address(network.listen, "network.listen")
+    return (network.listen,) if port and host not in ("0.0.0.0", "::") else ()  # noqa: S104
 
 
 def read_key(text: str, key: str) -> bytes:

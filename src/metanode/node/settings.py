@@ -13,16 +13,16 @@ CHECKPOINT_BYTES: Final = 16 << 20
 class NodeSettings:
     """`transport_key`, `vote_key`: our public keys (32 bytes each); a vote key of no validator makes an observer.
     `listen_addresses`: what peers are told; `bootstrap`: (transport key, address) of peers to begin with.
-    `retention_blocks`: how many blocks are kept, 0 for all. `entropy`: 32 bytes for jitter. `snapshot_sync`: whether a
-    fresh node takes state from peers instead of executing every block."""
+    `discovery`: whether addresses of peers are learned from others. `entropy`: 32 bytes for jitter. `snapshot_sync`:
+    whether a fresh node takes state from peers instead of executing every block. `name`: what status calls this node,
+    empty for its validator's name."""
 
     transport_key: bytes
     vote_key: bytes
     listen_addresses: tuple[str, ...]
     bootstrap: tuple[tuple[bytes, str], ...]
     observers: tuple[bytes, ...] = field(default=())
-    retention_blocks: int = 0
+    discovery: bool = True
     entropy: bytes = bytes(32)
     snapshot_sync: bool = False
     name: str = ""
-    version: str = ""

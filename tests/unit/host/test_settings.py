@@ -10,6 +10,7 @@ from metanode.host.settings import (
     LogFormat,
     LogLevel,
     LogSettings,
+    MetricsSettings,
     NetworkSettings,
     Settings,
     dump_settings,
@@ -133,7 +134,7 @@ def test_addresses_and_peers():
 def test_the_public_port_gets_its_settings():
     digest = "ab" * 32
     http = HttpSettings(listen="0.0.0.0:80", tokens=(f"ci read,submit {digest}",), hosts=("node.example",))
-    assert port_settings(http, development=True, version="1") == PortSettings(
+    assert port_settings(http, MetricsSettings(), development=True, version="1") == PortSettings(
         address="0.0.0.0",
         port=80,
         tokens=(Token("ci", digest, (Scope.READ, Scope.SUBMIT)),),
@@ -141,7 +142,7 @@ def test_the_public_port_gets_its_settings():
         development=True,
         version="1",
     )
-    assert port_settings(HttpSettings(), development=False, version="0.0.0") == PortSettings()
+    assert port_settings(HttpSettings(), MetricsSettings(), development=False, version="0.0.0") == PortSettings()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +159,7 @@ def test_the_public_port_gets_its_settings():
 )
 def test_a_public_port_that_would_be_unsafe_is_not_opened(http):
     with pytest.raises(Fault) as caught:
-        port_settings(http, development=False, version="1")
+        port_settings(http, MetricsSettings(), development=False, version="1")
     assert caught.value.reason is FaultReason.SETTINGS_WRONG_VALUE
 
 

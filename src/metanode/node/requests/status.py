@@ -49,7 +49,7 @@ def node_status(desk: Desk, pool: Mempool, _: Nothing) -> NodeStatus:
         chain_id=desk.chain_id.hex(),
         chain_name=desk.genesis.name,
         development=desk.genesis.development,
-        node=validators[desk.seat].name if desk.seat >= 0 else desk.settings.transport_key.hex()[:16],
+        node=desk.settings.name or _own_name(desk),
         seat=desk.seat,
         version=__version__,
         rules_version=tip.rules_version,
@@ -72,6 +72,10 @@ def node_status(desk: Desk, pool: Mempool, _: Nothing) -> NodeStatus:
         now_ms=desk.now_ms,
         light=light(observed),
     )
+
+
+def _own_name(desk: Desk) -> str:
+    return desk.tip.validators[desk.seat].name if desk.seat >= 0 else desk.settings.transport_key.hex()[:16]
 
 
 def genesis_get(desk: Desk, _: Nothing) -> GenesisView:

@@ -96,7 +96,8 @@ def _delivered(desk: Desk, peer: bytes, messages: tuple[bytes, ...]) -> None:
 
 
 def _open(desk: Desk, peer: bytes, message: bytes) -> None:
-    """A letter goes to its room; an unknown kind is of a later version, and is let be."""
+    """A letter goes to its room; an unknown kind is of a later version, and is let be, like what this operator does not
+    want to hear."""
     kind, data = message[:1], message[1:]
     match kind[0] if kind else 0:
         case Letter.IBFT:
@@ -109,7 +110,7 @@ def _open(desk: Desk, peer: bytes, message: bytes) -> None:
             synchronise.hear(desk, peer, data)
         case Letter.EVIDENCE:
             guilt.hear(desk, peer, data)
-        case Letter.DISCOVERY:
+        case Letter.DISCOVERY if desk.settings.discovery:
             desk.tell("discovery", discovery.Received(peer, data, desk.now_ms))
         case _:
             pass  # counted by the batch: a flood of them must not become a flood of notes

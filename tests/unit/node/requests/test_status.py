@@ -180,6 +180,14 @@ def test_an_observer_counts_only_others() -> None:
     assert (status.validators_reachable, status.light.colour) == (4, "green")
 
 
+def test_a_node_is_called_what_its_operator_calls_it() -> None:
+    """`name`. Found by review: only the log did."""
+    chain = Chain()
+    assert chain.ask("node.status", Nothing()).node == "validator-0"
+    chain.desk.settings = replace(chain.desk.settings, name="lighthouse")
+    assert chain.ask("node.status", Nothing()).node == "lighthouse"
+
+
 def test_a_validator_that_must_not_vote_says_so() -> None:
     chain = Chain()
     chain.desk.peers = {key(f"validator-{seat} transport"): 5 for seat in (1, 2, 3)}

@@ -1,5 +1,7 @@
 """Letters of peers on their way to the rooms."""
 
+from dataclasses import replace
+
 from tests.unit.node.requests.world import Chain
 
 from metanode.chain import ibft
@@ -17,6 +19,17 @@ def test_a_flood_of_unknown_letters_is_one_note() -> None:
     network.carry(chain.desk, Delivered(bytes([7]) * 32, Stream.GOSSIP, (b"\xc8junk", b"", b"\xc9") * 100))
     assert chain.effects() == [Note("unknown_letter", {"peer": "07" * 8, "count": 300})]
     assert list(chain.desk.internal) == []
+
+
+def test_who_does_not_want_to_learn_addresses_hears_none() -> None:
+    """`network.discovery`."""
+    chain = Chain()
+    letter = bytes([Letter.DISCOVERY]) + b"word"
+    for wanted in (True, False):
+        chain.desk.settings = replace(chain.desk.settings, discovery=wanted)
+        network.carry(chain.desk, Delivered(bytes([7]) * 32, Stream.GOSSIP, (letter,)))
+        assert [room for room, _ in chain.desk.internal] == ["discovery"] * wanted
+        chain.desk.internal.clear()
 
 
 def test_nothing_is_said_to_a_peer_that_is_away() -> None:
