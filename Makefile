@@ -7,7 +7,7 @@ ARGS ?=
 JOBS ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := src tests tools $(wildcard bench)
+SOURCES := src tests tools bench examples
 
 # A moved or copied checkout has an environment that still points to the old place: build it anew.
 ifneq ($(wildcard .venv/.root),)

@@ -15,6 +15,9 @@ PLANTED = {
     "asyncio through a lower floor": ("metanode/primitives/planted.py", "import asyncio\n"),
     "an unlisted floor": ("metanode/extras/__init__.py", '"""Nobody listed me."""\n'),
     "hidden in a function": ("metanode/primitives/planted.py", "def f() -> None:\n    import metanode.records\n"),
+    "a command that dials by itself": ("metanode/cli/bpi/planted.py", "import http.client\n"),
+    "a command that speaks to peers": ("metanode/cli/bpi/planted.py", "import metanode.network.bpci\n"),
+    "a command hidden in a function": ("metanode/cli/bpi/planted.py", "def f() -> None:\n    import socket\n"),
     "circle": ("metanode/records/planted.py", "import metanode.records.planted_too\n"),
 }
 
