@@ -2,20 +2,15 @@
 
 import itertools
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from tests.integration.certificates import certificate
 from tests.integration.fake_node import Port, open_port, sample
 
 from metanode.api.accounts import AccountView, LaneView
@@ -71,6 +66,9 @@ def test_every_room_asks_its_methods(port: Port, client: Client) -> None:
         lambda: client.receipt.export("ab" * 32),
         client.governance.list,
         lambda: client.governance.get(1),
+        lambda: client.evidence.export("ab" * 32),
+        client.evidence.testimony,
+        lambda: client.evidence.submit(b"a"),
     ]
     for ask in asked:
         answer = ask()
@@ -408,25 +406,6 @@ def test_events_that_are_refused(client: Client, after: str, code: ApiRefusal) -
     assert caught.value.code == code
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate of 127.0.0.1 and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node")])
-    now = datetime.now(UTC)
-    import ipaddress
-
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "node.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(pem)
-    return folder / "node.pem", folder / "key.pem"
-
-
 def test_tls_with_a_private_root(tmp_path: Path) -> None:
     pem, key = certificate(tmp_path)
     with open_port(tls_certificate=str(pem), tls_key=str(key)) as port:
@@ -435,4 +414,6 @@ def test_tls_with_a_private_root(tmp_path: Path) -> None:
             assert client.node.status() == sample(NodeStatus)
         with Client(port.url) as stranger, pytest.raises(Unreachable, match="certificate"):
             stranger.node.status()
-    assert ssl.OPENSSL_VERSION
+    for wrong in (tmp_path / "nothing.pem", key):
+        with pytest.raises(ClientError, match="not the PEM file of a certificate"):
+            Client("https://127.0.0.1:1", authority=str(wrong))

@@ -45,14 +45,17 @@ class Shell:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
 
+    def _environment(self) -> dict[str, str]:
+        """Ours without what would speak to `bpi`, and what this person set."""
+        ours = {k: v for k, v in os.environ.items() if not k.startswith(("BPI_", "METANODE_KEY"))}
+        return ours | {"XDG_CONFIG_HOME": str(self.folder / "user"), **self.environment}
+
     def run(self, line: str) -> Said:
         """Run `bpi` with the words of a line, whatever comes of it."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("BPI_", "METANODE_KEY"))}
-        environment |= {"XDG_CONFIG_HOME": str(self.folder / "user"), **self.environment}
         done = subprocess.run(
             [*BPI, *shlex.split(line)],
             cwd=self.folder,
-            env=environment,
+            env=self._environment(),
             capture_output=True,
             text=True,
             check=False,
@@ -73,6 +76,13 @@ class Shell:
         assert said.status == status, said
         assert said.data["schema"].startswith("bpi/"), said
         return said.data
+
+    def begins(self, line: str, program: tuple[str, ...] = BPI) -> "subprocess.Popen[bytes]":
+        """Start a command that stays, `bpi node run`; what it says goes to a file beside. Whoever starts it ends it."""
+        with (self.folder / "begun.log").open("ab") as log:
+            return subprocess.Popen(
+                [*program, *shlex.split(line)], cwd=self.folder, env=self._environment(), stdout=log, stderr=log
+            )
 
     def refuses(self, line: str, status: int, code: str) -> Any:
         """It must end with this status and code, for people and for programs alike; the error."""

@@ -65,6 +65,7 @@ KEYS: Final[Mapping[str, Key]] = {
         Key("account", "", "account that signs when a command names none; empty: the only one there is, or acme"),
         Key("coin", "USD", "coin of amounts when a command names none"),
         Key("token_file", "", "file with the bearer token for a node that wants one"),
+        Key("authority", "", "PEM file with the root of a private TLS certificate, for a node at https://"),
         Key("wait", "final", "what a sent transaction is waited for", _one_of("final", "included", "none")),
         Key("timeout", "30", "longest wait, in seconds", _seconds),
         Key("color", "auto", "colours on a terminal", _one_of("auto", "always", "never")),

@@ -43,7 +43,11 @@ class Connection:
             raise failure(ApiRefusal.UNREACHABLE, f"{url!r}: {error}") from None
         self.url: Final = url.rstrip("/")
         self._host: Final = parts.hostname
-        self._context: Final = ssl.create_default_context(cafile=authority or None) if parts.scheme == "https" else None
+        try:
+            is_tls = parts.scheme == "https"
+            self._context: Final = ssl.create_default_context(cafile=authority or None) if is_tls else None
+        except OSError as error:  # `SSLError` is one
+            raise failure(ApiRefusal.UNREACHABLE, f"{authority}: not the PEM file of a certificate: {error}") from None
         self._headers: Final[dict[str, str]] = {"Authorization": f"Bearer {token}"} if token else {}
         self._open: http.client.HTTPConnection | None = None
 

@@ -26,10 +26,13 @@ def node_url(session: Session) -> str:
 
 
 def connect(session: Session, url: str = "", timeout_s: float = 0.0) -> Client:
-    """A client of that node, or of the one at `url`. Raises `Failure` where the token file cannot be read."""
-    file = session.setting("token_file")
+    """A client of that node, or of the one at `url`. Raises `Failure` where the file of the token or of the private TLS
+    root cannot be read."""
+    file, authority = session.setting("token_file"), session.setting("authority")
     token = read_text(file, 4096).strip() if file else None
-    return Client(url or node_url(session), token, timeout_s or 10.0)
+    if authority:
+        read_text(authority)
+    return Client(url or node_url(session), token, timeout_s or 10.0, authority)
 
 
 def answers(url: str) -> bool:
