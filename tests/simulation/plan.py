@@ -30,6 +30,7 @@ class Plan:
     most: bool = False
     liar: Callable[..., MachineRoom] = MachineRoom
     forgetful: tuple[int, ...] = ()
+    set_back: Callable[[int], tuple[int, ...]] = lambda _: ()
     twins: tuple[int, ...] = ()
     doubled: bool = False
     seals: Callable[[], Seals] = lambda: STAND_INS
@@ -60,6 +61,7 @@ class Plan:
                 liars=liars,
                 room_of_liar=self.liar,
                 forgetful=self.forgetful,
+                set_back=self.set_back(count),
                 twins=self.twins,
                 doubles=liars if self.doubled else (),
                 seals=self.seals(),

@@ -34,8 +34,9 @@ class Broken(AssertionError):
 class Play:
     """What is played: a storm over so many validators (which it is told) with this seed.
 
-    `liars`: seats that break the rules, their computers made by `room_of_liar`. `forgetful`: whose disk may be wiped.
-    `twins`: seats that run on a second computer too, with the same keys in one signer, behind the others' numbers.
+    `liars`: seats that break the rules, their computers made by `room_of_liar`. `forgetful`: whose disk may be wiped;
+    `set_back`: or replaced by an older one. `twins`: seats that run on a second computer too, with the same keys in one
+    signer, behind the others' numbers.
     `doubles`: liars that run on a second computer with the same keys and a guard of its own. `seals`: whose arithmetic.
     `core`: only so many honest nodes as a quorum needs are healed, beside the liars; the others stay cut off for ever.
     """
@@ -48,6 +49,7 @@ class Play:
     liars: tuple[int, ...] = ()
     room_of_liar: Callable[..., MachineRoom] = MachineRoom
     forgetful: tuple[int, ...] = ()
+    set_back: tuple[int, ...] = ()
     twins: tuple[int, ...] = ()
     doubles: tuple[int, ...] = ()
     seals: Seals = STAND_INS
@@ -83,7 +85,7 @@ def stage(play: Play) -> Scene:
         rooms.append(computer(founding, len(rooms), second, founding.validators, play.room_of_liar))
     world = World(play.seed, rooms, storm, START_MS)
     load = Load(world, founding, play.every_ms, storm.heals_ms + LOAD_AFTER_MS)
-    return Scene(world, founding, load, play.everywhere, play.forgetful)
+    return Scene(world, founding, load, play.everywhere, play.forgetful, set_back=play.set_back)
 
 
 def _room(play: Play, founding: Founding, index: int) -> MachineRoom:

@@ -36,7 +36,9 @@ from metanode.sim.world import World
 class Scene:
     """A world and what is known of it. `liars`: seats that do not follow the rules, and their second computers;
     `forgetful`: whose disk was wiped, so that it need not remember what it once called final; `core`: who was healed,
-    if not everybody was."""
+    if not everybody was. `set_back`: whose whole disk was replaced by an older one: what nobody heard of its words is
+    known to nobody, so it may say another, and be convicted of nothing; that it is not, is checked.
+    """
 
     world: World
     founding: Founding
@@ -44,6 +46,7 @@ class Scene:
     liars: tuple[int, ...] = ()
     forgetful: tuple[int, ...] = field(default=())
     core: tuple[int, ...] = ()
+    set_back: tuple[int, ...] = ()
 
     @property
     def honest(self) -> list[MachineRoom]:
@@ -95,7 +98,7 @@ def _judge(scene: Scene, validators: ValidatorSet, read: Header, commit: BlsComm
 
 def one_word(scene: Scene) -> Iterator[str]:
     """A key says one thing at one step of one round, and never goes back, across all restarts and wiped disks."""
-    for room in scene.honest:
+    for room in [room for room in scene.honest if room.index not in scene.set_back]:
         said: dict[tuple[int, int, int], Vote] = {}
         last = (0, 0, 0)
         for vote in room.watch.signed:
@@ -209,7 +212,7 @@ def conserved(scene: Scene) -> Iterator[str]:
 def nothing_lost(scene: Scene) -> Iterator[str]:
     """What a node called final is still on its disk, at the same place, whatever happened in between."""
     for room in scene.honest:
-        if room.index in scene.forgetful:
+        if room.index in scene.forgetful or room.index in scene.set_back:
             continue
         tip, archive = _tip(room), room.disk.archive
         for height, (header, _) in room.watch.final.items():

@@ -3,9 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Final
 
+import msgspec
+
+from metanode.chain.guard import NOTHING_SIGNED, encode_record
 from metanode.node.boot import first_rows
 from metanode.records.genesis import Genesis
+from metanode.records.vote import ROUND_MAX
+
+LAST_STEP: Final = 4
+"""Of a round, as the guard counts them: a floor is above every word of its height."""
 
 
 class SimRows:
@@ -80,12 +88,33 @@ class SimArchive:
 
 @dataclass(slots=True)
 class SimDisk:
-    """What survives a crash. The journal and the guard's record are durable as soon as they are written (DISK-1)."""
+    """What survives a crash. The journal and the guard's record are durable as soon as they are written (DISK-1),
+    unless the disk fails: the faults here are what the next start finds of it, as `host` would tell the node.
+
+    `slot_before`: what the guard's other slot holds. `whole`: whether the journal is good to its end; `guarded`:
+    whether one of the guard's slots is.
+    """
 
     journal: list[bytes] = field(default_factory=list)
     rows: SimRows = field(default_factory=SimRows)
     archive: SimArchive = field(default_factory=SimArchive)
     guard: bytes = b""
+    slot_before: bytes = b""
+    whole: bool = True
+    guarded: bool = True
+
+    @property
+    def may_vote(self) -> bool:
+        """DISK-6, DISK-19. Whether what is found lets the node speak."""
+        return self.whole and self.guarded
+
+    def opened(self) -> None:
+        """DISK-6. A damaged journal is begun anew with what was before the damage: the next start finds it whole."""
+        self.whole = True
+
+    def store_guard(self, record: bytes) -> None:
+        """DISK-18. The other slot is written."""
+        self.slot_before, self.guard = self.guard, record
 
     def checkpoint(self, records: Sequence[bytes]) -> None:
         """DISK-7. Store and log are synced, then the journal begins anew."""
@@ -97,6 +126,36 @@ class SimDisk:
         """Of what was written since the last checkpoint, store and log each keep some beginning, not the same one."""
         self.rows.lose(random.randint(0, len(self.rows.unsynced)))
         self.archive.lose(random.randint(0, len(self.archive.unsynced)))
+
+
+def lose_tail(disk: SimDisk, random: Random) -> None:
+    """A sync that lied, or the last sector lost: some of the last records are gone, and nothing shows it."""
+    del disk.journal[len(disk.journal) - random.randint(0, min(len(disk.journal), 6)) :]
+
+
+def flip_bits(disk: SimDisk, random: Random) -> None:
+    """A record that is not the last does not read any more: the journal ends before it, and is damaged (DISK-5)."""
+    if len(disk.journal) > 1:
+        del disk.journal[random.randrange(len(disk.journal) - 1) :]
+        disk.whole = False
+
+
+def tear_slot(disk: SimDisk, random: Random) -> None:
+    """The guard's newer slot is torn, or rots: the other one holds (DISK-17)."""
+    del random
+    disk.guard = disk.slot_before
+
+
+def lose_guard(disk: SimDisk, random: Random) -> None:
+    """Both slots are bad, or the file is gone: nothing is signed until somebody vouches (DISK-19)."""
+    del random
+    disk.guard, disk.slot_before, disk.guarded = b"", b"", False
+
+
+def vouch(disk: SimDisk, chain_id: bytes, height: int) -> None:
+    """DISK-20. The operator says that nothing above this height was signed."""
+    floor = msgspec.structs.replace(NOTHING_SIGNED, chain_id=chain_id, height=height, round=ROUND_MAX, step=LAST_STEP)
+    disk.guard, disk.guarded = encode_record(floor), True
 
 
 def empty_disk(genesis: Genesis) -> SimDisk:

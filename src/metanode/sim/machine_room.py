@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from random import Random
 from typing import Final, Protocol, assert_never
@@ -13,7 +14,7 @@ from metanode.node import effects as out
 from metanode.node import events as heard
 from metanode.node.machine import Node
 from metanode.node.settings import NodeSettings
-from metanode.records.genesis import Genesis
+from metanode.records.genesis import Genesis, genesis_hash
 from metanode.records.vote import Vote
 from metanode.sim import standins
 from metanode.sim.disk import empty_disk
@@ -85,7 +86,8 @@ class MachineRoom:
     """One computer of the pretend world. `index` is its number, `address` where others dial it.
 
     `crash_at`: the numbers of persisting effects (counted over the computer's whole life) at which it dies, and
-    whether before or after the effect was carried out; `restart_ms` later it starts again.
+    whether before or after the effect was carried out; `restart_ms` later it starts again. `slow_ms`: how long its disk
+    takes for each of them, while everything else waits.
     """
 
     node_class: Callable[..., Node] = Node
@@ -102,6 +104,7 @@ class MachineRoom:
         self.index: Final = index
         self.address: Final = address
         self.genesis: Final = genesis
+        self.chain_id: Final = genesis_hash(genesis)
         self.settings: Final = settings
         self.mathematics: Final = mathematics
         self.disk = empty_disk(genesis)
@@ -111,6 +114,7 @@ class MachineRoom:
         self.persisted = 0
         self.crash_at: dict[int, bool] = {}
         self.restart_ms = 200
+        self.slow_ms = 0
         self.seals = STAND_INS
         self._bls_key = bls_key
         self._outside: Outside
@@ -118,7 +122,10 @@ class MachineRoom:
         self._keeper: MachineRoom = self
         self._queue: deque[heard.Event] = deque()
         self._answers: list[heard.Event] = []
+        self._pending: deque[out.Effect] = deque()
         self._busy = False
+        self._stalls = False
+        self._ready_ms = 0
         self._timers: dict[str, int] = {}
         self._timer_marks = count(1)
         self.listeners: list[Callable[[int, out.PublishFinal], None]] = []
@@ -137,10 +144,12 @@ class MachineRoom:
         self.life += 1
         self.alive = True
         self._queue.clear()
+        self._pending.clear()
+        self._ready_ms, self._stalls = 0, False
         self._node = self.node_class(self.genesis, self.settings, self.disk.rows, self.disk.archive, self.mathematics)
-        self.hear(
-            heard.Booted(self._outside.now_ms, tuple(self.disk.journal), may_vote=True, guard=self._keeper.disk.guard)
-        )
+        found, may_vote = tuple(self.disk.journal), self.disk.may_vote
+        self.disk.opened()
+        self.hear(heard.Booted(self._outside.now_ms, found, may_vote=may_vote, guard=self._keeper.disk.guard))
 
     def share_signer(self, other: "MachineRoom") -> None:
         """The keys are the other's, and so is the guard: one signer, asked by two machines."""
@@ -165,16 +174,31 @@ class MachineRoom:
     def hear(self, event: heard.Event) -> None:
         """One event, and whatever its effects cause here at once. Answers come before whatever waits, as in host."""
         self._queue.append(event)
-        if self._busy:
+        if not self._busy and not self._stalls:
+            self._work(self.life)
+
+    def _work(self, life: int) -> None:
+        """Until nothing waits, or the disk has to be waited for: nothing else is done in this computer meanwhile."""
+        if not self.lives(life):
             return
-        self._busy = True
+        self._busy, self._stalls = True, False
         try:
-            while self._queue and self.alive:
-                for effect in self._node.handle(self._queue.popleft()):
-                    if not self._persist_or_crash(effect):
-                        break
-                answers, self._answers = self._answers, []
-                self._queue.extendleft(reversed(answers))
+            while self.alive and (self._pending or self._queue):
+                if self._ready_ms > self._outside.now_ms:
+                    self._stalls = True
+                    self._outside.at(self._ready_ms - self._outside.now_ms, lambda: self._work(life))
+                    return
+                if not self._pending:
+                    event = self._queue.popleft()
+                    late = self.slow_ms and event.now_ms < self._outside.now_ms
+                    event = replace(event, now_ms=self._outside.now_ms) if late else event
+                    self._pending.extend(self._node.handle(event))
+                while self._pending and self._ready_ms <= self._outside.now_ms:
+                    if not self._persist_or_crash(self._pending.popleft()):
+                        self._pending.clear()
+                if not self._pending:
+                    answers, self._answers = self._answers, []
+                    self._queue.extendleft(reversed(answers))
         finally:
             self._busy = False
 
@@ -187,6 +211,9 @@ class MachineRoom:
         after = self.crash_at.pop(self.persisted, None)
         if after is not False:
             self._carry_out(effect)
+        more = isinstance(effect, out.Journal) and bool(self._pending) and isinstance(self._pending[0], out.Journal)
+        if self.slow_ms and not more:  # DISK-1: one sync covers what follows one another
+            self._ready_ms = self._outside.now_ms + self.slow_ms
         if after is not None:
             self._outside.crash(self.index)
             self._outside.at(self.restart_ms, lambda: self._outside.boot(self.index))
@@ -297,7 +324,7 @@ class MachineRoom:
                 case Produce(asked):
                     due.extend(guard.handle(Produced(self._produce(asked))))
                 case Store(record):
-                    self._keeper.disk.guard = record
+                    self._keeper.disk.store_guard(record)
                 case Release(vote):
                     self.watch.signed.append(vote)
                     answer = heard.VoteSigned(now_ms, vote)

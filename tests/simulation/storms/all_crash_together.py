@@ -14,7 +14,7 @@ PLAN = Plan(
         after=bool(seed % 2),
         everybody=True,
     ),
-    seeds={4: 60, 7: 6},
+    seeds={4: 60, 5: 1, 6: 1, 7: 6, 10: 1},
     every_ms=40,
 )
 

@@ -17,7 +17,7 @@ def _one_way(count: int, seed: int) -> Storm:
     )
 
 
-PLAN = Plan(name="asymmetric_partition", storm=_one_way, seeds={4: 6, 5: 1, 6: 1, 7: 2}, every_ms=250)
+PLAN = Plan(name="asymmetric_partition", storm=_one_way, seeds={4: 6, 5: 1, 6: 1, 7: 2, 10: 1}, every_ms=250)
 
 
 @pytest.mark.parametrize(("count", "seed"), PLAN.cases())

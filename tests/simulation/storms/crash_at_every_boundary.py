@@ -35,7 +35,7 @@ PLAN = Plan(
     storm=lambda _, seed: CrashAtBoundary(
         "crash_at_every_boundary", heals_ms=2_500, bound_ms=8_000, boundary=seed // 2, after=bool(seed % 2)
     ),
-    seeds={4: 130},
+    seeds={4: 130, 5: 2, 6: 2, 7: 2, 10: 1},
     every_ms=40,
 )
 

@@ -10,7 +10,7 @@ from metanode.sim.byzantine.denier import Denier
 PLAN = Plan(
     name="denying_leader",
     storm=lambda _, __: FirstDeciderVanishes("denying_leader", heals_ms=8_000, bound_ms=12_000),
-    seeds={4: 10, 5: 2, 6: 2, 7: 8},
+    seeds={4: 10, 5: 2, 6: 2, 7: 8, 10: 1},
     liars=(2,),
     liar=Denier,
 )

@@ -9,7 +9,7 @@ from metanode.sim.storm import Storm
 PLAN = Plan(
     name="equivocating_proposer",
     storm=lambda _, __: Storm("equivocating_proposer", delay_max_ms=40, heals_ms=4_000, bound_ms=8_000),
-    seeds={4: 10, 5: 2, 6: 2, 7: 3},
+    seeds={4: 10, 5: 2, 6: 2, 7: 3, 10: 1},
     liars=(1,),
     liar=Equivocator,
     also=convicted,

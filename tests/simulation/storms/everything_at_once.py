@@ -55,7 +55,7 @@ PLAN = Plan(
     storm=lambda _, __: EverythingAtOnce(
         "everything_at_once", slow_ppm=30_000, slow_ms=500, break_ppm=1_500, heals_ms=10_000, bound_ms=20_000
     ),
-    seeds={4: 14, 5: 3, 6: 3, 7: 4},
+    seeds={4: 14, 5: 3, 6: 3, 7: 4, 10: 1},
 )
 
 

@@ -54,7 +54,7 @@ class FirstDeciderVanishes(Storm):
 PLAN = Plan(
     name="first_decider_vanishes",
     storm=lambda _, __: FirstDeciderVanishes("first_decider_vanishes", heals_ms=10_000, bound_ms=12_000),
-    seeds={4: 14, 5: 2, 6: 2, 7: 4},
+    seeds={4: 14, 5: 2, 6: 2, 7: 4, 10: 1},
 )
 
 

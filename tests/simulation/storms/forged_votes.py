@@ -9,7 +9,7 @@ from metanode.sim.storm import Storm
 PLAN = Plan(
     name="forged_votes",
     storm=lambda _, __: Storm("forged_votes", delay_max_ms=30, heals_ms=4_000, bound_ms=8_000),
-    seeds={4: 6, 5: 1, 6: 1, 7: 2},
+    seeds={4: 6, 5: 1, 6: 1, 7: 2, 10: 1},
     liars=(3,),
     liar=Forger,
 )

@@ -39,7 +39,7 @@ class LeaderDies(Storm):
 PLAN = Plan(
     name="leader_dies",
     storm=lambda _, __: LeaderDies("leader_dies", heals_ms=10_000, bound_ms=12_000, gap_ms=3_000),
-    seeds={4: 10, 5: 2, 6: 2, 7: 2},
+    seeds={4: 10, 5: 2, 6: 2, 7: 2, 10: 1},
 )
 
 

@@ -8,7 +8,7 @@ from metanode.sim.storm import Storm
 PLAN = Plan(
     name="links_overtake",
     storm=lambda _, __: Storm("links_overtake", slow_ppm=120_000, slow_ms=900, heals_ms=8_000, bound_ms=6_000),
-    seeds={4: 12, 5: 2, 6: 2, 7: 3},
+    seeds={4: 12, 5: 2, 6: 2, 7: 3, 10: 1},
 )
 
 

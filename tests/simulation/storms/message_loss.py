@@ -8,7 +8,7 @@ from metanode.sim.storm import Storm
 PLAN = Plan(
     name="message_loss",
     storm=lambda count, _: Storm("message_loss", break_ppm=20_000 // count, heals_ms=6_000, bound_ms=12_000),
-    seeds={4: 12, 5: 2, 6: 2, 7: 3},
+    seeds={4: 12, 5: 2, 6: 2, 7: 3, 10: 1},
 )
 
 

@@ -17,7 +17,9 @@ def _failover(count: int, seed: int) -> Storm:
     return Storm("one_signer_two_machines", delay_max_ms=30, cuts=tuple(cuts), heals_ms=24_000, bound_ms=20_000)
 
 
-PLAN = Plan(name="one_signer_two_machines", storm=_failover, seeds={4: 8, 7: 2}, twins=(0,), every_ms=150)
+PLAN = Plan(
+    name="one_signer_two_machines", storm=_failover, seeds={4: 8, 5: 1, 6: 1, 7: 2, 10: 1}, twins=(0,), every_ms=150
+)
 
 
 @pytest.mark.parametrize(("count", "seed"), PLAN.cases())

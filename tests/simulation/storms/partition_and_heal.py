@@ -24,7 +24,7 @@ def _halves(count: int, seed: int) -> Storm:
     )
 
 
-PLAN = Plan(name="partition_and_heal", storm=_halves, seeds={4: 10, 5: 2, 6: 2, 7: 2})
+PLAN = Plan(name="partition_and_heal", storm=_halves, seeds={4: 10, 5: 2, 6: 2, 7: 2, 10: 1})
 
 
 @pytest.mark.parametrize(("count", "seed"), PLAN.cases())

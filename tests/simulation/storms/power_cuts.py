@@ -31,7 +31,7 @@ class PowerCuts(Storm):
 PLAN = Plan(
     name="power_cuts",
     storm=lambda _, __: PowerCuts("power_cuts", heals_ms=8_000, bound_ms=12_000),
-    seeds={4: 14, 5: 2, 7: 3},
+    seeds={4: 14, 5: 2, 6: 1, 7: 3, 10: 1},
     every_ms=30,
 )
 

@@ -12,7 +12,7 @@ from metanode.sim.storm import Storm
 PLAN = Plan(
     name="real_signatures",
     storm=lambda _, __: Storm("real_signatures", delay_max_ms=20, heals_ms=2_000, bound_ms=8_000),
-    seeds={4: 1, 7: 1},
+    seeds={4: 1, 5: 1, 6: 1, 7: 1, 10: 1},
     most=True,
     liar=ShareForger,
     seals=RealSeals,

@@ -44,7 +44,7 @@ class Wiped(Storm):
 PLAN = Plan(
     name="two_of_four_wiped",
     storm=lambda _, __: Wiped("two_of_four_wiped", heals_ms=4_000, bound_ms=8_000),
-    seeds={4: 12, 5: 2, 7: 2},
+    seeds={4: 12, 5: 2, 6: 1, 7: 2, 10: 1},
     forgetful=WIPED,
     every_ms=40,
 )
