@@ -1,12 +1,14 @@
 """How long until one knows that it is final: unloaded, against load, and when a leader dies.
 
-    python -m bench.finality [--rounds 200] [--kills 4]
+    python -m bench.finality [--rounds 200] [--kills 4] [--loads 250,500,1000,1500]
 
 Four validators as processes. *Unloaded*: one client submits one transaction of 250 bytes at a time and asks
 `transaction.wait`, both over HTTP; the clock runs from before the submission until the answer says that it is final and
 in which block: results are in that block's header, so they are final, too. Once with block_period_ms = 0, once with the
-default. *Dead leader*: with a transaction waiting at all times, one validator is killed (-9); the cost is the longest
-time between two final blocks, as an outside observer sees them, and what each later turn of the dead one costs.
+default. *Against load*: an open loop as in `bench.throughput`, 50 transactions a request; from when a transaction was
+due to be sent until the event of its block was read. *Dead leader*: with a transaction waiting at all times, one
+validator is killed (-9); the cost is the longest time between two final blocks, as an outside observer sees them, and
+what each later turn of the dead one costs.
 """
 
 import random
@@ -15,6 +17,7 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 
+from bench.kit.load import running_load
 from bench.kit.network import BASE_PORT, Network, running_network, wait_ready
 from bench.kit.report import Report, parser, quantile
 from bench.kit.senders import signed
@@ -76,6 +79,18 @@ class Trickle(threading.Thread):
         self.join(5)
 
 
+def against_load(network: Network, rates: Sequence[float], seconds: float, batch: int) -> list[dict[str, object]]:
+    """One short run a rate."""
+    rows = []
+    with running_load(network, 2) as load:
+        load.run(200, 3.0, batch)  # connections, caches
+        for rate in rates:
+            time.sleep(1)
+            measured = load.run(rate, seconds, batch)
+            rows.append(measured.row(n=len(network.processes), batch=batch, seconds=seconds))
+    return rows
+
+
 def gaps(blocks: Sequence[tuple[int, int, float]], since: float, until: float) -> list[float]:
     """Seconds between final blocks in a span of time."""
     times = [at for *_, at in blocks if since <= at <= until]
@@ -126,11 +141,15 @@ def main() -> None:
     made = parser(__doc__)
     made.add_argument("--rounds", type=int, default=200)
     made.add_argument("--kills", type=int, default=4)
+    made.add_argument("--loads", default="250,500,1000,1500", help="transactions a second, each for a while")
+    made.add_argument("--load-seconds", type=float, default=10.0)
+    made.add_argument("--batch", type=int, default=50, help="transactions of one request")
     made.add_argument("--validators", type=int, default=4)
     made.add_argument("--base-port", type=int, default=BASE_PORT)
     options = made.parse_args()
     report = Report("finality", options.json)
     rows = []
+    rates = [float(text) for text in options.loads.split(",") if text]
     default = Parameters()
     for period_ms in (0, default.block_period_ms):
         with running_network(options.validators, Parameters(block_period_ms=period_ms), options.base_port) as network:
@@ -149,6 +168,10 @@ def main() -> None:
             if period_ms == default.block_period_ms and options.kills:
                 deaths = dead_leader(network, options.kills, 5_000)
     report.table("unloaded: from submission to the client's knowledge that it is final", rows)
+    if rates:
+        with running_network(options.validators, default, options.base_port) as network:
+            loaded = against_load(network, rates, options.load_seconds, options.batch)
+        report.table(f"against load, block_period_ms = {default.block_period_ms}", loaded)
     if options.kills:
         report.table("a dead leader", deaths)
         report.remark(
