@@ -49,7 +49,7 @@ def test_what_was_appended_is_read_back_in_order(tmp_path):
 
 def test_a_last_batch_cut_at_any_byte_is_cut_to_its_whole_records(tmp_path):
     folder, journal = fresh(tmp_path, (b"promised",))
-    start = journal.bytes_written
+    start = newest(folder).stat().st_size
     journal.append(RECORDS)
     journal.close()
     path = newest(folder)
@@ -67,7 +67,7 @@ def test_a_last_batch_cut_at_any_byte_is_cut_to_its_whole_records(tmp_path):
 
 def test_a_last_batch_whose_first_sector_never_arrived_is_torn_and_not_damage(tmp_path):
     folder, journal = fresh(tmp_path, (b"promised",))
-    start = journal.bytes_written
+    start = newest(folder).stat().st_size
     journal.append(RECORDS)
     journal.close()
     path = newest(folder)
@@ -105,7 +105,7 @@ def test_a_payload_that_looks_like_a_frame_of_another_segment_is_not_one(tmp_pat
     Journal.create(tmp_path / "other", Disk(), lambda count: b"\x99" * count)
     other, _ = Journal.open(tmp_path / "other", Disk(), salts())
     other.append((b"promised",))
-    start = other.bytes_written
+    start = newest(tmp_path / "other").stat().st_size
     other.append((forged,))
     other.close()
     path = newest(tmp_path / "other")
@@ -119,7 +119,6 @@ def test_beginning_anew_keeps_only_the_snapshot_and_goes_on(tmp_path):
     folder, journal = fresh(tmp_path, RECORDS)
     journal.begin_segment((b"snapshot",))
     journal.append((b"after",))
-    assert journal.bytes_written == newest(folder).stat().st_size
     journal.close()
     assert len(list(folder.iterdir())) == 1
     assert opened(folder) == JournalWhole((b"snapshot", b"after"))
@@ -205,6 +204,30 @@ def test_power_lost_at_any_call_leaves_what_was_promised(tmp_path, calls):
     read = opened(folder)
     assert not isinstance(read, JournalDamaged)
     assert list(read.records) == told or (told == [b"a"] and read.records == (b"s",)), (told, read)
+
+
+def test_after_a_sync_that_lied_the_tail_is_gone_and_nothing_here_shows_it(tmp_path):
+    """Only the guard can: it is ahead, and the node observes the height (GUARD-10; the storm failing_disks)."""
+
+    class Lying(LossyDisk):
+        honest = True
+
+        def sync(self, file):
+            if self.honest:
+                super().sync(file)
+
+    folder = tmp_path / "journal"
+    Journal.create(folder, Disk(), salts())
+    disk = Lying(folder)
+    journal, _ = Journal.open(folder, disk, salts())
+    journal.begin_segment((b"snapshot",))
+    journal.append((b"a", b"b"))
+    disk.honest = False
+    journal.append((b"c",))
+    disk.lose_power()
+    read = opened(folder)
+    assert not isinstance(read, JournalDamaged)
+    assert read.records == (b"snapshot", b"a", b"b")
 
 
 def test_a_failed_sync_ends_all_appending(tmp_path):

@@ -101,7 +101,7 @@ class Liar(MachineRoom):
         super().__init__(*arguments)
         self.node_class = self._make
 
-    def _make(self, *arguments: Any) -> LyingNode:
+    def _make(self, *arguments: Any) -> Node:
         node = self.lying(*arguments)
         node.seals = self.seals
         return node
