@@ -4,12 +4,12 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.ledger.state.pieces import pairs_under
 
 from metanode.ledger.state import (
     EMPTY_TREE,
     build_tree,
     covers_all,
-    pairs_under,
     subtree_proof,
     subtrees,
     verify_state_proof,
@@ -67,6 +67,6 @@ def test_pieces_are_provable_and_complete(contents: dict[bytes, bytes], entries_
     pieces = subtrees(tree, entries_max)
     assert covers_all([piece.prefix for piece in pieces])
     for piece in pieces:
-        pairs = list(pairs_under(contents.items(), piece.prefix))
+        pairs = pairs_under(contents.items(), piece.prefix)
         assert len(pairs) == piece.count <= max(entries_max, 32)
         assert verify_subtree(tree.root, piece.prefix, pairs, subtree_proof(tree, piece.prefix))

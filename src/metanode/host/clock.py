@@ -25,13 +25,3 @@ class Clock:
 
 NANOSECONDS_A_MS: Final = 1_000_000
 """A unit."""
-
-
-def elapsed_ms(since_ns: int) -> int:
-    """Milliseconds since an instant of `tick_ns`, for measuring."""
-    return (tick_ns() - since_ns) // NANOSECONDS_A_MS
-
-
-def tick_ns() -> int:
-    """An instant of the monotonic clock in nanoseconds: only differences mean something."""
-    return time.monotonic_ns()

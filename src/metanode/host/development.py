@@ -38,8 +38,6 @@ PASSWORD: Final = "development"  # noqa: S105
 """Everybody may know it: it opens keys that everybody can make."""
 FUNDS: Final = {"acme": 1_000_000_00, "globex": 1_000_000_00, "faucet": 1_000_000_000_00}
 """Accounts of a development genesis and what they hold, in cents of USD."""
-PORTS_A_NODE: Final = 1
-"""Public ports begin at the base, one a node; ports for peers twenty above them."""
 PEER_PORT_OFFSET: Final = 20
 """So that the public ports of up to twenty nodes stay together."""
 VALIDATORS_MAX: Final = 20

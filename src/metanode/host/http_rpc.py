@@ -37,15 +37,6 @@ class RpcError(msgspec.Struct, frozen=True):
     data: ErrorForm
 
 
-class RpcAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One answer: a result or an error."""
-
-    id: Id
-    result: Answer | msgspec.UnsetType = msgspec.UNSET
-    error: RpcError | msgspec.UnsetType = msgspec.UNSET
-    jsonrpc: str = "2.0"
-
-
 _REQUESTS: Final = msgspec.json.Decoder(RpcRequest)
 _BATCHES: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _ENCODER: Final = msgspec.json.Encoder()

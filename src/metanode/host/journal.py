@@ -25,8 +25,6 @@ from metanode.primitives.digest import Tag
 
 JOURNAL_BYTES_MAX: Final = 1 << 30
 """A journal is begun anew every few blocks; one above this was not, and is not read into memory."""
-JOURNAL_ROTATE_BYTES: Final = 32 << 20
-"""Above this the owner begins the journal anew at the next block, so that it is read back in a moment."""
 RECORD_BYTES_MAX: Final = PAYLOAD_BYTES_MAX
 """A prepared body of the largest block fits."""
 _SUFFIX: Final = ".journal"
@@ -88,11 +86,6 @@ class Journal:
         """DISK-6. The journal and what is in it: the newest segment, its torn end cut. Raises `Fault` of the disk."""
         journal = cls(folder, disk, salt)
         return journal, journal._recover()
-
-    @property
-    def bytes_written(self) -> int:
-        """Size of the segment: the owner begins anew above `JOURNAL_ROTATE_BYTES`."""
-        return self._end
 
     def append(self, records: Sequence[bytes]) -> None:
         """DISK-1. Write the records and return when they are durable. Raises `Fault`; after one nothing is appended

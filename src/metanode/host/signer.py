@@ -59,7 +59,6 @@ class Signer:
         """Raises `Fault` where the guard's record is not one this program reads."""
         self.public: Final[ValidatorPublic] = secrets.public
         self._vote_key = ed25519.SigningKey(secrets.vote)
-        self._transport_key = ed25519.SigningKey(secrets.transport)
         self._bls_secret = secrets.bls
         self._file = guard_file
         self._guard = _guard_of(guard_file)
@@ -100,10 +99,6 @@ class Signer:
                     return Refused(vote, reason.value, detail)
                 case _ as never:
                     assert_never(never)
-
-    def sign_transport(self, message: bytes) -> bytes:
-        """The 64-byte signature of the transport key, for handshakes and checkpoints of traffic."""
-        return self._transport_key.sign(message)
 
     def vouch(self, chain_id: Hash, height: int) -> None:
         """DISK-20. Somebody who knows says that nothing above this height was signed: Q peers, or the operator.

@@ -51,7 +51,7 @@ class Pool:
         """Call `done` with the verdicts, in order, in a thread of the pool. The caller brings it home to its loop."""
         parts = [items[at : at + CHUNK_ITEMS] for at in range(0, len(items), CHUNK_ITEMS)]
         gathering = _Gathering(parts, done, self._lost)
-        if self.is_lost or not parts:
+        if self.is_lost or len(items) < POOL_ITEMS_MIN:
             gathering.check_all()
             return
         for position, part in enumerate(parts):

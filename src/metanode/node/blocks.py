@@ -219,9 +219,3 @@ def _checkpoint(desk: Desk) -> None:
         desk.blocks_since_checkpoint = 0
         desk.journal_bytes = 0
         desk.emit(JournalCheckpoint(()))
-
-
-def header_of_candidate(desk: Desk, header_hash: Hash) -> Header | None:
-    """The header of a block of the next height that is held and executed."""
-    candidate = desk.candidates.get(header_hash)
-    return candidate.header if candidate else None

@@ -22,8 +22,6 @@ AEAD_TAG_BYTES: Final = 16
 """How much longer a sealed message is than its plaintext."""
 COUNTER_MAX: Final = (1 << 64) - 1
 """Last counter of one key; sessions rekey long before."""
-KEM_SEED_BYTES: Final = 64
-"""An ML-KEM secret key as its seed d ‖ z (FIPS 203 §7.1)."""
 KEM_PUBLIC_KEY_BYTES: Final = 1184
 """An ML-KEM-768 encapsulation key."""
 KEM_CIPHERTEXT_BYTES: Final = 1088

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from metanode.primitives.codec import Decoder, Wire, encode
+from metanode.primitives.codec import Decoder, Wire
 from metanode.primitives.names import Hash
 from metanode.records.commit import BlsCommit
 from metanode.records.evidence import Evidence
@@ -67,8 +67,3 @@ def final_block(header: Header, commit: BlsCommit, body: Body) -> FinalBlock:
 def header_of(block: FinalBlock) -> Header:
     """The decoded header of a final block. Raises `Rejected`."""
     return read_header(block.header)
-
-
-def body_bytes(body: Body) -> bytes:
-    """The canonical bytes of a body."""
-    return encode(body)

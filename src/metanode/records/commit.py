@@ -60,7 +60,6 @@ class PreparedCertificate(Wire):
 
 
 COMMITS: Final = Decoder[BlsCommit](BlsCommit, CERTIFICATE_BYTES_MAX)
-PREPARED_CERTIFICATES: Final = Decoder[PreparedCertificate](PreparedCertificate, CERTIFICATE_BYTES_MAX)
 
 
 def commit_signing_bytes(

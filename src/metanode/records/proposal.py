@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from metanode.primitives.codec import Decoder, Wire
+from metanode.primitives.codec import Wire
 from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.block import LEAF_BYTES
 from metanode.records.commit import BlsCommit
@@ -33,9 +33,6 @@ class ProposalContent(Wire):
     leaves: bytes
     last_commit: tuple[BlsCommit, ...]
     evidence: tuple[Evidence, ...]
-
-
-CONTENTS: Final = Decoder[ProposalContent](ProposalContent, CONTENT_BYTES_MAX)
 
 
 def proposal_content(

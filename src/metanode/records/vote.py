@@ -4,14 +4,12 @@ import struct
 from enum import IntEnum
 from typing import Final
 
-from metanode.primitives.codec import Decoder, Wire, encode
+from metanode.primitives.codec import Wire, encode
 from metanode.primitives.digest import Tag, digest
 from metanode.primitives.names import NO_HASH, Hash
 from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.commit import PreparedCertificate
 
-VOTE_BYTES_MAX: Final = 1024
-"""A vote is some 300 bytes; a stranger's longer one is refused unparsed."""
 JUSTIFICATION_BYTES_MAX: Final = 1 << 16
 """256 round changes of 159 bytes and a certificate stay below this; a longer one justifies nothing and is not passed
 on, so that no liar makes honest seats carry it about as evidence."""
@@ -72,10 +70,6 @@ class Justification(Wire):
 
     round_changes: tuple[Vote, ...]
     certificates: tuple[PreparedCertificate, ...]
-
-
-VOTES: Final = Decoder[Vote](Vote, VOTE_BYTES_MAX)
-JUSTIFICATIONS: Final = Decoder[Justification](Justification, JUSTIFICATION_BYTES_MAX)
 
 
 def vote_signing_bytes(chain_id: Hash, validators_hash: Hash, vote: Vote) -> bytes:

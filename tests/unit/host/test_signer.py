@@ -101,12 +101,6 @@ def test_without_a_guard_nothing_is_signed_until_somebody_vouches(layout, condit
     assert isinstance(open_signer(layout, OWNER, SECRETS, Disk()).sign(COMMIT), Refused)
 
 
-def test_the_transport_key_signs_without_the_guard(layout):
-    layout.guard.unlink()
-    signer = open_signer(layout, OWNER, SECRETS, Disk())
-    assert ed25519.verify(PUBLIC.transport_key, b"hello", signer.sign_transport(b"hello"))
-
-
 def test_other_keys_do_not_open_the_directory(layout):
     with pytest.raises(Fault) as caught:
         open_signer(layout, OWNER, development_secrets("validator-2"), Disk())

@@ -111,7 +111,7 @@ from metanode.host.verify import Pool
 
 if __name__ == "__main__":
     pool = Pool(1)
-    pool.check(((bytes(32), b"m", bytes(64)),), lambda verdicts: None)
+    pool.check(((bytes(32), b"m", bytes(64)),) * 40, lambda verdicts: None)
     print(*pool._executor._processes, flush=True)
     time.sleep(60)
 """

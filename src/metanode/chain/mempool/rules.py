@@ -2,7 +2,7 @@
 
 from metanode.chain.mempool.limits import PoolLimits
 from metanode.chain.mempool.state import AccountView, Entry, Pool
-from metanode.primitives.names import Address, Hash
+from metanode.primitives.names import Hash
 from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.address import ADDRESS_BYTES
 from metanode.records.amount import amount_value
@@ -163,8 +163,3 @@ def signature_claims(known: KnownTransaction) -> list[tuple[bytes, bytes, bytes]
     """POOL-5. What has to be checked: each key over the identity."""
     name = known.identity
     return [(one.key, name, one.signature) for one in known.signed.authorizations]
-
-
-def sender_of(known: KnownTransaction) -> Address:
-    """Whose transaction it is."""
-    return Address(known.signed.transaction.sender)

@@ -3,7 +3,7 @@
 A piece is everything below a prefix of nibbles. Whoever receives one checks it alone, before the others have come.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Final
@@ -124,11 +124,6 @@ def verify_subtree(root: Hash, prefix: bytes, pairs: Sequence[tuple[bytes, bytes
         below = subtree_hash(proof.page)
     top = fold_levels(proof.levels, _path_of(prefix), below)
     return top is not None and fold_root(proof.count, top) == root
-
-
-def pairs_under(pairs: Iterable[tuple[bytes, bytes]], prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The pairs of a scan that belong to the piece under `prefix`, in the order of the scan."""
-    return ((key, value) for key, value in pairs if _under(key_path(key), prefix))
 
 
 def prefix_is_valid(prefix: bytes) -> bool:

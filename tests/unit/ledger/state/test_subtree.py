@@ -1,6 +1,7 @@
 """The state in pieces: each proves itself, together they are everything."""
 
 import pytest
+from tests.unit.ledger.state.pieces import pairs_under
 
 from metanode.ledger.state import (
     EMPTY_TREE,
@@ -8,7 +9,6 @@ from metanode.ledger.state import (
     SubtreeProof,
     build_tree,
     covers_all,
-    pairs_under,
     subtree_proof,
     subtrees,
     verify_subtree,
@@ -27,7 +27,7 @@ def test_pieces_cover_the_state_and_each_proves_itself() -> None:
     assert max(piece.count for piece in pieces) <= 100
     gathered: dict[bytes, bytes] = {}
     for piece in pieces:
-        pairs = list(pairs_under(PAIRS.items(), piece.prefix))
+        pairs = pairs_under(PAIRS.items(), piece.prefix)
         assert len(pairs) == piece.count
         assert verify_subtree(TREE.root, piece.prefix, pairs, subtree_proof(TREE, piece.prefix))
         gathered.update(pairs)
@@ -44,7 +44,7 @@ def test_a_small_state_is_one_piece() -> None:
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_any_prefix_can_be_proved_and_no_other_content(prefix: bytes) -> None:
     proof = subtree_proof(TREE, prefix)
-    pairs = list(pairs_under(PAIRS.items(), prefix))
+    pairs = pairs_under(PAIRS.items(), prefix)
     stranger = next(pair for pair in PAIRS.items() if pair not in pairs) if prefix else (b"new", b"v")
     assert verify_subtree(TREE.root, prefix, pairs, proof)
     assert verify_subtree(TREE.root, prefix, pairs[::-1], proof), "order does not matter"
@@ -59,7 +59,7 @@ def test_any_prefix_can_be_proved_and_no_other_content(prefix: bytes) -> None:
 
 def test_a_malformed_question_is_answered_no() -> None:
     proof = subtree_proof(TREE, b"\x0a")
-    pairs = list(pairs_under(PAIRS.items(), b"\x0a"))
+    pairs = pairs_under(PAIRS.items(), b"\x0a")
     assert verify_subtree(TREE.root, b"\x0a", pairs, proof)
     assert not verify_subtree(TREE.root, b"\x1a", pairs, proof)
     assert not verify_subtree(TREE.root, bytes(65), pairs, proof)
