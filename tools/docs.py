@@ -1,4 +1,4 @@
-"""Write docs/reference from the code: refusals, faults, exit statuses, commands. Then follow every link of docs.
+"""Write docs/reference from the code: codes, exit statuses, commands, storms. Then follow every link of docs.
 
 Run by `make docs`; with `--check` nothing is written, and a page that is out of date is an error.
 """
@@ -6,6 +6,7 @@ Run by `make docs`; with `--check` nothing is written, and a page that is out of
 import ast
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from metanode.cli.failure import CliRefusal, fault_status
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "metanode"
+SIMULATION = ROOT / "tests" / "simulation"
 REFERENCE = ROOT / "docs" / "reference"
 CODE = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*")
 LINK = re.compile(r"\[[^\]]*\]\((?!https?:|mailto:|#)([^)#\s]+)")
@@ -120,6 +122,45 @@ def commands() -> str:
     return "\n".join(page)
 
 
+def storms() -> str:
+    """Every named storm: what rages, how often `make test` plays it, and the planted faults by which it is proved."""
+    faults: list[dict[str, str]] = tomllib.loads((SIMULATION / "planted.toml").read_text())["fault"]
+    page = [
+        "# Storms and planted faults\n",
+        "A storm is a file of `tests/simulation/storms/`. `played`: validators × seeds in `make test`.",
+        "`proved by`: the rules whose planted faults it must notice (`tests/simulation/planted.toml`).\n",
+        "| storm | what rages | played | proved by |\n|---|---|---|---|",
+    ]
+    for module in sorted((SIMULATION / "storms").glob("*.py")):
+        tree = ast.parse(module.read_text())
+        rages = " ".join((ast.get_docstring(tree) or "").split()).replace("|", "/")
+        rules = dict.fromkeys(fault["rule"] for fault in faults if fault.get("storm") == module.stem)
+        page.append(f"| `{module.stem}` | {rages} | {played(tree)} | {', '.join(rules) or '–'} |")
+    page += [
+        "\n## Planted faults\n",
+        "Each is planted in a scratch copy, and must be noticed.\n",
+        "| rule | what is wrong then | noticed by |\n|---|---|---|",
+    ]
+    for fault in faults:
+        by = fault.get("storm") or fault.get("test", "").partition("::")[0]
+        page.append(f"| {fault['rule']} | {fault['says'].replace('|', '/')} | `{by}` |")
+    return "\n".join([*page, ""])
+
+
+def played(tree: ast.Module) -> str:
+    """`4 × 10, 7 × 2` of the plan of a storm, empty where it is not written out."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.keyword(arg="seeds", value=ast.Dict() as seeds):
+                try:
+                    return ", ".join(f"{count} × {seeds}" for count, seeds in ast.literal_eval(seeds).items())
+                except ValueError:
+                    return ""
+            case _:
+                pass
+    return ""
+
+
 def broken_links() -> list[str]:
     """Every link of a page of ours to a file that is not there."""
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
@@ -134,7 +175,12 @@ def broken_links() -> list[str]:
 def main() -> None:
     """Write or check the pages; end with 1 when something is not true."""
     wrong = broken_links()
-    for name, page in (("codes.md", codes()), ("exit-statuses.md", exit_statuses()), ("commands.md", commands())):
+    for name, page in (
+        ("codes.md", codes()),
+        ("exit-statuses.md", exit_statuses()),
+        ("commands.md", commands()),
+        ("storms.md", storms()),
+    ):
         file, text = REFERENCE / name, MADE + page
         if "--check" not in sys.argv:
             REFERENCE.mkdir(exist_ok=True)
