@@ -158,7 +158,8 @@ class MempoolStatus(Answer):
 
 
 class PeerView(Answer):
-    """Another node this one knows. `seat` is -1 where it is no validator; `round_trip_ms` -1 where not measured."""
+    """Another node this one knows. `seat` is -1 where it is no validator; `round_trip_ms` is measured every 5 s by a
+    word that the peer answers, -1 before the first answer."""
 
     name: str
     transport_key: HexText

@@ -31,9 +31,9 @@ _SHAPES: Final[dict[str, type[Any]]] = {"block": BlockSummary, "transaction": Tr
 
 
 @cache
-def _decoder(shape: type[Any]) -> "msgspec.json.Decoder[Any]":
+def _decoder(kind: str) -> "msgspec.json.Decoder[Any]":
     """Made when the first event of a kind comes: most programs read none."""
-    return msgspec.json.Decoder(shape)
+    return msgspec.json.Decoder(_SHAPES[kind])
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -121,10 +121,9 @@ class Stream:
         self.cursor = frame.id or self.cursor
         if frame.kind == "error":
             raise refusal_of(Response(0, "", frame.data))
-        shape = _SHAPES.get(frame.kind)
-        if shape is None:  # a beat, `closing` or `cut-off`: the cursor is all that counts
+        if frame.kind not in _SHAPES:  # a beat, `closing` or `cut-off`: the cursor is all that counts
             return None
         try:
-            return Event(frame.id, frame.kind, _decoder(shape).decode(frame.data))
+            return Event(frame.id, frame.kind, _decoder(frame.kind).decode(frame.data))
         except msgspec.MsgspecError as error:
             raise failure(ApiRefusal.BAD_ANSWER, f"event {frame.id}: {error}") from None

@@ -6,11 +6,15 @@ from typing import Final
 
 @dataclass(slots=True)
 class Line:
-    """One carrier. `inbound`: the peer dialled; the bytes are those of the carrier since it was opened."""
+    """One carrier. `inbound`: the peer dialled; the bytes are those of the carrier since it was opened.
+
+    `round_trip_ms`: how long the last word there and back took; -1 before the first.
+    """
 
     inbound: bool = False
     bytes_in: int = 0
     bytes_out: int = 0
+    round_trip_ms: int = -1
 
 
 @dataclass(slots=True)
@@ -41,6 +45,12 @@ class Lines:
     def rose(self, peer: bytes, link: int) -> None:
         """The handshake told who is on a carrier."""
         self.links[peer] = link
+
+    def measured(self, peer: bytes, took_ms: int) -> None:
+        """A word there and back took so long."""
+        line = self.open.get(self.links.get(peer, -1))
+        if line is not None:
+            line.round_trip_ms = took_ms
 
     def fell(self, peer: bytes) -> None:
         """A peer can no longer be spoken to."""

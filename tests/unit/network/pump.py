@@ -28,6 +28,7 @@ from metanode.network.bpci import (
     PeerUp,
     Result,
     Role,
+    RoundTrip,
     SendMessages,
     Stream,
     Tick,
@@ -171,7 +172,7 @@ class Pump:
                     entropy = b"".join(sha256(b"%d %d" % (self.entropy, i)).digest() for i in range(3))
                     result = self.substitute(name, operation, perform(operation, node.key, entropy))
                     self.moving.append((name, Computed(token, result, self.time(name))))
-                case PeerUp() | PeerDown() | Delivered() | Witnessed() | Blame() | Dropped():
+                case PeerUp() | PeerDown() | Delivered() | Witnessed() | Blame() | Dropped() | RoundTrip():
                     pass
                 case _:
                     assert_never(effect)

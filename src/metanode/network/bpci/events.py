@@ -192,4 +192,12 @@ class Dropped:
     count: int
 
 
-Effect: TypeAlias = Transmit | Close | Compute | PeerUp | PeerDown | Delivered | Witnessed | Blame | Dropped
+@dataclass(frozen=True, slots=True)
+class RoundTrip:
+    """How long a word to a peer and its answer took, through both machines."""
+
+    peer: bytes
+    took_ms: int
+
+
+Effect: TypeAlias = Transmit | Close | Compute | PeerUp | PeerDown | Delivered | Witnessed | Blame | Dropped | RoundTrip

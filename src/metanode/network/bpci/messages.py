@@ -265,7 +265,16 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Nothing to say, still here."""
+    """Still here; the other side answers with a `Pong` of the same number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to the `Ping` of this number."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +306,7 @@ class Checkpoint:
     signature: bytes = bytes(64)
 
 
-Control: TypeAlias = Ready | Ping | Credit | Checkpoint
+Control: TypeAlias = Ready | Ping | Credit | Checkpoint | Pong
 
 
 def encode_control(word: Control) -> bytes:
@@ -305,8 +314,8 @@ def encode_control(word: Control) -> bytes:
     match word:
         case Ready():
             return b"\x00"
-        case Ping():
-            return b"\x01"
+        case Ping(number):
+            return b"\x01" + number.to_bytes(4)
         case Credit(total_bytes):
             return b"\x02" + _CREDIT.pack(total_bytes)
         case Checkpoint():
@@ -322,6 +331,8 @@ def encode_control(word: Control) -> bytes:
                 word.now_ms,
                 word.signature,
             )
+        case Pong(number):
+            return b"\x04" + number.to_bytes(4)
 
 
 def decode_control(plain: bytes) -> Control:
@@ -329,12 +340,14 @@ def decode_control(plain: bytes) -> Control:
     kind, size = plain[:1], len(plain)
     if plain == b"\x00":
         return Ready()
-    if plain == b"\x01":
-        return Ping()
+    if kind == b"\x01" and size == 5:
+        return Ping(int.from_bytes(plain[1:]))
     if kind == b"\x02" and size == 1 + _CREDIT.size:
         return Credit(_CREDIT.unpack_from(plain, 1)[0])
     if kind == b"\x03" and size == 1 + _CHECKPOINT.size:
         return Checkpoint(*_CHECKPOINT.unpack_from(plain, 1))
+    if kind == b"\x04" and size == 5:
+        return Pong(int.from_bytes(plain[1:]))
     raise Rejected(BpciRefusal.MALFORMED_RECORD, f"no control word of {size} bytes")
 
 

@@ -10,6 +10,11 @@ from metanode.network.bpci.refusals import BpciRefusal
 from metanode.network.bpci.session import Receiver, Sender
 from metanode.primitives.refusal import Rejected
 
+PING_MS: Final = 5_000
+"""As often we say that we are here, and how long the way there and back takes is measured."""
+PONG_PAUSE_MS: Final = 1_000
+"""Pings sooner after the last are not answered: who sends many does not make us send as many."""
+
 
 class FrameBuffer:
     """Cuts a carrier's bytes into frames; holds at most one unfinished frame."""
@@ -80,16 +85,19 @@ class Session:
     """A link whose both ends are known. `up` once the peer's keys have proved to be the same as ours."""
 
     __slots__ = (
+        "awaits_pong",
         "credited_bytes",
         "heard_ms",
         "intake",
         "link",
         "outbox",
         "peer",
+        "ping",
+        "pinged_ms",
+        "ponged_ms",
         "received_bytes",
         "receiver",
         "sender",
-        "sent_ms",
         "up",
     )
 
@@ -104,6 +112,9 @@ class Session:
         self.intake: Final = intake
         self.up = False
         self.heard_ms = now_ms
-        self.sent_ms = now_ms
         self.received_bytes = 0
         self.credited_bytes = 0
+        self.ping = 0  # number of our last one
+        self.pinged_ms = now_ms - PING_MS  # when it left: the first one is due at once
+        self.awaits_pong = False
+        self.ponged_ms = now_ms - PONG_PAUSE_MS  # when we last answered one of the peer's

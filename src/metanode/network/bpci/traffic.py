@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, assert_never
 
-from metanode.network.bpci.events import Blame, Dropped, Effect, Transmit
+from metanode.network.bpci.events import Blame, Dropped, Effect, RoundTrip, Transmit
 from metanode.network.bpci.messages import (
     FRAGMENT_FLAG,
     HEADER_BYTES,
@@ -13,6 +13,7 @@ from metanode.network.bpci.messages import (
     Header,
     Kind,
     Ping,
+    Pong,
     Ready,
     Stream,
     decode_control,
@@ -21,11 +22,9 @@ from metanode.network.bpci.messages import (
     split_messages,
 )
 from metanode.network.bpci.refusals import BpciRefusal
-from metanode.network.bpci.state import Session
+from metanode.network.bpci.state import PING_MS, PONG_PAUSE_MS, Session
 from metanode.primitives.refusal import Rejected
 
-PING_MS: Final = 5_000
-"""After this long without a word we say that we are here."""
 SILENCE_MS: Final = 15_000
 """A peer that missed three pings is gone."""
 CREDIT_STEP_BYTES: Final = 512 << 10
@@ -93,8 +92,12 @@ class Traffic:
 
     def _obey(self, session: Session, word: Control, now_ms: int) -> None:
         match word:
-            case Ready() | Ping():
+            case Ready():
                 pass
+            case Ping(number):
+                self._answer(session, number, now_ms)
+            case Pong(number):
+                self._measure(session, number, now_ms)
             case Credit(total_bytes):
                 session.outbox.acknowledge(total_bytes)
                 self.pump(session, now_ms)
@@ -103,6 +106,18 @@ class Traffic:
                 self._match(session, now_ms)
             case _:
                 assert_never(word)
+
+    def _answer(self, session: Session, number: int, now_ms: int) -> None:
+        """BPCI-T2. One PONG a second at most."""
+        if not 0 <= now_ms - session.ponged_ms < PONG_PAUSE_MS:  # a clock set back is no pause
+            session.ponged_ms = now_ms
+            self.say(session, Pong(number), now_ms)
+
+    def _measure(self, session: Session, number: int, now_ms: int) -> None:
+        """BPCI-T2. An answer that nobody waits for says nothing."""
+        if session.awaits_pong and number == session.ping:
+            session.awaits_pong = False
+            self._effects.append(RoundTrip(session.peer, max(0, now_ms - session.pinged_ms)))
 
     def _match(self, session: Session, now_ms: int) -> None:
         for checkpoint, message in session.receiver.matched(now_ms):
@@ -134,14 +149,12 @@ class Traffic:
             chunks += frame
         if chunks:
             self._effects.append(Transmit(session.link, b"".join(chunks)))
-            session.sent_ms = now_ms
         for checkpoint, message in sender.checkpoints(now_ms):
             self._unsigned.append((session.link, checkpoint, message))
 
     def say(self, session: Session, word: Control, now_ms: int) -> None:
         """BPCI-R7. One control word, ahead of everything that waits."""
         frame = session.sender.seal(Kind.CONTROL, 0, Stream.CONTROL, encode_control(word), now_ms)
-        session.sent_ms = now_ms
         self._effects.append(Transmit(session.link, b"".join(frame)))
 
     # The clock
@@ -153,5 +166,6 @@ class Traffic:
         self._match(session, now_ms)
         session.receiver.check_unsigned(now_ms)
         self.pump(session, now_ms)
-        if now_ms - session.sent_ms >= PING_MS:
-            self.say(session, Ping(), now_ms)
+        if session.up and not 0 <= now_ms - session.pinged_ms < PING_MS:  # nor is it here
+            session.ping, session.pinged_ms, session.awaits_pong = (session.ping + 1) % 2**32, now_ms, True
+            self.say(session, Ping(session.ping), now_ms)

@@ -26,7 +26,7 @@ def _view(desk: Desk, peer: bytes, address: str) -> PeerView:
         inbound=line.inbound,
         since_ms=desk.peers.get(peer, 0),
         last_heard_ms=desk.heard_ms.get(peer, 0),
-        round_trip_ms=-1,
+        round_trip_ms=line.round_trip_ms,
         height=desk.heights.get(peer, 0),
         bytes_in=line.bytes_in,
         bytes_out=line.bytes_out,

@@ -38,6 +38,8 @@ def carry(desk: Desk, effect: bpci.Effect) -> None:
             desk.note("blame", peer=peer.hex()[:16], link=link, reason=reason.value, detail=detail)
         case bpci.Dropped(peer, stream, count):
             desk.note("dropped", peer=peer.hex()[:16], stream=stream.name.lower(), count=count)
+        case bpci.RoundTrip(peer, took_ms):
+            desk.lines.measured(peer, took_ms)
         case _ as never:
             assert_never(never)
 

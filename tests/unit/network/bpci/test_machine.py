@@ -19,6 +19,7 @@ from metanode.network.bpci import (
     LinkEnd,
     PeerDown,
     Quota,
+    RoundTrip,
     SendMessages,
     Stream,
     Transmit,
@@ -31,6 +32,7 @@ from metanode.network.bpci.messages import (
     Fragment,
     Kind,
     Ping,
+    Pong,
     encode_control,
     encode_fragment,
     handshake_frame,
@@ -164,6 +166,60 @@ def test_idle_links_ping_and_stay() -> None:
     pump.pass_time(400_000, step_ms=1_000)
     assert all(len(node.machine.connected()) == 1 and node.blamed() == [] for node in pump.nodes.values())
     assert session(pump, "bob", "alice").receiver._epoch.index == session(pump, "alice", "bob").sender._epoch.index >= 3
+
+
+def test_the_way_there_and_back_is_measured_every_five_seconds() -> None:
+    """BPCI-T2."""
+    pump = joined("alice", "bob")
+    held: list[bytes] = []
+
+    def hold(name: str, data: bytes) -> bytes:
+        if name != "bob":
+            return data
+        held.append(data)
+        return b""
+
+    pump.pass_time(50)
+    assert pump["alice"].of(RoundTrip) == [RoundTrip(pump["bob"].public, 0)], "the first as soon as the link is up"
+    pump.tamper = hold
+    pump.pass_time(5_000)
+    pump.tamper = lambda _, data: data
+    pump.now_ms += 70
+    inject(pump, b"".join(held), "bob", "alice")
+    assert pump["alice"].of(RoundTrip)[1:] == [RoundTrip(pump["bob"].public, 70)]
+    pump.pass_time(5_000)
+    assert len(pump["alice"].of(RoundTrip)) == 3
+
+
+def test_a_clock_set_back_does_not_stop_the_pings() -> None:
+    pump = joined("alice", "bob")
+    pump.pass_time(50)
+    pump.now_ms += 1_000
+    pump.clock_of["alice"] = -3_600_000
+    pump.pass_time(100)
+    assert [trip.took_ms for trip in pump["alice"].of(RoundTrip)] == [0, 0]
+
+
+def test_an_answer_that_nobody_waits_for_says_nothing() -> None:
+    """BPCI-T2."""
+    pump = joined("alice", "bob")
+    pump.pass_time(50)
+    before = pump["bob"].of(RoundTrip)
+    for number in (session(pump, "bob", "alice").ping, 0, 77):
+        inject(pump, sealed(pump, encode_control(Pong(number)), Kind.CONTROL, 0, Stream.CONTROL))
+    assert pump["bob"].of(RoundTrip) == before
+    assert pump["bob"].blamed() == []
+
+
+def test_many_pings_are_answered_once_a_second() -> None:
+    """BPCI-T2. Who sends many does not make us send as many."""
+    pump = joined("alice", "bob")
+    pump.pass_time(50)
+    pump.now_ms += 1_000
+    before = len(pump["bob"].of(Transmit))
+    for number in range(100):
+        inject(pump, sealed(pump, encode_control(Ping(number)), Kind.CONTROL, 0, Stream.CONTROL))
+    assert len(pump["bob"].of(Transmit)) == before + 1
 
 
 def test_a_peer_that_falls_silent_is_let_go() -> None:
@@ -355,10 +411,10 @@ def test_a_peer_that_never_signs_is_let_go() -> None:
     inject(pump, sealed(pump, join_messages([b"a"])))
     for _ in range(40):
         pump.now_ms += 250
-        inject(pump, sealed(pump, encode_control(Ping()), Kind.CONTROL, 0, Stream.CONTROL))
+        inject(pump, sealed(pump, encode_control(Ping(1)), Kind.CONTROL, 0, Stream.CONTROL))
     assert pump["bob"].blamed() == []
     pump.now_ms += 1
-    inject(pump, sealed(pump, encode_control(Ping()), Kind.CONTROL, 0, Stream.CONTROL))
+    inject(pump, sealed(pump, encode_control(Ping(1)), Kind.CONTROL, 0, Stream.CONTROL))
     ended(pump, BpciRefusal.UNSIGNED_TOO_LONG)
 
 

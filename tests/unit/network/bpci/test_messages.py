@@ -12,6 +12,7 @@ from metanode.network.bpci.messages import (
     Header,
     Kind,
     Ping,
+    Pong,
     Ready,
     decode_control,
     decode_fragment,
@@ -131,16 +132,19 @@ CHECKPOINT = Checkpoint(1, 2, 3, 4, 2, b"c" * 32, b"k" * 32, b"t" * 32, 5, b"s" 
 
 
 def test_control_words() -> None:
-    assert [encode_control(word) for word in (Ready(), Ping(), Credit(258))] == [
+    assert [encode_control(word) for word in (Ready(), Ping(258), Credit(258))] == [
         b"\0",
-        b"\1",
+        b"\1" + (258).to_bytes(4),
         b"\2" + (258).to_bytes(8),
     ]
     assert len(encode_control(CHECKPOINT)) == 1 + 8 + 4 + 8 + 8 + 4 + 3 * 32 + 8 + 64
-    for word in (Ready(), Ping(), Credit(1), CHECKPOINT):
+    assert encode_control(Pong(3)) == b"\4" + (3).to_bytes(4)
+    for word in (Ready(), Ping(2**32 - 1), Credit(1), CHECKPOINT, Pong(0)):
         assert decode_control(encode_control(word)) == word
 
 
-@pytest.mark.parametrize("plain", [b"", b"\4", b"\0\0", b"\2", b"\2" + bytes(9), encode_control(CHECKPOINT)[:-1]])
+@pytest.mark.parametrize(
+    "plain", [b"", b"\5", b"\0\0", b"\1", b"\4" + bytes(5), b"\2", b"\2" + bytes(9), encode_control(CHECKPOINT)[:-1]]
+)
 def test_other_control_words_are_refused(plain: bytes) -> None:
     assert reason(decode_control, plain) == BpciRefusal.MALFORMED_RECORD

@@ -119,9 +119,21 @@ def test_peers_connected_ones_first() -> None:
     desk.lines.heard(4, 11)
     desk.lines.said(4, 70)
     desk.lines.heard(5, 1)
+    desk.lines.measured(PEERS[2], 7)
+    desk.lines.measured(PEERS[1], 9)
     assert chain.ask("peer.list", Nothing()) == PeerPage(
         items=(
-            peer(2, connected=True, inbound=True, since_ms=5, last_heard_ms=8, height=12, bytes_in=111, bytes_out=70),
+            peer(
+                2,
+                connected=True,
+                inbound=True,
+                since_ms=5,
+                last_heard_ms=8,
+                round_trip_ms=7,
+                height=12,
+                bytes_in=111,
+                bytes_out=70,
+            ),
             peer(0, name="07" * 8, transport_key=observer.hex(), seat=-1, address="", connected=True, since_ms=6),
             peer(1, last_heard_ms=3),
             peer(3),
