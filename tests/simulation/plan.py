@@ -31,6 +31,7 @@ class Plan:
     liar: Callable[..., MachineRoom] = MachineRoom
     forgetful: tuple[int, ...] = ()
     set_back: Callable[[int], tuple[int, ...]] = lambda _: ()
+    weak: Callable[[int], tuple[int, ...]] = lambda _: ()
     twins: tuple[int, ...] = ()
     doubled: bool = False
     seals: Callable[[], Seals] = lambda: STAND_INS
@@ -62,6 +63,7 @@ class Plan:
                 room_of_liar=self.liar,
                 forgetful=self.forgetful,
                 set_back=self.set_back(count),
+                weak=self.weak(count),
                 twins=self.twins,
                 doubles=liars if self.doubled else (),
                 seals=self.seals(),

@@ -35,7 +35,8 @@ class Play:
     """What is played: a storm over so many validators (which it is told) with this seed.
 
     `liars`: seats that break the rules, their computers made by `room_of_liar`. `forgetful`: whose disk may be wiped;
-    `set_back`: or replaced by an older one. `twins`: seats that run on a second computer too, with the same keys in one
+    `set_back`: or replaced by an older one; `weak`: who may have to keep silent at a height, so that a core must do
+    without it. `twins`: seats that run on a second computer too, with the same keys in one
     signer, behind the others' numbers.
     `doubles`: liars that run on a second computer with the same keys and a guard of its own. `seals`: whose arithmetic.
     `core`: only so many honest nodes as a quorum needs are healed, beside the liars; the others stay cut off for ever.
@@ -53,6 +54,7 @@ class Play:
     twins: tuple[int, ...] = ()
     doubles: tuple[int, ...] = ()
     seals: Seals = STAND_INS
+    weak: tuple[int, ...] = ()
     core: bool = False
 
     @property
@@ -122,7 +124,7 @@ def _core(play: Play, scene: Scene) -> Scene:
     """Cut off all honest nodes but a quorum, by lot, and whoever has seen the head: no more can be asked of the rest
     than what one of them knows. The liars stay connected."""
     world = scene.world
-    honest = [room.index for room in scene.honest if room.index < play.count]
+    honest = [room.index for room in scene.honest if room.index < play.count and room.index not in play.weak]
     chosen = sorted(world.random.sample(honest, quorum(play.count)))
     world.cables.isolate(tuple(room.index for room in scene.honest if room.index not in chosen))
     return replace(scene, core=tuple(chosen))

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.simulation.plan import Plan
-from tests.simulation.storms.forgotten_words import LONG_ROUNDS, LOOK_MS, HonestLinksAreSlow, has_spoken
+from tests.simulation.storms.forgotten_words import (
+    LONG_ROUNDS,
+    LOOK_MS,
+    HonestLinksAreSlow,
+    first_seats,
+    has_spoken,
+)
 
-from metanode.primitives.bitmap import faults
 from metanode.sim.checkers import Scene
 from metanode.sim.disk import flip_bits, lose_guard, lose_tail, tear_slot, vouch
 from metanode.sim.machine_room import MachineRoom
@@ -72,14 +77,15 @@ def _silent(scene: Scene) -> Iterator[str]:
 
 PLAN = Plan(
     name="failing_disks",
-    storm=lambda count, seed: FailingDisks(
+    storm=lambda count, _: FailingDisks(
         "failing_disks",
         slow_min_ms=250,
         slow_max_ms=350,
         heals_ms=8_000,
-        bound_ms=10_000,
-        liars=tuple((seed + 1 + i) % count for i in range(faults(count))),
+        bound_ms=25_000,
+        liars=first_seats(count),
     ),
+    weak=first_seats,
     parameters=LONG_ROUNDS,
     seeds={4: 6, 5: 1, 6: 1, 7: 1, 10: 1},
     also=_silent,

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 
 import pytest
 from tests.simulation.plan import Plan
-from tests.simulation.storms.forgotten_words import LONG_ROUNDS, LOOK_MS, HonestLinksAreSlow, has_spoken
+from tests.simulation.storms.forgotten_words import (
+    LONG_ROUNDS,
+    LOOK_MS,
+    HonestLinksAreSlow,
+    first_seats,
+    has_spoken,
+)
 
 from metanode.node.effects import PublishFinal
-from metanode.primitives.bitmap import faults
 from metanode.sim.disk import SimDisk
 from metanode.sim.storm import Sky
-
-
-def _victims(count: int) -> tuple[int, ...]:
-    return tuple(range(1, 1 + faults(count)))
 
 
 @dataclass(slots=True)
@@ -62,11 +63,17 @@ class OldDisksComeBack(HonestLinksAreSlow):
 PLAN = Plan(
     name="old_disks_come_back",
     storm=lambda count, _: OldDisksComeBack(
-        "old_disks_come_back", slow_min_ms=250, slow_max_ms=350, heals_ms=8_000, bound_ms=10_000, liars=_victims(count)
+        "old_disks_come_back",
+        slow_min_ms=250,
+        slow_max_ms=350,
+        heals_ms=8_000,
+        bound_ms=25_000,
+        liars=first_seats(count),
     ),
     parameters=LONG_ROUNDS,
     seeds={4: 6, 5: 1, 6: 1, 7: 1, 10: 1},
-    set_back=_victims,
+    set_back=first_seats,
+    weak=first_seats,
     every_ms=20,
 )
 
