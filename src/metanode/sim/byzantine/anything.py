@@ -90,9 +90,10 @@ class AnythingNode(LyingNode):
                 return LastWordAsked(vote_key=self._desk.settings.vote_key)
             case _:
                 word = self._one_of(self._changes) if self._changes else vote
+                validators = self._desk.tip.validators
                 return LastWord(
-                    vote_key=self._desk.tip.validators[word.seat].vote_key,
-                    validators_hash=self._desk.tip.validators.hash,
+                    vote_key=validators[word.seat % len(validators)].vote_key,
+                    validators_hash=validators.hash,
                     votes=(word,),
                 )
 
