@@ -18,6 +18,7 @@ PATHS = {
     "account": "acme",
     "coin": "USD",
     "identity": "ab" * 32,
+    "digest": "cd" * 32,
     "receipt": "rcpt_90000M2Z",
     "module": "coin",
     "key": "00ff",
@@ -26,6 +27,7 @@ PATHS = {
 BODIES: dict[str, Any] = {
     "transaction.submit": {"transaction": "00112233"},
     "transaction.submit_batch": {"transactions": ["00112233"]},
+    "evidence.submit": {"encoded": "00112233"},
     "fault.set": {"kind": "latency", "value_ms": 20},
 }
 COMPOUND = {

@@ -47,7 +47,8 @@ NAMES = st.one_of(
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "cursor": CURSORS,
     "after": CURSORS,
-    "identity": st.binary(min_size=32, max_size=32).map(bytes.hex),
+    **dict.fromkeys(("identity", "digest"), st.binary(min_size=32, max_size=32).map(bytes.hex)),
+    "encoded": st.binary(max_size=200).map(bytes.hex),
     "receipt": st.one_of(
         st.builds(receipt_name, st.integers(1, 6), st.integers(0, 4)),
         st.from_regex(r"rcpt_[0-9A-HJKMNP-TV-Z]{3,20}", fullmatch=True),
