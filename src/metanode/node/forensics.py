@@ -25,8 +25,10 @@ class KeptHeight(Wire):
     justifications: tuple[Justification, ...]
 
 
-KEPT_HEIGHTS: Final = Decoder[KeptHeight](KeptHeight, 64 << 20)
-"""Votes of 64 rounds of the largest set stay below this."""
+KEPT_BYTES_MAX: Final = 32 << 20
+"""Of one height: votes of 64 rounds of the largest set, or justifications of some hundred. A height that stands still
+for days keeps its earliest rounds: in them a fork begins."""
+KEPT_HEIGHTS: Final = Decoder[KeptHeight](KeptHeight, 2 * KEPT_BYTES_MAX)
 
 
 NOTHING_KEPT: Final = KeptHeight(
@@ -47,10 +49,14 @@ def kept_of(desk: Desk, height: int, bytes_max: int) -> Given:
     """FORK-1. What is kept of a height, justifications and the lowest rounds first, as far as it fits so many bytes."""
     row = desk.rows.get(height_key(KEPT, height))
     kept = KEPT_HEIGHTS.decode(row) if row is not None else NOTHING_KEPT
-    whys = sorted(kept.justifications, key=lambda why: why.round_changes[0].round if why.round_changes else 0)
-    shown_whys, left = _fitting(whys, bytes_max)
-    shown_votes, _ = _fitting(sorted(kept.votes, key=lambda vote: (vote.round, vote.kind, vote.seat)), left)
-    complete = (len(shown_votes), len(shown_whys)) == (len(kept.votes), len(kept.justifications))
+    return _earliest(kept.votes, kept.justifications, bytes_max)
+
+
+def _earliest(votes: tuple[Vote, ...], whys: tuple[Justification, ...], bytes_max: int) -> Given:
+    by_round = sorted(whys, key=lambda why: why.round_changes[0].round if why.round_changes else 0)
+    shown_whys, left = _fitting(by_round, bytes_max)
+    shown_votes, _ = _fitting(sorted(votes, key=lambda vote: (vote.round, vote.kind, vote.seat)), left)
+    complete = (len(shown_votes), len(shown_whys)) == (len(votes), len(whys))
     return Given(tuple(shown_votes), tuple(shown_whys), complete)
 
 
@@ -73,13 +79,14 @@ def keep_for_forensics(desk: Desk, kept: ibft.Keep) -> None:
     beyond = {vote.seat: True for vote in kept.votes if vote.round}
     if len(beyond) > desk.tip.previous_validators.faults:
         rows = _forgotten(desk)
+        given = _earliest(kept.votes, kept.justifications, KEPT_BYTES_MAX)
         row = KeptHeight(
             version=1,
             height=kept.height,
             timestamp_ms=desk.tip.timestamp_ms,
             validators_hash=kept.validators_hash,
-            votes=kept.votes,
-            justifications=kept.justifications,
+            votes=given.votes,
+            justifications=given.justifications,
         )
         rows[height_key(KEPT, kept.height)] = encode(row)
         desk.emit(WriteStore(kept.height, rows))

@@ -1,10 +1,12 @@
 """What is kept for forensics: only what f liars cannot make, and only for the evidence period."""
 
 import msgspec
+import pytest
 from tests.unit.ledger.test_conviction import a_vote
 from tests.unit.node.requests.world import Chain
 
 from metanode.chain import ibft
+from metanode.node import forensics
 from metanode.node.effects import WriteStore
 from metanode.node.forensics import KEPT_HEIGHTS, keep_for_forensics
 from metanode.node.rows import KEPT, height_key
@@ -49,3 +51,14 @@ def test_what_is_older_than_the_evidence_period_goes() -> None:
     aged = msgspec.structs.replace(old, timestamp_ms=chain.desk.tip.timestamp_ms - period - 1)
     chain.rows.write({height_key(KEPT, 1): msgspec.msgpack.encode(aged)})
     assert kept(chain, votes(1, 1, 1, 1))[0][height_key(KEPT, 1)] is None
+
+
+def test_a_height_that_stood_still_for_days_keeps_its_earliest_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row beyond what may be read again would end the node when its evidence period is over."""
+    chain = Chain()
+    chain.final()
+    cast = votes(7, 3, 5, 1)
+    monkeypatch.setattr(forensics, "KEPT_BYTES_MAX", sum(len(msgspec.msgpack.encode(vote)) for vote in cast[:2]))
+    (rows,) = kept(chain, cast)
+    row = KEPT_HEIGHTS.decode(rows[height_key(KEPT, 1)] or b"")
+    assert [vote.round for vote in row.votes] == [1, 3]

@@ -294,6 +294,7 @@ def certify(state: HeightState, commit: BlsCommit, sources: list[Seat]) -> None:
     if state.certified is not None:
         return
     state.certified = commit
+    hold_all_against(state, commit)
     header_hash = Hash(commit.header_hash)
     content = state.contents.get(header_hash)
     if content is not None:
@@ -301,7 +302,6 @@ def certify(state: HeightState, commit: BlsCommit, sources: list[Seat]) -> None:
         decide(state)
         return
     _want_of_signers(state, commit, sources)
-    hold_all_against(state, commit)
 
 
 def _want_of_signers(state: HeightState, commit: BlsCommit, sources: list[Seat]) -> None:
