@@ -2,6 +2,7 @@
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from tests.unit.cli.conftest import Bpi
 
 from metanode.cli.bpi.program import bpi as program
@@ -65,3 +66,25 @@ def test_version_names_what_must_fit_together(bpi: Bpi) -> None:
     assert bpi("version").out.startswith(f"bpi {said.data['bpi']}\n")
     assert bpi("--version").out == f"bpi {said.data['bpi']}\n"
     assert bpi("--no-color", "--version").out == f"bpi {said.data['bpi']}\n"
+
+
+def offered(line: str) -> list[tuple[str, str]]:
+    """What TAB offers at the end of a line: (value, type)."""
+    words = line.split(" ")
+    completion = ShellComplete(program, {}, "bpi", "_BPI_COMPLETE")
+    return [(item.value, item.type) for item in completion.get_completions(words[1:-1], words[-1])]
+
+
+def test_pressing_tab_offers_what_is_here(bpi: Bpi) -> None:
+    bpi("init", "--validators", "2", "--port-base", "30000")
+    assert offered("bpi testnet kill ") == [("validator-0", "plain"), ("validator-1", "plain")]
+    assert offered("bpi testnet kill validator-0 validator-1") == [("validator-1", "plain")]
+    assert offered("bpi testnet partition validator-0,v") == [("validator-0,validator-1", "plain")]
+    assert [name for name, _ in offered("bpi coin transfer --to g")] == ["globex"]
+    assert [name for name, _ in offered("bpi coin transfer --account operator")] == [
+        "operator-validator-0",
+        "operator-validator-1",
+    ]
+    assert [name for name, _ in offered("bpi config get t")] == ["token_file", "timeout"]
+    assert offered("bpi receipt verify pa") == [("pa", "file")]
+    assert offered("bpi testnet kill --data elsewhere ") == []

@@ -12,6 +12,7 @@ from metanode.api.errors import ApiRefusal, explain
 from metanode.api.exits import ExitStatus
 from metanode.api.transactions import TransactionStatus
 from metanode.cli.bpi.amounts import read_amount, show_amount
+from metanode.cli.bpi.completing import accounts
 from metanode.cli.bpi.keys import Names, Signer
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.trust import check_chain, local_genesis
@@ -64,7 +65,7 @@ class How:
 
 
 _OPTIONS: Final = (
-    click.option("--account", default="", metavar="NAME", help="Who signs."),
+    click.option("--account", default="", metavar="NAME", shell_complete=accounts, help="Who signs."),
     click.option("--memo", default="", help="A note that everybody can read."),
     click.option("--lane", type=click.IntRange(0), default=0, help="Transactions of different lanes do not wait."),
     click.option("--fee", default="0", metavar="AMOUNT", help="In the fee coin."),

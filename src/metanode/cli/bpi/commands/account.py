@@ -8,6 +8,7 @@ import click
 
 from metanode.api.shapes import PAGE_MAX
 from metanode.cli.bpi.amounts import show_amount
+from metanode.cli.bpi.completing import accounts, files
 from metanode.cli.bpi.keys import Names, accounts_folder, ask_password, is_development_key
 from metanode.cli.bpi.local_network import LocalNetwork
 from metanode.cli.bpi.reach import connect
@@ -22,7 +23,7 @@ from metanode.records.address import address_of_key, read_address, show_address
 
 @leaf()
 @click.argument("name")
-@click.option("--password-file", metavar="FILE", help="Its first line locks the key.")
+@click.option("--password-file", metavar="FILE", shell_complete=files, help="Its first line locks the key.")
 @pass_session
 def create(session: Session, name: str, password_file: str | None) -> None:
     """Make a key for a new account and keep it, encrypted, in the accounts folder.
@@ -64,9 +65,16 @@ def _new_password(session: Session, name: str, file: str | None) -> tuple[str, b
 
 
 @leaf()
-@click.argument("account", default="")
+@click.argument("account", default="", shell_complete=accounts)
 @click.option("--prove", is_flag=True, help="Check the balances here, from genesis on, believing no node.")
-@click.option("--genesis", "genesis_file", default="", metavar="FILE", help="What --prove trusts; the local one else.")
+@click.option(
+    "--genesis",
+    "genesis_file",
+    default="",
+    metavar="FILE",
+    shell_complete=files,
+    help="What --prove trusts; the local one else.",
+)
 @pass_session
 def show(session: Session, account: str, prove: bool, genesis_file: str) -> None:  # noqa: FBT001 - click calls it
     """Show an account: balances, keys, next nonces; the configured one where none is named.

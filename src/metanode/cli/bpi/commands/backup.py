@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 
 from metanode.cli.bpi.commands.node_run import refuse_network
+from metanode.cli.bpi.completing import folders
 from metanode.cli.commands import leaf
 from metanode.cli.session import Session, pass_session
 
 
 @leaf()
-@click.argument("target")
+@click.argument("target", shell_complete=folders)
 @pass_session
 def backup(session: Session, target: str) -> None:
     """Copy the data directory of a node that does not run to a new folder.
@@ -43,7 +44,7 @@ def backup(session: Session, target: str) -> None:
 
 
 @leaf()
-@click.argument("source")
+@click.argument("source", shell_complete=folders)
 @pass_session
 def restore(session: Session, source: str) -> None:
     """Make a data directory out of a backup, in the empty folder of --data.

@@ -4,6 +4,7 @@ import click
 
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.amounts import show_amount
+from metanode.cli.bpi.completing import accounts
 from metanode.cli.bpi.keys import Names
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.sending import How, Sending, sending
@@ -16,7 +17,7 @@ from metanode.records.calls import CoinDefine, CoinMint, CoinTransfer
 
 
 @leaf()
-@click.option("--to", required=True, metavar="ACCOUNT", help="Name or address.")
+@click.option("--to", required=True, metavar="ACCOUNT", shell_complete=accounts, help="Name or address.")
 @click.option("--amount", required=True, help="In whole coins: 420 or 4.20.")
 @click.option("--coin", default="", help="The configured one by default (USD).")
 @sending
@@ -33,7 +34,7 @@ def transfer(session: Session, to: str, amount: str, coin: str, how: How) -> Exi
 
 
 @leaf()
-@click.option("--to", required=True, metavar="ACCOUNT", help="Name or address.")
+@click.option("--to", required=True, metavar="ACCOUNT", shell_complete=accounts, help="Name or address.")
 @click.option("--amount", required=True, help="In whole coins: 420 or 4.20.")
 @click.option("--coin", default="", help="The configured one by default (USD).")
 @sending
@@ -52,7 +53,14 @@ def mint(session: Session, to: str, amount: str, coin: str, how: How) -> ExitSta
 @click.option(
     "--supply-max", default="0", metavar="AMOUNT", help="Most that may ever be, in whole coins; 0: no maximum."
 )
-@click.option("--minter", "minters", multiple=True, metavar="ACCOUNT", help="Who may mint; the signer by default.")
+@click.option(
+    "--minter",
+    "minters",
+    multiple=True,
+    metavar="ACCOUNT",
+    shell_complete=accounts,
+    help="Who may mint; the signer by default.",
+)
 @sending
 @pass_session
 def define(

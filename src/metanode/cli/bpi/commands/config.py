@@ -2,6 +2,7 @@
 
 import click
 
+from metanode.cli.bpi.completing import keys
 from metanode.cli.commands import leaf
 from metanode.cli.configuration import ENVIRONMENT_PREFIX, checked, known_key, write_configuration
 from metanode.cli.session import Session, pass_session
@@ -50,7 +51,7 @@ def explain(session: Session) -> None:
 
 
 @leaf()
-@click.argument("key")
+@click.argument("key", shell_complete=keys)
 @pass_session
 def get(session: Session, key: str) -> None:
     """Print one setting."""
@@ -63,7 +64,7 @@ def get(session: Session, key: str) -> None:
 
 
 @leaf(name="set")
-@click.argument("key")
+@click.argument("key", shell_complete=keys)
 @click.argument("value")
 @click.option("--user", "for_user", is_flag=True, help="In the user's file, not the project's bpi.toml.")
 @pass_session

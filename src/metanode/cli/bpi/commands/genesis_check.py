@@ -2,6 +2,7 @@
 
 import click
 
+from metanode.cli.bpi.completing import files
 from metanode.cli.commands import leaf
 from metanode.cli.files import read_text
 from metanode.cli.session import Session, pass_session
@@ -22,7 +23,7 @@ def check_possessions(genesis: Genesis) -> None:
 
 
 @leaf()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @pass_session
 def check(session: Session, file: str) -> None:
     """Check a genesis file: every rule, every proof.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from metanode.cli.bpi.completing import nodes as complete_nodes
 from metanode.cli.bpi.local_network import LocalNode, existing_network
 from metanode.cli.bpi.processes import start_file, tail
 from metanode.cli.commands import leaf
@@ -21,7 +22,7 @@ _STYLES: Final = {"warning": "warning", "error": "bad", "critical": "bad"}
 
 
 @leaf()
-@click.argument("nodes", nargs=-1, metavar="[NODE...]")
+@click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=complete_nodes)
 @click.option(
     "-n", "--lines", type=click.IntRange(0, 10_000), default=20, show_default=True, help="Last lines of each."
 )

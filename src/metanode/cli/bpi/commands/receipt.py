@@ -10,6 +10,7 @@ import click
 
 from metanode.api.exits import ExitStatus
 from metanode.api.transactions import ReceiptView
+from metanode.cli.bpi.completing import accounts, files
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.showing import as_data, instant, short
 from metanode.cli.bpi.trust import trusted_genesis
@@ -55,7 +56,14 @@ def get(session: Session, receipt: str) -> None:
 
 
 @leaf(name="list")
-@click.option("--account", "of_account", default="", metavar="ACCOUNT", help="Only receipts that touch it.")
+@click.option(
+    "--account",
+    "of_account",
+    default="",
+    metavar="ACCOUNT",
+    shell_complete=accounts,
+    help="Only receipts that touch it.",
+)
 @click.option("--first", type=click.IntRange(1), default=1, help="From this height.")
 @click.option("--last", type=click.IntRange(0), default=0, help="Up to this height; 0 is the head.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
@@ -112,8 +120,15 @@ def export(session: Session, receipt: str, target: str) -> None:
 
 
 @leaf()
-@click.argument("file")
-@click.option("--genesis", "genesis_file", default="", metavar="FILE", help="What to trust; the local one by default.")
+@click.argument("file", shell_complete=files)
+@click.option(
+    "--genesis",
+    "genesis_file",
+    default="",
+    metavar="FILE",
+    shell_complete=files,
+    help="What to trust; the local one by default.",
+)
 @pass_session
 def verify(session: Session, file: str, genesis_file: str) -> None:
     """Check a receipt file here, with nothing but a genesis; no node is asked.

@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from metanode.api.exits import ExitStatus
+from metanode.cli.bpi.completing import nodes as complete_nodes
 from metanode.cli.bpi.local_network import LocalNetwork, LocalNode, existing_network
 from metanode.cli.bpi.processes import STOP_S, abandon, await_ready, send, start, stop, wait_until_gone
 from metanode.cli.bpi.reach import answers, status_when
@@ -15,7 +16,7 @@ from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
 
 Nodes = Sequence[LocalNode]
-_NODES: Final = click.argument("nodes", nargs=-1, required=True, metavar="NODE...")
+_NODES: Final = click.argument("nodes", nargs=-1, required=True, metavar="NODE...", shell_complete=complete_nodes)
 
 
 def development_network(session: Session) -> LocalNetwork:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import click
 
 from metanode.api.exits import ExitStatus
+from metanode.cli.bpi.completing import accounts
 from metanode.cli.bpi.sending import How, Sending, sending
 from metanode.cli.commands import leaf
 from metanode.cli.session import Session, pass_session
@@ -16,7 +17,7 @@ FAUCET = "faucet"
 
 
 @leaf()
-@click.argument("to", metavar="ACCOUNT")
+@click.argument("to", metavar="ACCOUNT", shell_complete=accounts)
 @click.option("--amount", default="1000", show_default=True, help="In whole coins.")
 @sending
 @pass_session

@@ -4,6 +4,8 @@ import click
 
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.commands.testnet import development_network
+from metanode.cli.bpi.completing import node_groups
+from metanode.cli.bpi.completing import nodes as complete_nodes
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
@@ -11,7 +13,7 @@ from metanode.client import Client
 
 
 @leaf()
-@click.argument("groups", nargs=-1, required=True, metavar="NODES...")
+@click.argument("groups", nargs=-1, required=True, metavar="NODES...", shell_complete=node_groups)
 @pass_session
 def partition(session: Session, groups: tuple[str, ...]) -> None:
     """Cut the network into groups that do not hear each other, until bpi testnet heal.
@@ -50,7 +52,7 @@ def partition(session: Session, groups: tuple[str, ...]) -> None:
 
 @leaf()
 @click.argument("milliseconds", type=click.IntRange(0, 60_000))
-@click.argument("nodes", nargs=-1, metavar="[NODE...]")
+@click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=complete_nodes)
 @pass_session
 def latency(session: Session, milliseconds: int, nodes: tuple[str, ...]) -> None:
     """Let nodes, all of them or those named, send everything so much later; 0 mends it."""

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from metanode.api.exits import ExitStatus
+from metanode.cli.bpi.completing import accounts, files
 from metanode.cli.bpi.keys import Names
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.sending import How, Sending, choose_waiting, sending, submit, tell
@@ -27,9 +28,22 @@ TRANSACTION_FILE_BYTES_MAX = 1 << 20
 
 
 @leaf()
-@click.argument("file")
-@click.option("--cosigner", "cosigners", multiple=True, metavar="NAME", help="A further key, for shared accounts.")
-@click.option("--sender", default="", metavar="ACCOUNT", help="The account that acts, if not the signer's own.")
+@click.argument("file", shell_complete=files)
+@click.option(
+    "--cosigner",
+    "cosigners",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=accounts,
+    help="A further key, for shared accounts.",
+)
+@click.option(
+    "--sender",
+    default="",
+    metavar="ACCOUNT",
+    shell_complete=accounts,
+    help="The account that acts, if not the signer's own.",
+)
 @sending
 @pass_session
 def send(session: Session, file: str, cosigners: tuple[str, ...], sender: str, how: How) -> ExitStatus | None:
