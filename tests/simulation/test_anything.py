@@ -30,13 +30,13 @@ def play(count: int, seed: int, choices: bytes) -> None:
     perform(Play(lambda _: storm, count, seed, STAYING, liars=liars, room_of_liar=room))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1_000), st.binary(max_size=600))
 def test_whatever_one_of_four_says(seed: int, choices: bytes) -> None:
     play(4, seed, choices)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 1_000), st.binary(max_size=2_000))
 def test_whatever_two_of_seven_say(seed: int, choices: bytes) -> None:
     play(7, seed, choices)

@@ -51,7 +51,7 @@ PLAN = Plan(
     storm=lambda count, _: HonestLinksAreSlow(
         "forgotten_words", heals_ms=6_000, bound_ms=8_000, liars=first_seats(count)
     ),
-    seeds={4: 4, 5: 1, 6: 1, 7: 1, 10: 1},
+    seeds={4: 2, 5: 1, 6: 1, 7: 1, 10: 1},
     most=True,
     liar=Amnesiac,
     also=one_convicted,
