@@ -1,4 +1,5 @@
-"""Write docs/reference from the code: codes, exit statuses, commands, storms. Then follow every link of docs.
+"""Write docs/reference from the code: codes, exit statuses, commands, storms; and the marked parts of docs/commands.
+Then follow every link of docs.
 
 Run by `make docs`; with `--check` nothing is written, and a page that is out of date is an error.
 """
@@ -111,15 +112,54 @@ def commands() -> str:
     """The help of every command, as it prints it."""
     page = ["# Commands of bpi\n", "Every command takes `--json`; with it, errors are JSON too.\n"]
     for path in ("", *sorted(COMMANDS)):
-        context = click.Context(bpi, info_name="bpi", max_content_width=100)
-        command: click.Command = bpi
-        for word in path.split():
-            assert isinstance(command, click.Group)
-            below = command.get_command(context, word)
-            assert below is not None, path
-            command, context = below, click.Context(below, info_name=word, parent=context, max_content_width=100)
+        command, context = reached(path)
         page.append(f"## {f'bpi {path}'.strip()}\n\n```\n{command.get_help(context)}\n```\n")
     return "\n".join(page)
+
+
+def reached(path: str) -> tuple[click.Command, click.Context]:
+    """A command by its words, and the context in which it tells its usage."""
+    context = click.Context(bpi, info_name="bpi", max_content_width=100)
+    command: click.Command = bpi
+    for word in path.split():
+        assert isinstance(command, click.Group)
+        below = command.get_command(context, word)
+        assert below is not None, path
+        command, context = below, click.Context(below, info_name=word, parent=context, max_content_width=100)
+    return command, context
+
+
+def synopsis(path: str) -> str:
+    """How a command is written: one line."""
+    command, context = reached(path)
+    return command.get_usage(context).removeprefix("Usage: ")
+
+
+def options(path: str) -> str:
+    """The options of a command, as its help lists them; empty where it has none of its own."""
+    command, context = reached(path)
+    shown = command.get_help(context)
+    listed = shown.partition("\nOptions:\n")[2].partition("\n\n")[0].splitlines()
+    own = [line for line in listed if not re.match(r"  (-h, )?--help ", line)]
+    return "\n".join([f"bpi {path}", *own]) if own else ""
+
+
+MARKED = re.compile(r"(<!-- (synopsis|options): ([a-z |-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+"""A part of a hand-written page that is made from the code: which, and of which commands."""
+
+
+def manual(page: str) -> str:
+    """A page of docs/commands with its marked parts as the code is now."""
+
+    def part(found: re.Match[str]) -> str:
+        begin, kind, paths, end = found.groups()
+        told = [synopsis(path) if kind == "synopsis" else options(path) for path in paths.split(" | ")]
+        between = "\n" if kind == "synopsis" else "\n\n"
+        body = between.join(one for one in told if one)
+        shown = f"```\n{body}\n```" if body else "None of their own."
+        return f"{begin}{shown}\n{end}"
+
+    return MARKED.sub(part, page)
 
 
 def storms() -> str:
@@ -187,6 +227,12 @@ def main() -> None:
             file.write_text(text)
         elif not file.is_file() or file.read_text() != text:
             wrong.append(f"docs/reference/{name}: out of date, run `make docs`")
+    for file in sorted((ROOT / "docs" / "commands").glob("*.md")):
+        text = manual(file.read_text())
+        if "--check" not in sys.argv:
+            file.write_text(text)
+        elif file.read_text() != text:
+            wrong.append(f"docs/commands/{file.name}: out of date, run `make docs`")
     print("\n".join(wrong) or "docs: every link leads somewhere")
     sys.exit(1 if wrong else 0)
 

@@ -52,3 +52,26 @@ def test_every_command_has_an_example() -> None:
 def test_every_key_is_told() -> None:
     told = re.findall(r"^\| `([a-z_]+)` \|", (PAGES / "config.md").read_text(), re.MULTILINE)
     assert told == list(KEYS)
+
+
+GROUP_PAGES = [page for page in sorted(PAGES.glob("*.md")) if page.name != "README.md"]
+SECTIONS = ["Synopsis", "Description", "Options", "Exit status", "Examples", "Files"]
+
+
+@pytest.mark.parametrize("page", GROUP_PAGES, ids=lambda page: page.stem)
+def test_every_page_has_the_sections_of_a_manual_in_their_order(page: Path) -> None:
+    text = page.read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
+    sections = re.split(r"^## .*$", text, flags=re.MULTILINE)[1:]
+    assert [name for name, body in zip(SECTIONS, sections, strict=True) if not body.strip()] == []
+
+
+def test_every_command_has_its_synopsis_and_options_on_one_page() -> None:
+    for kind in ("synopsis", "options"):
+        told = [
+            path
+            for page in GROUP_PAGES
+            for paths in re.findall(rf"^<!-- {kind}: (.*) -->$", page.read_text(), re.MULTILINE)
+            for path in paths.split(" | ")
+        ]
+        assert sorted(told) == sorted(COMMANDS)

@@ -15,8 +15,9 @@ HELP: Final = """A chain that nobody has to trust alone, and the machines it dec
   bpi coin transfer --to globex --amount 420     a payment, final when it returns
   bpi verify                                     check everything yourself
 
-Exit statuses: 0 ok, 2 usage, 3 not found, 4 not allowed, 5 conflict, 20 consensus, 21 proof invalid, 50 configuration,
-60 network, 61 outcome unknown, 80 insufficient, 81 expired, 1 a bug.
+Exit statuses: 0 ok, 1 a bug, 2 usage, 3 not found, 4 not allowed, 5 conflict, 20 consensus, 21 proof invalid, 30 data
+unavailable, 50 configuration, 52 a check failed, 60 network, 61 outcome unknown, 70 a node or its disk,
+80 insufficient, 81 expired, 130 interrupted, 143 terminated.
 """
 
 bpi: Final = LazyGroup(
