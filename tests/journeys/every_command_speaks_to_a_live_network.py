@@ -318,6 +318,17 @@ def test_a_backup_is_made_restored_and_vouched_for(bpi):
     bpi.says("testnet heal")
 
 
+def test_a_stopped_node_is_looked_through_and_repaired(bpi):
+    bpi.refuses("node repair", 2, "cli.usage")
+    bpi.refuses("node repair --data .bpi/validator-2", 5, "directory.locked")
+    bpi.says("testnet kill validator-2")
+    assert "nothing is damaged" in bpi.says("node repair --data .bpi/validator-2")
+    (bpi.folder / ".bpi/validator-2/store/CURRENT").write_text("noise")
+    assert bpi.data("node repair --data .bpi/validator-2")["set_aside"][0].endswith("store.damaged")
+    assert "begins anew at the next start" in bpi.says("node repair --data .bpi/validator-2")
+    assert "started validator-2 · 4/4 validators reached" in bpi.says("testnet heal")
+
+
 def mute(shell: Shell) -> bool:
     """Whether validator-3 follows without voting."""
     base = int(shell.data("status")["url"].rpartition(":")[2])

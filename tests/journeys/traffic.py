@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Self
@@ -264,15 +264,20 @@ class Traffic:
 
 def check_nothing_lost(ledger: Ledger, house: House) -> None:
     """Every transfer that was reported final is there with the same receipt in the same block; the balances agree."""
+    check_receipts(dict(ledger.words), house)
+    check_balances(ledger, house)
+
+
+def check_receipts(words: Mapping[str, Word], house: House) -> None:
+    """Every transfer of these is there with the same receipt in the same block."""
     receipts: dict[str, Word] = {}
     with house.ask(timeout_s=20.0) as client:
-        for height in sorted({word.height for word in ledger.words.values()}):
+        for height in sorted({word.height for word in words.values()}):
             block = client.block.get(height)
             for item in client.receipt.list(first=height, last=height, limit=500).items:
                 receipts[item.origin.identity] = Word(height, item.encoded, block.hash)
-    lost = {name: word for name, word in ledger.words.items() if receipts.get(name) != word}
-    assert lost == {}, f"{house.name} lost or changed {len(lost)} of {len(ledger.words)}"
-    check_balances(ledger, house)
+    lost = {name: word for name, word in words.items() if receipts.get(name) != word}
+    assert lost == {}, f"{house.name} lost or changed {len(lost)} of {len(words)}"
 
 
 def check_balances(ledger: Ledger, house: House) -> None:

@@ -109,7 +109,7 @@ def test_a_node_that_cannot_start_says_why(bpi, file, old, new, status, code):
 
 def test_a_node_that_dies_without_a_word_shows_its_log(bpi):
     shutil.rmtree(bpi.folder / ".bpi/validator-1/keys")
-    assert bpi.run("up").status == 70
+    assert bpi.run("up").status == 3
     shim = bpi.folder / "sitecustomize.py"
     shim.write_text("import os, sys\nif 'run' in sys.argv: os.write(2, b'out of luck'); os._exit(9)\n")
     bpi.environment["PYTHONPATH"] = str(bpi.folder)

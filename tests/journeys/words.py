@@ -8,6 +8,7 @@ from tests.journeys.town import House, Town
 
 from metanode.chain.guard import read_record
 from metanode.host.disk import Disk
+from metanode.host.fault import Fault
 from metanode.host.guard_file import GuardFile
 from metanode.records.vote import VoteKind
 
@@ -50,13 +51,21 @@ class Listener:
         for house in self._town.houses:
             self._look(house)
 
+    def forget_generation(self, house: House) -> None:
+        """Its guard was put back, or made anew: what it said still counts, how often it spoke begins again."""
+        if house.name in self.diaries:
+            self.diaries[house.name].generation = -1
+
     def _look(self, house: House) -> None:
         path = house.folder / "guard"
         owner = house.folder / "FORMAT"
         if not path.exists() or not owner.exists():
             return
-        identity = bytes.fromhex(owner.read_text().partition('identity = "')[2][:64])
-        guard = GuardFile.open(path, identity, Disk())
+        try:
+            identity = bytes.fromhex(owner.read_text().partition('identity = "')[2][:64])
+            guard = GuardFile.open(path, identity, Disk())
+        except (Fault, ValueError):
+            return  # another's, or taken away at this moment
         guard.close()
         if not guard.record:
             return

@@ -107,7 +107,7 @@ CODES: Final[dict[str, Explanation]] = {
     "governance.too-many-proposals": _conflict("LEDGER-V1", "wait until one of yours is closed", retryable=True),
     "governance.unknown-validator": _not_found("LEDGER-V3", "check the name with validator.list"),
     "governance.name-in-use": _conflict("LEDGER-V3", "choose another name"),
-    "governance.key-in-use": _conflict("LEDGER-V3", "make new keys: bpi init"),
+    "governance.key-in-use": _conflict("LEDGER-V3", "make new keys: bpi node init"),
     "governance.key-convicted": _not_allowed("LEDGER-V6", "make new keys; a convicted key never sits again"),
     "governance.bad-possession": _refused("LEDGER-V3", "prove possession of the BLS key again"),
     "governance.set-full": _conflict("LEDGER-V4", "let another validator leave first"),

@@ -126,7 +126,8 @@ class LazyGroup(click.Group):
         here = {name: f"{self._path} {name}".strip() for name in self.list_commands(ctx)}
         deeper: dict[str, str] = {path.rpartition(" ")[2]: path for path in self._table}
         near = [here[name] for name in get_close_matches(wanted, here, n=3)]
-        near = near or [deeper[name] for name in get_close_matches(wanted, deeper, n=3)]
+        same = [wanted] if wanted in deeper else get_close_matches(wanted, deeper, n=3)
+        near = near or [deeper[name] for name in same]
         message = f"no command {f'{self._path} {wanted}'.strip()!r}"
         root = ctx.find_root().info_name
         return f"{message}; did you mean {' or '.join(f'`{root} {path}`' for path in near)}?" if near else message

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from metanode.host.disk import Disk, read_file
-from metanode.host.fault import Fault, FaultReason
+from metanode.host.fault import Fault, FaultReason, repair_fix
 from metanode.host.segment import (
     FRAME_BYTES,
     HEADER_BYTES,
@@ -37,7 +37,6 @@ OPEN_SEGMENTS_MAX: Final = 16
 DAMAGES_MAX: Final = 64
 """Damaged heights remembered for the log; more say nothing new."""
 _SUFFIX: Final = ".blocks"
-_FIX: Final = "run `bpi node repair`: it sets the damaged part aside and the node fetches the blocks from its peers"
 
 
 class _Index:
@@ -127,7 +126,7 @@ class BlockLog:
                 data = header + self._disk.read(index.file, offset + FRAME_BYTES, extent[1])
                 if whole_frame_at(index.segment, data, 0) is not None:
                     return data[FRAME_BYTES:]
-        raise Fault(FaultReason.BLOCK_LOG_DAMAGED, f"block {height} in {index.path} is damaged", _FIX)
+        raise self._damaged(f"block {height} in {index.path} is damaged")
 
     def block(self, height: int) -> bytes | None:
         """A block, or None where it is not kept or damaged; damage is noted in `damages`. For serving others: a rotten
@@ -198,6 +197,9 @@ class BlockLog:
         self._firsts.append(first)
         return _Index(path, segment, file)
 
+    def _damaged(self, detail: str) -> Fault:
+        return Fault(FaultReason.BLOCK_LOG_DAMAGED, detail, repair_fix(self._folder.parent))
+
     def _seal_tail(self) -> None:
         old = self._tail
         self._tail = self._begin(self.last + 1)
@@ -230,7 +232,7 @@ class BlockLog:
         segment = read_header(Tag.BLOCK_LOG, self._disk.read(file, 0, HEADER_BYTES))
         if isinstance(segment, str):
             self._disk.close(file)
-            raise Fault(FaultReason.BLOCK_LOG_DAMAGED, f"{path}: {segment}", _FIX)
+            raise self._damaged(f"{path}: {segment}")
         index = _Index(path, segment, file)
         sequence = segment.first
         while True:
@@ -246,11 +248,10 @@ class BlockLog:
         data = read_file(path, SEGMENT_BYTES_MAX)
         segment = read_header(Tag.BLOCK_LOG, data)
         if isinstance(segment, str):
-            raise Fault(FaultReason.BLOCK_LOG_DAMAGED, f"{path}: {segment}", _FIX)
+            raise self._damaged(f"{path}: {segment}")
         found = scan(segment, data)
         if isinstance(found, Damaged):
-            detail = f"{path}: {found.detail}; blocks from {found.sequence} on"
-            raise Fault(FaultReason.BLOCK_LOG_DAMAGED, detail, _FIX)
+            raise self._damaged(f"{path}: {found.detail}; blocks from {found.sequence} on")
         index = _Index(path, segment, self._disk.open(path))
         for frame in found.frames:
             index.offsets.append(frame.offset - FRAME_BYTES)

@@ -30,11 +30,16 @@ class Clients:
         self._head = 0
         self._wakers: dict[int, Callable[[], None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
         self.is_ready = False
 
     def connect(self, deliver: Callable[[heard.Event], None]) -> None:
         """From now on questions go there."""
         self._deliver = deliver
+
+    def stop(self) -> None:
+        """From now on nothing is asked any more."""
+        self.is_ready, self._is_stopping = False, True
 
     async def ask(self, method: str, request: Request) -> Answer | ApiError:
         """Answer a method of the table."""
@@ -45,8 +50,8 @@ class Clients:
         return await self._through(lambda number: heard.SubmittedBatch(self._now_ms(), number, batch))  # type: ignore[no-any-return]
 
     async def _through(self, event: Callable[[int], heard.Event]) -> Any:
-        if not self.is_ready:
-            return ApiError(ApiRefusal.NOT_READY, "the node recovers")
+        if self._is_stopping:
+            return ApiError(ApiRefusal.NOT_READY, "the node stops")
         if len(self._waiting) >= WAITING_MAX:
             return ApiError(ApiRefusal.BUSY, f"{WAITING_MAX} questions are under way")
         number, self._next = self._next, self._next + 1

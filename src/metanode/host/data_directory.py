@@ -154,6 +154,8 @@ def read_format(layout: Layout) -> Owner:
         raise disk_fault(error, f"looking into {layout.root}") from error
     if not is_there:
         fix = f"run `bpi node init --data {layout.root}` first, or name the right directory"
+        if layout.store.exists():
+            fix = "put the file FORMAT back, from a backup of this directory: a node has run here, and may have signed"
         raise Fault(FaultReason.DIRECTORY_NOT_INITIALISED, f"{layout.root} has no file FORMAT", fix)
     try:
         found: dict[str, Any] = tomllib.loads(read_file(layout.format_file, _FORMAT_BYTES_MAX).decode())

@@ -2,6 +2,7 @@
 
 import errno
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 
@@ -98,3 +99,8 @@ def halted(reason: str) -> Fault:
     """What a node ends with that stopped itself."""
     fix = "read the log above; nothing acknowledged is lost, start it again when the cause is mended"
     return Fault(FaultReason.NODE_HALTED, reason, fix)
+
+
+def repair_fix(root: Path) -> str:
+    """What mends a data directory whose blocks or state are damaged."""
+    return f"run `bpi node repair --data {root}`: it sets the damaged part aside, the node fetches it from its peers"

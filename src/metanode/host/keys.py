@@ -115,7 +115,7 @@ def write_validator_keys(
 def load_validator_keys(folder: Path, password: str, *, development: bool) -> ValidatorSecrets:
     """The secrets of the three files. `development`: what genesis says; development keys are refused where it
     does not. Raises `Fault` naming the file."""
-    texts = {name: _read_key_file(folder / name) for name in _NAMES}
+    texts = {name: _read_validator_key(folder / name) for name in _NAMES}
     marked = [name for name, text in texts.items() if f'"{DEVELOPMENT_MARK}'.encode() in text]
     if marked and not development:
         fix = "make real keys with `bpi node init`, or mark the chain as a development chain in genesis"
@@ -211,6 +211,17 @@ def _account_path(folder: Path, name: str) -> Path:
         fix = "use small letters, digits, dot, dash and underscore, at most 63, beginning with a letter or digit"
         raise Fault(FaultReason.KEY_UNKNOWN, f"{name!r} is no name for a key", fix)
     return folder / f"{name}.json"
+
+
+def _read_validator_key(path: Path) -> bytes:
+    """A key file that was there when the directory was made. Raises `Fault`."""
+    try:
+        return _read_key_file(path)
+    except Fault as fault:
+        if fault.reason is not FaultReason.DISK_MISSING:
+            raise
+        fix = "put the key files back, from where you keep them or from a backup: without them this node is nobody"
+        raise Fault(FaultReason.KEY_UNKNOWN, f"{path} is not there", fix) from fault
 
 
 def _read_key_file(path: Path) -> bytes:

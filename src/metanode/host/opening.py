@@ -1,6 +1,6 @@
 """Opening what a data directory holds, in order; what was found damaged is said in the log, once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -8,7 +8,8 @@ from metanode.host.block_log import BlockLog
 from metanode.host.data_directory import DataDirectory, Layout
 from metanode.host.disk import Disk
 from metanode.host.entropy import random_bytes
-from metanode.host.fault import Fault, FaultReason
+from metanode.host.fault import Fault, FaultReason, repair_fix
+from metanode.host.guard_file import GuardCondition
 from metanode.host.journal import Journal, JournalCut, JournalDamaged
 from metanode.host.keys import find_password, load_validator_keys
 from metanode.host.logs import Log
@@ -16,7 +17,7 @@ from metanode.host.settings import LogLevel, Settings
 from metanode.host.signer import Signer, open_signer
 from metanode.host.store import Store
 from metanode.host.verify import Pool
-from metanode.node.boot import first_rows
+from metanode.node.boot import first_rows, height_of_tip, lost_block
 from metanode.node.rows import TIP
 from metanode.primitives import bls
 from metanode.primitives.ed25519 import SigningKey
@@ -75,6 +76,7 @@ def open_all(
     closing.callback(blocks.close)
     journal, found = Journal.open(layout.journal, disk, random_bytes)
     closing.callback(journal.close)
+    check_blocks(layout, store, blocks, found.records)
     if isinstance(found, JournalDamaged):
         journal.begin_segment(found.records)  # this life only observes; the guard knows what the lost part promised
     signers: tuple[Signer, ...] = ()
@@ -103,6 +105,24 @@ def open_all(
     return opened
 
 
+def check_blocks(layout: Layout, store: Store, blocks: BlockLog, records: Sequence[bytes]) -> None:
+    """DISK-12. Every block that was executed here is in the log or in the journal, and the log goes on where the store
+    ends: otherwise the node would go on above a gap, and forget what is below it. Raises `Fault`."""
+    height, _ = height_of_tip(store)
+    lost = lost_block(store, blocks, records)
+    if lost:
+        detail = f"{layout.blocks} ends at block {blocks.last}, block {lost} is in no journal, the store is at {height}"
+        raise Fault(FaultReason.BLOCK_LOG_DAMAGED, detail, repair_fix(layout.root))
+    if has_gap(height, blocks):
+        detail = f"{layout.store} ends at block {height}, the block log begins at {blocks.first}"
+        raise Fault(FaultReason.STORE_DAMAGED, detail, repair_fix(layout.root))
+
+
+def has_gap(height: int, blocks: BlockLog) -> bool:
+    """Whether the log has blocks, but not the one after this height of the store."""
+    return height + 1 < blocks.first <= blocks.last
+
+
 def check_possessions(genesis: Genesis) -> None:
     """GEN-3. The pairings, once in the life of a store: who brings a key of which it holds no secret, made of others',
     could sign for them. Raises `Fault`."""
@@ -123,11 +143,15 @@ def _say(opened: Opened, found: object) -> None:
     if isinstance(found, JournalCut):
         log.write(LogLevel.WARNING, "journal_cut", bytes=found.cut_bytes)
     if isinstance(found, JournalDamaged):
-        log.write(LogLevel.ERROR, "journal_damaged", detail=found.detail)
+        fix = "nothing: it observes until it is started again, and then votes above what its guard allowed"
+        log.write(LogLevel.ERROR, "journal_damaged", detail=found.detail, fix=fix)
     if opened.blocks.cut_bytes:
         log.write(LogLevel.WARNING, "block_log_cut", bytes=opened.blocks.cut_bytes)
     for damage in opened.blocks.damages:
         log.write(LogLevel.ERROR, "block_log_damaged", detail=str(damage))
     for signer in opened.signers:
+        if signer.condition is GuardCondition.FELL_BACK:
+            log.write(LogLevel.WARNING, "guard_fell_back", detail="a slot is damaged, the other one holds")
         if not signer.may_sign:
-            log.write(LogLevel.ERROR, "guard_unusable", condition=signer.condition.value)
+            fix = f"it observes; stop it, and run `bpi node vouch --data {opened.layout.root}`, to let it vote again"
+            log.write(LogLevel.ERROR, "guard_unusable", condition=signer.condition.value, fix=fix)

@@ -43,6 +43,8 @@ from metanode.primitives import bls
 
 HOUSEKEEPING_S: Final = 1.0
 """How often free space and the process's own size are looked at."""
+RECOVERY_POLL_S: Final = 0.005
+"""How often it is looked whether the node has recovered; mostly it has at the first look."""
 COLLECTOR_THRESHOLDS: Final = (50_000, 20, 100)
 """Cyclic garbage is rare here; looking for it among a full pool many times a second would cost a tenth of a core."""
 FAREWELL_S: Final = 0.05
@@ -100,26 +102,37 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     devices.carrier = carrier
     clients.connect(loop.deliver)
     await _listen(carrier, settings.network.listen)
+    port = port_settings(settings.http, settings.metrics, development=genesis.development, version=__version__)
+    http = HttpServer(port, clients)
+    url = await _bind(http, settings.http.listen)
     _calm_collector()
     loop.deliver(Booted(clock.now_ms(), opened.records, opened.may_vote, opened.guard_record))
     loop.start()
-    clients.set_head(opened.blocks.last)
-    clients.is_ready = True
-    port = port_settings(settings.http, settings.metrics, development=genesis.development, version=__version__)
-    http = HttpServer(port, clients)
-    ready(await _bind(http, settings.http.listen))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, lambda: stop.ask("asked to stop"))
     housekeeping = asyncio.create_task(_housekeeping(opened, settings, stop, metrics, devices))
+    if await _has_recovered(node, stop):
+        await carrier.serve()
+        clients.set_head(opened.blocks.last)
+        clients.is_ready = True
+        ready(url)
     await stop.event.wait()
     housekeeping.cancel()
-    clients.is_ready = False
+    clients.stop()
     await http.stop()
     await _farewell(loop, carrier, devices, clock, stop)
     opened.log.write(LogLevel.INFO, "stopped", reason=stop.reason)
     if stop.fault is not None:
         raise stop.fault
     return stop.reason
+
+
+async def _has_recovered(node: Node, stop: Stop) -> bool:
+    """Return when the node knows where it was, or must end; whether it does. Until then nobody can connect, and clients
+    hear how far it is (HTTP-6): executing a whole block log again takes a while."""
+    while not node.has_recovered and not stop.event.is_set():  # noqa: ASYNC110 - a pure node calls nobody
+        await asyncio.sleep(RECOVERY_POLL_S)
+    return not stop.event.is_set()
 
 
 def _calm_collector() -> None:
@@ -142,7 +155,7 @@ async def _farewell(loop: Loop, carrier: TcpCarrier, devices: Devices, clock: Cl
 
 async def _listen(carrier: TcpCarrier, listen: str) -> None:
     try:
-        await carrier.listen(*read_address(listen, "network.listen"))
+        await carrier.listen(*read_address(listen, "network.listen"), serving=False)
     except OSError as error:
         raise _port_taken(listen, "network.listen", error) from error
 

@@ -19,7 +19,7 @@ from rocksdict import (
 )
 
 from metanode.host.disk import FOLDER_MODE
-from metanode.host.fault import Fault, FaultReason
+from metanode.host.fault import Fault, FaultReason, repair_fix
 
 BLOCK_CACHE_BYTES: Final = 32 << 20
 """Hot rows in memory; a validator must stay below 250 MB altogether."""
@@ -74,8 +74,7 @@ def _fault(path: Path, error: Exception) -> Fault:
         return Fault(FaultReason.DIRECTORY_LOCKED, f"{path}: {text}", "stop the other process that has it open")
     if "permission denied" in lowered:
         return Fault(FaultReason.DISK_NOT_ALLOWED, f"{path}: {text}", "give the node's user this folder")
-    fix = f"move {path} aside and start again: it is made anew from the block log and the peers; or restore a backup"
-    return Fault(FaultReason.STORE_DAMAGED, f"{path}: {text}", fix)
+    return Fault(FaultReason.STORE_DAMAGED, f"{path}: {text}", repair_fix(path.parent))
 
 
 class Store:

@@ -75,11 +75,18 @@ class TcpCarrier:
         self.latency_ms = 0
         self.turned_away = 0
 
-    async def listen(self, host: str, port: int) -> int:
-        """Listen; returns the port bound. Raises `OSError` where it is taken."""
+    async def listen(self, host: str, port: int, *, serving: bool = True) -> int:
+        """Listen, or only take the port until `serve`; returns the port bound. Raises `OSError` where it is taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Link(self, b""), host, port, reuse_address=True)
+        self._server = await loop.create_server(
+            lambda: _Link(self, b""), host, port, reuse_address=True, start_serving=serving
+        )
         return int(self._server.sockets[0].getsockname()[1])
+
+    async def serve(self) -> None:
+        """Let others connect. Raises `OSError`."""
+        assert self._server is not None, "the port was taken before"
+        await self._server.start_serving()
 
     def dial(self, peer: bytes, address: str) -> None:
         """Open a connection in the background; failure is heard as `LinkClosed` of a fresh number."""

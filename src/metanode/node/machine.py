@@ -10,7 +10,7 @@ from metanode.network import bpci, discovery
 from metanode.node import events as heard
 from metanode.node import guilt
 from metanode.node.accounts import PoolAccounts
-from metanode.node.boot import height_of_tip, recover, stored_tip
+from metanode.node.boot import REPLAY, height_of_tip, recover, replay_log, stored_tip
 from metanode.node.desk import Desk
 from metanode.node.effects import Effect
 from metanode.node.heights import allow_peers, begin_height
@@ -63,6 +63,13 @@ class Node:
             "bpci": (self._bpci.handle, network.carry),
             "discovery": (self._discovery.handle, network.carry_discovery),
         }
+        self._booting: tuple[heard.Booted, ...] = ()
+        self._found = height
+
+    @property
+    def has_recovered(self) -> bool:
+        """Whether it knows again where it was, and follows the chain."""
+        return self._desk.booted
 
     def handle(self, event: heard.Event) -> list[Effect]:
         """Take one event; the effects to be carried out, strictly in order."""
@@ -110,8 +117,9 @@ class Node:
                 self._tick()
             case heard.TimerFired(_, timer):
                 self._timer(timer)
-            case heard.Booted(_, journal, may_vote, guard):
-                self._boot(journal, guard, may_vote=may_vote)
+            case heard.Booted():
+                self._booting, self._found = (event,), desk.tip.height
+                self._recover()
             case heard.Stopping():
                 desk.note("stopping", height=desk.tip.height)
             case _:
@@ -159,9 +167,16 @@ class Node:
             case _ as never:
                 assert_never(never)
 
+    def _recover(self) -> None:
+        """DISK-24. The log first, over several events where it is much."""
+        for booted in self._booting:
+            if replay_log(self._desk):
+                self._booting = ()
+                self._boot(booted.journal, booted.guard, may_vote=booted.may_vote)
+
     def _boot(self, journal: tuple[bytes, ...], guard: bytes, *, may_vote: bool) -> None:
         desk = self._desk
-        records = recover(desk, journal)
+        records = recover(desk, journal, self._found)
         desk.booted, desk.started_ms, desk.applied_ms = True, desk.now_ms, desk.now_ms
         desk.may_vote = may_vote
         desk.tell("ibft", ibft.Started(desk.now_ms, read_record(guard)))
@@ -183,5 +198,7 @@ class Node:
         room, _, name = timer.partition("/")
         if timer == DUE:
             due(desk)
+        elif timer == REPLAY:
+            self._recover()
         elif room == "ibft":
             desk.tell("ibft", ibft.TimerFired(desk.now_ms, name))

@@ -86,7 +86,7 @@ def test_a_damaged_table_is_a_fault_at_reading_and_never_fewer_rows(tmp_path):
     with pytest.raises(Fault) as caught:
         list(store.scan(b"s"))
     assert caught.value.reason is FaultReason.STORE_DAMAGED
-    assert str(tmp_path / "store") in caught.value.fix
+    assert str(tmp_path / "store") in caught.value.detail
     with pytest.raises(Fault) as caught:
         store.get_many([b"s%08d" % number for number in range(4_000)])
     assert caught.value.reason is FaultReason.STORE_DAMAGED
@@ -99,7 +99,7 @@ def test_a_store_that_does_not_open_says_what_to_do(tmp_path):
     with pytest.raises(Fault) as caught:
         Store(tmp_path / "store")
     assert caught.value.reason is FaultReason.STORE_DAMAGED
-    assert caught.value.fix.startswith(f"move {tmp_path / 'store'} aside")
+    assert f"bpi node repair --data {tmp_path}" in caught.value.fix
 
 
 def test_using_a_closed_store_is_a_bug(tmp_path):

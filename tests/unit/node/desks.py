@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from metanode.chain import ibft
+from metanode.node.blocks import BODY_RECORD, BODY_RECORDS
 from metanode.node.desk import Desk
 from metanode.records.block import Body, KnownTransaction
 from metanode.records.commit import BlsCommit
-from metanode.records.header import Header
+from metanode.records.header import Header, read_header
 from metanode.records.proposal import ProposalContent, proposal_content
 from metanode.sim.founding import Founding, world
 from metanode.sim.machine_room import MachineRoom
@@ -41,6 +43,13 @@ def desk_of(room: MachineRoom) -> Desk:
     desk = node._desk
     assert isinstance(desk, Desk)
     return desk
+
+
+def height_of_record(record: bytes) -> int:
+    """What height a record of the journal is about."""
+    if record[:1] == BODY_RECORD:
+        return read_header(BODY_RECORDS.decode(record[1:]).header).height
+    return ibft.RECORDS.decode(record[1:]).height
 
 
 def told(room: MachineRoom, whom: str) -> list[Any]:

@@ -1,14 +1,15 @@
 """A node that stops at any instant finds back; what its disk lost, its journal gives again."""
 
-from tests.unit.node.desks import calm_world, desk_of, run_blocks
+import pytest
+from tests.unit.node.desks import calm_world, desk_of, height_of_record, run_blocks
 
 from metanode.chain import ibft, proposal
-from metanode.node import blocks
+from metanode.node import blocks, boot
 from metanode.node.blocks import IBFT_RECORD
-from metanode.node.boot import first_rows
-from metanode.node.events import Ticked
+from metanode.node.boot import REPLAY, first_rows, lost_block
+from metanode.node.events import Ticked, TimerFired
 from metanode.node.known import known_transaction
-from metanode.node.rows import TIP, TIP_ROWS
+from metanode.node.rows import RECEIPTS, TIP, TIP_ROWS, height_key
 from metanode.primitives.codec import encode
 from metanode.primitives.names import Height, Round
 from metanode.sim.disk import SimArchive
@@ -108,3 +109,54 @@ def test_what_a_recovery_applied_is_synced_and_the_words_of_the_height_at_hand_s
     made.boot(0)
     assert room.disk.journal[0] == IBFT_RECORD + encode(said)
     assert (room.disk.rows.unsynced, room.disk.archive.unsynced) == ([], [])
+
+
+def test_a_long_log_is_executed_over_many_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found in a journey: a store made anew from its log kept all that it wrote in memory, and nobody was answered."""
+    monkeypatch.setattr(boot, "REPLAY_BLOCKS", 2)
+    made, founding = calm_world()
+    run_blocks(made, founding, 5)
+    room = made.rooms[0]
+    before = dict(room.disk.rows.values)
+    made.crash(0)
+    room.disk.rows.values.clear()
+    room.disk.rows.write(first_rows(founding.genesis))
+    room.disk.journal.clear()
+    made.boot(0)
+    heights = [TIP_ROWS.decode(room.disk.rows.values[TIP]).height]
+    while not room.node.has_recovered:
+        made.tell(0, TimerFired(made.now_ms, REPLAY))
+        heights.append(TIP_ROWS.decode(room.disk.rows.values[TIP]).height)
+    assert heights == [2, 4, 5]
+    assert room.disk.rows.values == before
+    run_blocks(made, founding, 1)
+
+
+def test_a_block_that_is_in_neither_log_nor_journal_is_lost() -> None:
+    """Found in a journey: the node went on above the gap, and dropped every block below it."""
+    made, founding = calm_world()
+    run_blocks(made, founding, 4)
+    disk = made.rooms[0].disk
+    assert lost_block(disk.rows, disk.archive, ()) == 0
+    for height in (4, 3):
+        del disk.archive.blocks[height]
+    assert lost_block(disk.rows, disk.archive, disk.journal) == 0, "the journal has them"
+    assert lost_block(disk.rows, disk.archive, ()) == 3
+    last = [record for record in disk.journal if height_of_record(record) == 4]
+    assert lost_block(disk.rows, disk.archive, last) == 3, "the journal has but one of them"
+    disk.archive.blocks.clear()
+    assert lost_block(disk.rows, disk.archive, ()) == 1
+
+
+def test_what_a_snapshot_spared_is_not_lost() -> None:
+    """No block below a snapshot was executed here, and none of them is due in the log."""
+    made, founding = calm_world()
+    run_blocks(made, founding, 3)
+    disk = made.rooms[0].disk
+    for height in (1, 2):
+        del disk.rows.values[height_key(RECEIPTS, height)]
+    disk.archive.blocks.clear()
+    assert lost_block(disk.rows, disk.archive, disk.journal) == 0
+    assert lost_block(disk.rows, disk.archive, ()) == 3
+    del disk.rows.values[height_key(RECEIPTS, 3)]
+    assert lost_block(disk.rows, disk.archive, ()) == 0

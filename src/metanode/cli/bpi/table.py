@@ -116,6 +116,10 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.node_init:init",
         "Make the keys, settings and data directory of one node, in the folder of --data.",
     ),
+    "node repair": Entry(
+        f"{_HERE}.node_repair:repair",
+        "Set aside what is damaged of a node's blocks and state; it starts again and fetches it from its peers.",
+    ),
     "node run": Entry(f"{_HERE}.node_run:run", "Run one node in this process until it is told to stop."),
     "node vouch": Entry(
         f"{_HERE}.node_vouch:vouch",

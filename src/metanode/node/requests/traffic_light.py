@@ -59,7 +59,7 @@ def _red(seen: Observed) -> Light | None:
         return Light(colour="red", reason=reason, fix=_bring_back(seen))
     if seen.idle_ms > seen.still_ms and not seen.syncing:
         reason = f"blocks stand still: none for {seen.idle_ms // 1000} s, at most {seen.still_ms // 1000} s are due"
-        fix = _bring_back(seen) if seen.missing else "read the logs of the validators: bpi node logs"
+        fix = _bring_back(seen) if seen.missing else _read_logs(seen)
         return Light(colour="red", reason=reason, fix=fix)
     return None
 
@@ -78,7 +78,8 @@ def _yellow(seen: Observed) -> Light | None:
         return Light(colour="yellow", reason=f"{_count(seen)}, still final, {left}", fix=_bring_back(seen))
     if seen.mute:
         reason = f"{_count(seen)}, but this one does not vote: its journal or sign guard is not to be trusted yet"
-        return Light(colour="yellow", reason=reason, fix="wait for the answers of its peers, or read its log")
+        fix = "read its log: a damaged journal is left by starting it again, a lost guard by bpi node vouch"
+        return Light(colour="yellow", reason=reason, fix=fix)
     if seen.pool_percent >= FULL_PERCENT:
         reason = f"{_count(seen)}, final, but {seen.pool_percent}% of the pool is full"
         return Light(colour="yellow", reason=reason, fix="submit less, or offer higher fees")
@@ -100,3 +101,7 @@ def _bring_back(seen: Observed) -> str:
 
 def _heal(seen: Observed) -> str:
     return "bpi testnet heal" if seen.development else "clear the fault"
+
+
+def _read_logs(seen: Observed) -> str:
+    return "read the logs of the validators" + (": bpi logs" if seen.development else "")

@@ -29,7 +29,9 @@ def make(desk: Desk) -> sync.Sync:
         header=tip.header,
         trusting_period_ms=tip.parameters.trusting_period_ms,
     )
-    fresh = desk.settings.snapshot_sync and tip.height == 0
+    fresh = (
+        desk.settings.snapshot_sync and tip.height == 0 and desk.archive.last == 0
+    )  # a log is better than a snapshot
     return sync.Sync(
         trusted,
         desk.archive,

@@ -63,7 +63,7 @@ WELL = Observed(
             {"idle_ms": 17_001},
             "red",
             "blocks stand still: none for 17 s, at most 17 s are due",
-            "read the logs of the validators: bpi node logs",
+            "read the logs of the validators: bpi logs",
         ),
         (
             {"idle_ms": 60_000, "reachable": 3, "missing": ("d",), "development": False},
@@ -100,7 +100,7 @@ WELL = Observed(
             {"mute": True},
             "yellow",
             "4/4 validators, but this one does not vote: its journal or sign guard is not to be trusted yet",
-            "wait for the answers of its peers, or read its log",
+            "read its log: a damaged journal is left by starting it again, a lost guard by bpi node vouch",
         ),
         (
             {"pool_percent": 90},
