@@ -133,6 +133,7 @@ PARTS: Final[dict[str, Callable[[Budget, Share], None]]] = {
     "hypothesis": suite("tests/properties", "tests/fuzz"),
     "documents": suite("tests/integration/test_http_documents.py", jobs=False),
     "planted": suite("tests/simulation/test_planted.py", "tests/simulation/test_fingerprints.py"),
+    "power": suite("tests/integration/test_power_cut.py", jobs=False),
     "journeys": suite("tests/journeys", jobs=False),
 }
 """Every part by its name, in the order of a round."""
