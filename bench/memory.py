@@ -8,7 +8,7 @@ letters nobody knows, wishes for every block, random bytes to every room, batche
 dials again. *A flooding client*: more connections to the public port than are taken, with bodies of 8 MiB that never
 end, event streams that are never read, forged transactions, questions for what is long. RSS of the flooded validator
 every tenth of a second; meanwhile others send transactions to the other validators. Ends with status 1 where a
-validator was above 250 MB.
+validator was above 250 MB after the load, or above 400 MB in a flood.
 """
 
 import json
@@ -30,6 +30,8 @@ from metanode.host.development import peer_port
 from metanode.records.parameters import Parameters
 
 RESIDENT_MAX_MB = 250
+FLOODED_MAX_MB = 400
+"""Above the load's: buffers of 256 connections with something in each, and the long bodies that there is room for."""
 VALUE_BYTES = 24
 """As memo of a transfer: 250 bytes in all, give or take one."""
 SAMPLE_S = 0.1
@@ -122,7 +124,7 @@ def flood(report: Report, network: Network, kind: str, seconds: float) -> float:
                 "before MB": before,
                 "greatest MB": sampler.greatest,
                 f"{LATER_S:.0f} s after MB": megabytes(victim),
-                "within 250 MB": sampler.greatest <= RESIDENT_MAX_MB,
+                "within 400 MB": sampler.greatest <= FLOODED_MAX_MB,
                 "blocks meanwhile": int(blocks),
                 "transactions of others": measured.sent,
                 "final": measured.final,
@@ -149,14 +151,17 @@ def main() -> None:
         made.error(f"--transactions: a multiple of {SENDERS:,}; --flood-seconds: at most {SENDERS / TRICKLE:.0f}")
     report = Report("memory", options.json)
     with running_network(4, Parameters(), options.base_port) as network:
-        most = after_load(report, network, options.transactions, options.rate, options.batch)
+        loaded = after_load(report, network, options.transactions, options.rate, options.batch)
+        flooded = 0.0
         if options.flood_seconds:
-            most = max(most, flood(report, network, "client", options.flood_seconds))
+            flooded = flood(report, network, "client", options.flood_seconds)
             network.processes[FLOODER].kill()
-            most = max(most, flood(report, network, "peer", options.flood_seconds))
-        report.remark(f"the greatest of all: {most:.0f} MB, at most {RESIDENT_MAX_MB} are allowed")
+            flooded = max(flooded, flood(report, network, "peer", options.flood_seconds))
+        report.remark(
+            f"after the load {loaded:.0f} MB of {RESIDENT_MAX_MB}, in a flood {flooded:.0f} of {FLOODED_MAX_MB}"
+        )
         report.finish()
-        if most > RESIDENT_MAX_MB:
+        if loaded > RESIDENT_MAX_MB or flooded > FLOODED_MAX_MB:
             sys.exit(1)
 
 
