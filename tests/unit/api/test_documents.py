@@ -1,7 +1,10 @@
 """OpenAPI and OpenRPC: complete, consistent, made of the table alone."""
 
+import copy
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from metanode.api.errors import ApiRefusal, explain
 from metanode.api.methods import METHODS
@@ -54,9 +57,44 @@ def test_every_path_parameter_is_required() -> None:
             assert all(p["required"] for p in operation.get("parameters", ()) if p["in"] == "path")
 
 
-def test_openrpc_has_every_method_with_its_arguments() -> None:
-    methods = {m["name"]: [p["name"] for p in m["params"]] for m in openrpc("1")["methods"]}
-    assert methods == {n: list(m.request.__struct_fields__) for n, m in METHODS.items()}
+def schema_of(kind: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(the schema of one type, what it refers to), made anew from the type alone."""
+    (made,), parts = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+    return resolved({"components": {"schemas": parts}}, made["$ref"]), parts
+
+
+def differences(document: Any) -> list[str]:
+    """Where an OpenRPC document says something else than the table: arguments, results, and all their parts."""
+    parts, told = document["components"]["schemas"], {m["name"]: m for m in document["methods"]}
+    found = [f"methods: {sorted(set(told) ^ set(METHODS))}"] if set(told) != set(METHODS) else []
+    for name, method in METHODS.items():
+        request, below_request = schema_of(method.request)
+        answer, below_answer = schema_of(method.answer)
+        arguments = [(p["name"], p["schema"], p["required"]) for p in told[name]["params"]]
+        required = request.get("required", [])
+        if arguments != [(n, schema, n in required) for n, schema in request.get("properties", {}).items()]:
+            found.append(f"{name}: arguments")
+        if resolved(document, told[name]["result"]["schema"]["$ref"]) != answer:
+            found.append(f"{name}: result")
+        found += [f"{name}: {n}" for n, s in (below_request | below_answer).items() if parts.get(n) != s]
+    return found
+
+
+def test_openrpc_says_of_every_method_what_the_table_says() -> None:
+    assert differences(openrpc("1")) == []
+
+
+def test_a_false_openrpc_document_would_be_noticed() -> None:
+    for spoil in (
+        lambda d: d["methods"][0]["result"].update(schema={"$ref": "#/components/schemas/CoinView"}),
+        lambda d: d["components"]["schemas"]["CoinView"]["properties"].update(supply={"type": "integer"}),
+        lambda d: next(m for m in d["methods"] if m["params"])["params"][0].update(required=None),
+        lambda d: next(m for m in d["methods"] if m["params"])["params"][0].update(schema={}),
+        lambda d: next(m for m in d["methods"] if m["params"])["params"].pop(),
+    ):
+        document = copy.deepcopy(openrpc("1"))
+        spoil(document)
+        assert differences(document), spoil
 
 
 def test_every_type_says_what_it_means() -> None:
