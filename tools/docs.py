@@ -182,7 +182,8 @@ def storms() -> str:
         "| rule | what is wrong then | noticed by |\n|---|---|---|",
     ]
     for fault in faults:
-        by = fault.get("storm") or fault.get("test", "").partition("::")[0]
+        council = "tests/simulation/test_councils.py" if "council" in fault else ""
+        by = fault.get("storm") or council or fault.get("test", "").partition("::")[0]
         page.append(f"| {fault['rule']} | {fault['says'].replace('|', '/')} | `{by}` |")
     return "\n".join([*page, ""])
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PLANTED = Path(__file__).with_name("planted.toml")
-NOTICED = ("metanode.sim.acts.Broken:", "AssertionError", "FAILED tests/")
+NOTICED = ("metanode.sim.acts.Broken:", "metanode.sim.oracle.witness.Difference:", "AssertionError", "FAILED tests/")
 """How a fault may show: a checker speaks, or an assertion of the product or of the world stops everything."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One entry: of which rule, what is wrong then, where, which line (to the letter) becomes which, who notices."""
+    """One entry: of which rule, what is wrong then, where, which line (to the letter) becomes which, who notices: a
+    storm, the oracle in councils of these seeds, or a test."""
 
     rule: str
     says: str
@@ -27,11 +28,12 @@ class Fault:
     count: int = 0
     seeds: str = ""
     test: str = ""
+    council: str = ""
 
     @property
     def name(self) -> str:
         """The rule and who notices."""
-        return f"{self.rule}-{self.storm or Path(self.test).stem}"
+        return f"{self.rule}-{self.storm or (self.council and 'council') or Path(self.test).stem}"
 
     def plant(self, scratch: Path) -> None:
         """Copy the source and spoil it."""
@@ -46,7 +48,10 @@ class Fault:
 
     def noticed(self, scratch: Path) -> str:
         """What the storm or test says of the copy; empty where it sees nothing."""
-        ended = run_test(scratch, self.test) if self.test else play(scratch, self.storm, self.count, self.seeds)
+        if self.council:
+            ended = _run(scratch, ["tests.simulation.councils", "--stop", "--seeds", self.council])
+        else:
+            ended = run_test(scratch, self.test) if self.test else play(scratch, self.storm, self.count, self.seeds)
         assert ended.returncode in {0, 1}, ended.stdout + ended.stderr
         if ended.returncode == 0:
             return ""

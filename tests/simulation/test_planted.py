@@ -5,6 +5,7 @@ import shutil
 import pytest
 from tests.simulation.planting import Fault, copy_source, faults, play
 from tests.simulation.soak import plans
+from tests.simulation.test_councils import DRAWN
 
 FAULTS = faults()
 
@@ -35,3 +36,5 @@ def test_what_notices_a_fault_is_played_without_it_too() -> None:
         if fault.storm:
             last = int(fault.seeds.split("-")[1])
             assert last < plans()[fault.storm].seeds[fault.count], fault.name
+        if fault.council:
+            assert int(fault.council.split("-")[1]) < DRAWN, fault.name

@@ -83,6 +83,22 @@ class Node:
         effects, desk.out = desk.out, []
         return effects
 
+    def overhear(self, listener: Callable[[ibft.Event, Sequence[ibft.Effect]], None]) -> None:
+        """Let somebody hear, from now on, what IBFT is told and what it answers."""
+        handle, carry = self._rooms["ibft"]
+
+        def answer(event: ibft.Event) -> Sequence[ibft.Effect]:
+            effects = handle(event)
+            listener(event, effects)
+            return effects
+
+        self._rooms["ibft"] = (answer, carry)
+
+    @property
+    def agreement(self) -> ibft.Ibft:
+        """The machine that agrees, to be looked at."""
+        return self._ibft
+
     def _drain(self) -> None:
         """Let the rooms talk until nothing is left to say."""
         desk = self._desk

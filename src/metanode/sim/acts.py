@@ -7,9 +7,11 @@ from typing import Final
 from metanode.primitives.bitmap import quorum
 from metanode.records.parameters import Parameters
 from metanode.sim.checkers import SAFETY, Scene, caught_up, steady
-from metanode.sim.founding import START_MS, Founding, computer, found
+from metanode.sim.founding import FUNDS, START_MS, Founding, computer, found
 from metanode.sim.load import Load
 from metanode.sim.machine_room import MachineRoom
+from metanode.sim.oracle import Difference, Jury
+from metanode.sim.oracle.books import Books
 from metanode.sim.seals import STAND_INS, Seals
 from metanode.sim.storm import Storm
 from metanode.sim.world import World
@@ -39,6 +41,7 @@ class Play:
     without it. `twins`: seats that run on a second computer too, with the same keys in one
     signer, behind the others' numbers.
     `doubles`: liars that run on a second computer with the same keys and a guard of its own. `seals`: whose arithmetic.
+    `oracle`: whether every honest node is held against the rules, in lock-step.
     `core`: only so many honest nodes as a quorum needs are healed, beside the liars; the others stay cut off for ever.
     """
 
@@ -51,11 +54,12 @@ class Play:
     room_of_liar: Callable[..., MachineRoom] = MachineRoom
     forgetful: tuple[int, ...] = ()
     set_back: tuple[int, ...] = ()
+    weak: tuple[int, ...] = ()
     twins: tuple[int, ...] = ()
     doubles: tuple[int, ...] = ()
     seals: Seals = STAND_INS
-    weak: tuple[int, ...] = ()
     core: bool = False
+    oracle: bool = True
 
     @property
     def everywhere(self) -> tuple[int, ...]:
@@ -86,8 +90,21 @@ def stage(play: Play) -> Scene:
         second = founding.validators[seat]
         rooms.append(computer(founding, len(rooms), second, founding.validators, play.room_of_liar))
     world = World(play.seed, rooms, storm, START_MS)
+    if play.oracle:
+        _call_jury(play, founding, rooms)
     load = Load(world, founding, play.every_ms, storm.heals_ms + LOAD_AFTER_MS)
     return Scene(world, founding, load, play.everywhere, play.forgetful, set_back=play.set_back)
+
+
+def _call_jury(play: Play, founding: Founding, rooms: list[MachineRoom]) -> None:
+    """Every honest node has a witness, and its books are looked at with every block."""
+    honest = [room for room in rooms if room.index not in play.everywhere]
+    set_back = [rooms[index].settings.vote_key for index in play.set_back]
+    jury = Jury(founding.chain_id, (room.settings.vote_key for room in honest), play.seals, set_back)
+    books = Books("USD", FUNDS * len(founding.clients))
+    for room in honest:
+        room.jury = jury
+        room.listeners.append(lambda index, final: books.close(f"node {index}", rooms[index].disk.rows, final))
 
 
 def _room(play: Play, founding: Founding, index: int) -> MachineRoom:
@@ -98,6 +115,14 @@ def _room(play: Play, founding: Founding, index: int) -> MachineRoom:
 def perform(play: Play) -> Ending:
     """Both acts. Raises `Broken` where anything does not hold."""
     scene = stage(play)
+    try:
+        return _perform(play, scene)
+    except Difference as wrong:
+        _demand(play, f"step {scene.world.steps}", [str(wrong)])
+        raise
+
+
+def _perform(play: Play, scene: Scene) -> Ending:
     world, storm = scene.world, scene.world.storm
     world.start()
     world.run(storm.heals_ms)

@@ -18,6 +18,7 @@ from metanode.records.genesis import Genesis, genesis_hash
 from metanode.records.vote import Vote
 from metanode.sim import standins
 from metanode.sim.disk import empty_disk
+from metanode.sim.oracle import Jury, Witness
 from metanode.sim.seals import STAND_INS
 from metanode.sim.signing import sign_vote
 from metanode.sim.watch import Watch
@@ -129,6 +130,8 @@ class MachineRoom:
         self._timers: dict[str, int] = {}
         self._timer_marks = count(1)
         self.listeners: list[Callable[[int, out.PublishFinal], None]] = []
+        self.jury: Jury | None = None
+        self.witness: Witness | None = None
 
     @property
     def node(self) -> Node:
@@ -147,9 +150,17 @@ class MachineRoom:
         self._pending.clear()
         self._ready_ms, self._stalls = 0, False
         self._node = self.node_class(self.genesis, self.settings, self.disk.rows, self.disk.archive, self.mathematics)
+        self.witness = self._called() if self.jury is not None else None
         found, may_vote = tuple(self.disk.journal), self.disk.may_vote
         self.disk.opened()
         self.hear(heard.Booted(self._outside.now_ms, found, may_vote=may_vote, guard=self._keeper.disk.guard))
+
+    def _called(self) -> Witness:
+        """Who watches the life that begins."""
+        assert self.jury is not None, "somebody calls it"
+        witness = self.jury.witness(f"node {self.index}", self.settings.vote_key, self._node.agreement)
+        self._node.overhear(witness.turn)
+        return witness
 
     def share_signer(self, other: "MachineRoom") -> None:
         """The keys are the other's, and so is the guard: one signer, asked by two machines."""
@@ -199,6 +210,8 @@ class MachineRoom:
                 if not self._pending:
                     answers, self._answers = self._answers, []
                     self._queue.extendleft(reversed(answers))
+            if self.witness is not None and self.alive:
+                self.witness.rest()
         finally:
             self._busy = False
 
@@ -327,6 +340,8 @@ class MachineRoom:
                     self._keeper.disk.store_guard(record)
                 case Release(vote):
                     self.watch.signed.append(vote)
+                    if self.witness is not None:
+                        self.witness.signed(vote)
                     answer = heard.VoteSigned(now_ms, vote)
                 case Refuse(vote, reason, _):
                     answer = heard.VoteRefused(now_ms, vote, reason.value)

@@ -118,6 +118,7 @@ class Ibft:
             begun.out.extend(_kept(state))
             state.own.clear()
             state.contents.clear()
+            state.decided = True  # by the others, where it was not decided here: whatever comes late only adds to it
         same = state is not None and state.validators.validators == event.validators.validators
         for message, origin, size in self._ahead.take(event.height, same=same):
             self._receive(begun, Received(event.now_ms, message, origin, size))

@@ -17,7 +17,7 @@ from metanode.sim.council.liar import Liar
 from metanode.sim.council.members import CHAIN, Register, block, register
 from metanode.sim.council.weather import Weather
 from metanode.sim.founding import START_MS, validator
-from metanode.sim.oracle import Chronicle, Proofs, Signatures, Witness
+from metanode.sim.oracle import Jury, Witness
 
 PERIOD_MS: Final = 40
 """A block is due so long after the one below."""
@@ -35,7 +35,7 @@ LOOK_AROUND_MS: Final = 1_500
 """Who stays at one height for so long asks whether there are later ones."""
 SYNC_MS: Final = 30
 """How long it takes to be given blocks, and to try again where a cable is cut."""
-EVENTS_MAX: Final = 3_000_000
+EVENTS_MAX: Final = 500_000
 """A council that needs more is not getting anywhere."""
 
 
@@ -63,7 +63,7 @@ class Council:
         self._liars: Final[dict[int, Liar]] = {}
         self.chairs: Final = [self._chair(index) for index in range(weather.count)]
         self.invalid: Final[dict[bytes, bool]] = {}
-        self._honest: Final = self.chairs[: weather.count - weather.liars]
+        self.honest: Final = self.chairs[: weather.count - weather.liars]
         self._due: list[tuple[int, int, Any]] = []
         self._order = 0
         self._cuts: dict[tuple[int, int], int] = {}
@@ -74,9 +74,7 @@ class Council:
         self._routes: list[list[int]] = [[] for _ in self.chairs]
         self._waits: list[bool] = [False for _ in self.chairs]
         self._watched: Final = watched
-        self._proofs: Final = Proofs(CHAIN)
-        self._chronicle: Final = Chronicle(frozenset(chair.keys.vote_key for chair in self._honest))
-        self._signatures: Final = [Signatures() for _ in self.chairs]
+        self._jury: Final = Jury(CHAIN, (chair.keys.vote_key for chair in self.honest))
         self._set_traps()
 
     def _chair(self, index: int) -> Chair:
@@ -88,16 +86,11 @@ class Council:
         return chair
 
     def _set_traps(self) -> None:
-        for chair in self.random.sample(self._honest, min(self.weather.traps, len(self._honest))):
+        for chair in self.random.sample(self.honest, min(self.weather.traps, len(self.honest))):
             first = self.random.randint(1, self.weather.trap_span)
             chair.traps[first] = self.random.randrange(2) > 0
             if self.random.randrange(2):
                 chair.traps[first + self.random.randint(1, 8)] = self.random.randrange(2) > 0
-
-    @property
-    def honest(self) -> list[Chair]:
-        """Those who follow the rules."""
-        return self._honest
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -122,10 +115,10 @@ class Council:
             else:
                 what()
             if self.now_ms >= look_ms:
+                assert self.steps < EVENTS_MAX, "the council does not come to rest"
                 look_ms = self.now_ms + LOOK_MS
                 if done():
                     return True
-        assert self.steps < EVENTS_MAX, "the council does not come to rest"
         self.now_ms = until_ms
         return done()
 
@@ -144,18 +137,18 @@ class Council:
             self.at(weather.strike_ms, self._strike)
         self.run(START_MS + weather.storm_ms)
         self._heal()
-        due = max(chair.height for chair in self._honest) + HEIGHTS_DUE
+        due = max(chair.height for chair in self.honest) + HEIGHTS_DUE
         bound_ms = self.now_ms + weather.bound_ms
-        got_on = self.run(bound_ms, lambda: all(c.alive and c.height >= due for c in self._honest))
-        stand = [chair.height for chair in self._honest]
+        got_on = self.run(bound_ms, lambda: all(c.alive and c.height >= due for c in self.honest))
+        stand = [chair.height for chair in self.honest]
         assert got_on, f"{weather.bound_ms} ms after the healing: heights {stand}, {due} is due"
         self._demand_agreement()
-        signed = (vote.signature for chair in self._honest for vote in chair.signed)
+        signed = (vote.signature for chair in self.honest for vote in chair.signed)
         return Outcome(self.delivered, self.steps, min(stand), sha256(b"".join(signed)).hexdigest())
 
     def _demand_agreement(self) -> None:
         known: dict[int, tuple[bytes, int]] = {}
-        for chair in self._honest:
+        for chair in self.honest:
             for height, (header, _) in chair.log.items():
                 first, index = known.setdefault(height, (header.hash, chair.index))
                 assert first == header.hash, f"FORK: chairs {index} and {chair.index} differ at height {height}"
@@ -222,9 +215,9 @@ class Council:
         for receiver in receivers:
             if receiver != chair.index:
                 for said in [message] if liar is None else liar.instead(message):
-                    self.send(chair.index, receiver, said)
+                    self._send(chair.index, receiver, said)
 
-    def send(self, sender: int, receiver: int, message: ibft.Message) -> None:
+    def _send(self, sender: int, receiver: int, message: ibft.Message) -> None:
         """One message on one link, if the weather lets it."""
         if not self._healed:
             if self._cuts and self._cuts.get((sender, receiver), 0) > self.now_ms:
@@ -246,10 +239,9 @@ class Council:
 
     def witness(self, chair: Chair) -> Witness | None:
         """Who watches the life of an honest chair that begins."""
-        if not self._watched or chair.index >= len(self._honest):
+        if not self._watched or chair.index >= len(self.honest):
             return None
-        index = chair.index
-        return Witness(f"chair {index}", chair.machine, self._proofs, self._signatures[index], self._chronicle)
+        return self._jury.witness(f"chair {chair.index}", chair.keys.vote_key, chair.machine)
 
     def begins(self, chair: Chair) -> ibft.HeightBegins:
         """The next height of a chair; its block is due a while later."""
@@ -264,6 +256,7 @@ class Council:
 
         def due() -> None:
             if chair.life == life and chair.height == height:
+                chair.hear(ibft.CreditLate(self.now_ms))
                 chair.hear(ibft.BlockDue(self.now_ms))
 
         self.at(PERIOD_MS, due)
@@ -277,6 +270,7 @@ class Council:
             seat=self._origins[index].get(index, ibft.NO_SEAT),
             round_timeout_ms=TIMEOUT_MS,
             round_timeout_max_ms=TIMEOUT_MAX_MS,
+            all_to_all_max=self.weather.all_to_all_max,
         )
 
     def _look_around(self, chair: Chair, height: int, life: int) -> None:
@@ -322,7 +316,7 @@ class Council:
             self.at(SYNC_MS, lambda: self._give(chair))
 
     def _give(self, chair: Chair) -> None:
-        source = max(self._honest, key=lambda other: other.height)
+        source = max(self.honest, key=lambda other: other.height)
         index, other = chair.index, source.index
         if source.height <= chair.height:
             self._waits[index] = False

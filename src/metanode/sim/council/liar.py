@@ -7,7 +7,9 @@ import msgspec
 
 from metanode.chain import ibft
 from metanode.chain.ibft import Ballot, Proposal, RoundChange
+from metanode.primitives.bitmap import encode as encode_bitmap
 from metanode.primitives.names import NO_HASH, Hash, Seat
+from metanode.records.commit import PreparedCertificate, certificate_digest
 from metanode.records.header import read_header
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import NO_ROUND, Justification, Vote, VoteKind, justification_digest
@@ -76,17 +78,40 @@ class Liar:
                 ahead = vote.round + self._random.choice((1, 2, 40, 4_000_000))
                 return [RoundChange(vote=self._sign(vote, members, round=ahead), certificates=message.certificates)]
             case 3:
-                claim = self._sign(vote, members, header_hash=_other(vote.header_hash), prepared_round=vote.round - 1)
-                return [RoundChange(vote=claim, certificates=message.certificates)]
+                return [self._claim(vote, members)]
             case _:
                 return [message, RoundChange(vote=msgspec.structs.replace(vote, round=vote.round + 1), certificates=())]
 
+    def _claim(self, vote: Vote, members: ValidatorSet) -> RoundChange:
+        """A certificate of the right form for a block of its own, under signatures that nobody made."""
+        twin = self._twin_hash(vote.height, vote.round)
+        forged = PreparedCertificate(
+            version=1,
+            kind=1,
+            height=vote.height,
+            round=vote.round - 1,
+            header_hash=twin,
+            validator_bitmap=encode_bitmap(range(members.quorum), len(members)),
+            proof=tuple(bytes(64) for _ in range(members.quorum)),
+        )
+        digest = certificate_digest((forged,))
+        claim = self._sign(vote, members, header_hash=twin, prepared_round=vote.round - 1, attachment=digest)
+        return RoundChange(vote=claim, certificates=(forged,))
+
     def _proposal(self, message: Proposal, members: ValidatorSet) -> list[ibft.Message]:
-        """Another block, with or without the round changes that forbid it, or with too few of them."""
+        """Another block, beside the first or in its place, with or without the round changes that forbid it, or with
+        too few of them; in round 0 with some where none belong."""
         vote, why = message.vote, message.justification
-        match self._random.randrange(5):
+        match self._random.randrange(6):
             case 0:
                 return []
+            case 1 if vote.round == 0:
+                change = self._sign(vote, members, kind=VoteKind.ROUND_CHANGE, round=1, header_hash=NO_HASH)
+                stray = Justification(round_changes=(change,), certificates=())
+                return [self._propose(message, vote.header_hash, stray, members)]
+            case 3:
+                afresh = Justification(round_changes=why.round_changes, certificates=())
+                return [message, self._propose(message, self._twin_hash(vote.height, vote.round), afresh, members)]
             case 1 | 2:
                 fewer = Justification(round_changes=why.round_changes[1:], certificates=why.certificates)
                 return [self._propose(message, vote.header_hash, fewer, members)]

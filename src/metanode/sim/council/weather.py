@@ -16,7 +16,8 @@ class Weather:
     often something happens to somebody, 0: never; of what kinds, say `cuts` (one way), `partitions` (both ways, between
     two halves) and `kills`. `traps`: how many chairs die at a write, drawn among their first `trap_span` ones, some of
     them twice. `skew`: how much in percent clocks differ. `early`: whether timers fire by chance. `liars`: the last so
-    many chairs lie. `changes`: how often the set changes. `thinking_ms`: how long a block may be judged.
+    many chairs lie. `changes`: how often the set changes. `thinking_ms`: how long a block may be judged. In councils of
+    more than `all_to_all_max` votes go by way of the leader.
     """
 
     count: int
@@ -33,8 +34,9 @@ class Weather:
     liars: int = 0
     changes: int = 0
     thinking_ms: int = 0
+    all_to_all_max: int = 16
     storm_ms: int = 3_000
-    bound_ms: int = 60_000
+    bound_ms: int = 30_000
 
 
 CALM: Final = Weather(4)
@@ -60,5 +62,6 @@ def draw(random: Random, count: int = 0) -> Weather:
         liars=random.choice((0, 0, 1, (seats - 1) // 3)),
         changes=random.choice((0, 0, 0, 3)),
         thinking_ms=random.choice((0, 0, 20)),
+        all_to_all_max=random.choice((16, 16, 16, 3)),
         storm_ms=random.choice((1_500, 3_000, 5_000)),
     )

@@ -4,8 +4,7 @@ Written from the numbered rules (docs/protocol/ibft.md), by nothing but the mess
 door. A `Witness` runs beside one machine and raises `Difference` where the two do not agree.
 """
 
-from metanode.sim.oracle.memory import Chronicle, Signatures
-from metanode.sim.oracle.proofs import Proofs
+from metanode.sim.oracle.jury import Jury
 from metanode.sim.oracle.witness import Difference, Witness
 
-__all__ = ["Chronicle", "Difference", "Proofs", "Signatures", "Witness"]
+__all__ = ["Difference", "Jury", "Witness"]

@@ -36,6 +36,7 @@ class Knowledge:
     height: int
     seat: int
     leader_0: int
+    collects: bool
     timeout_ms: int
     timeout_max_ms: int
     count: int = 0
@@ -68,6 +69,8 @@ class Knowledge:
     speaking: bool = False
     observed: bool = False
     ran_out: int = -1
+    fell_back: bool = False
+    shown_prepared: PreparedCertificate | None = None
     fresh: bool = True
 
     valid: dict[bytes, bool] = field(default_factory=dict)
@@ -94,6 +97,11 @@ class Knowledge:
         return self.seat == self.leader(self.round)
 
     @property
+    def by_leader(self) -> bool:
+        """IBFT-L1, L3. Whether votes go to the leader alone: in large sets, in round 0, until the slow timer."""
+        return self.collects and self.round == 0 and not self.fell_back
+
+    @property
     def in_trouble(self) -> bool:
         """IBFT-M4. A round has failed, in a small set."""
         return self.round > 0 and self.count <= RELAY_SEATS_MAX
@@ -114,7 +122,7 @@ class Knowledge:
             case Ballot(vote=vote):
                 self._ballot(vote)
             case RoundChange():
-                self._round_change(message)
+                self._round_change(message, origin)
             case Proposal():
                 self.wanted.pop(message.vote.header_hash, None)
                 self._proposal(message, origin)
@@ -122,6 +130,8 @@ class Knowledge:
                 if _hash_of(header) == commit.header_hash and self.proofs.final(commit, self.members):
                     self.told[commit] = self.fresh = True
                     self.certified.setdefault(commit.header_hash, commit.round)
+            case ibft.Prepared(certificate=certificate):
+                self._prepared(certificate)
             case ibft.Content(content=content):
                 self.wanted.pop(_hash_of(content.header), None)
             case _:
@@ -174,7 +184,7 @@ class Knowledge:
         if self.speaking:
             self.owed["relay", vote.kind, vote.round, vote.seat] = "IBFT-M4: in trouble a vote is passed on"
 
-    def _round_change(self, message: RoundChange) -> None:
+    def _round_change(self, message: RoundChange, origin: int) -> None:
         """IBFT-M3, V2, V3. Of each seat the furthest one, however far; those of rounds at hand each once."""
         vote = message.vote
         known = self.furthest.get(vote.seat)
@@ -185,7 +195,8 @@ class Knowledge:
             self.free.setdefault(vote.round, {})[vote.seat] = True
         if known is not None and (known.vote == vote or vote.round < known.vote.round):
             return
-        self._learn(message.certificates)
+        if origin != self.seat:
+            self._learn(message.certificates)
         first = vote.seat not in self.votes.get((ROUND_CHANGE, vote.round), {})
         kept = self.round <= vote.round <= self.round + AHEAD
         if kept and not self.count_vote(vote):
@@ -202,6 +213,16 @@ class Knowledge:
                 self.owed["answer", self.round, vote.seat] = (
                     "IBFT-V5: a ROUND-CHANGE to a lower round is answered with our own"
                 )
+
+    def _prepared(self, certificate: PreparedCertificate) -> None:
+        """IBFT-L2. A certificate of this round stands for the PREPAREs that only the leader heard."""
+        here = self.prepared is not None and self.prepared.round == self.round
+        if certificate.round != self.round or self.shown_prepared is not None or here:
+            return
+        if self.proofs.prepared(certificate, self.members, self.height):
+            self.shown_prepared = certificate
+            self._learn((certificate,))
+            self.fresh = True
 
     def _learn(self, certificates: tuple[PreparedCertificate, ...]) -> None:
         """IBFT-P5. PREPAREs learnt from certificates count like any."""
@@ -273,7 +294,7 @@ class Knowledge:
             self.announced = self.announced or announced
             return
         self.round, self.announced = round_, announced
-        self.accepted, self.round_timer, self.slow_timer = b"", "", ""
+        self.accepted, self.round_timer, self.slow_timer, self.shown_prepared = b"", "", "", None
         for seat, change in self.furthest.items():
             if change.vote.round == round_:
                 self.changes.setdefault(round_, {}).setdefault(seat, change)
@@ -297,6 +318,7 @@ def begin(proofs: Proofs, event: ibft.HeightBegins) -> Knowledge:
         height=event.height,
         seat=event.seat,
         leader_0=first_leader(event.previous_validators, event.previous_proposer, event.validators),
+        collects=count > event.all_to_all_max,
         timeout_ms=event.round_timeout_ms,
         timeout_max_ms=event.round_timeout_max_ms,
         count=count,

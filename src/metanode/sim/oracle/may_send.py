@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from metanode.chain import ibft
-from metanode.chain.ibft import Ballot, Content, Decided, Proposal, RoundChange, Wanted
+from metanode.chain.ibft import Ballot, Content, Decided, Prepared, Proposal, RoundChange, Wanted
 from metanode.records.vote import Vote, justification_digest
 from metanode.sim.oracle.knowledge import Knowledge
 from metanode.sim.oracle.may_step import may_show
@@ -59,8 +59,13 @@ def _written(known: Knowledge, vote: Vote) -> Iterator[str]:
 
 def may_broadcast(known: Knowledge, message: ibft.Message) -> Iterator[str]:
     """IBFT-V4. Its own signed words, now or once more."""
+    leader = known.collects and known.seat == known.leader(0)
+    if isinstance(message, Prepared) and not (leader and known.prepared == message.certificate):
+        yield "IBFT-L2: shows a certificate, and is not the leader of a large set who was prepared by it"
     if not isinstance(message, Proposal | Ballot | RoundChange):
         return
+    if isinstance(message, Ballot) and known.by_leader and not known.resumed:
+        yield "IBFT-L1: a vote goes to all, and only the leader should hear it"
     if known.own.get(message.vote.signature) != message.vote:
         yield "IBFT-M4: sends to all what it has not signed itself"
     elif isinstance(message, RoundChange) and not known.proofs.round_change(message, known.members, known.height):
@@ -86,8 +91,11 @@ def may_send(known: Knowledge, effect: ibft.SendTo) -> Iterator[str]:
         case RoundChange(vote=vote):
             if known.own.get(vote.signature) != vote or vote.round != known.round:
                 yield "IBFT-V5: answers with a ROUND-CHANGE that is not its own of this round"
-        case Ballot():
-            yield "IBFT-M4: sends a ballot to one seat only"
+        case Ballot(vote=vote):
+            if known.own.get(vote.signature) != vote or seat != known.leader(known.round):
+                yield "IBFT-L1: a vote to one seat, which is not the leader, or of another seat"
+            if not known.by_leader:
+                yield "IBFT-L3: a vote to the leader alone, where it should go to all"
         case Wanted() | Content() | Decided() | _:
             pass
 

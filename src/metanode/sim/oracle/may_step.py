@@ -95,7 +95,7 @@ def _may_lock(known: Knowledge, record: Locked) -> Iterator[str]:
         yield f"IBFT-R2: prepared in round {round_} what was not accepted in round {known.round}"
     if not known.proofs.prepared(certificate, known.members, known.height):
         yield "IBFT-R2: what it wrote down is no certificate of a quorum"
-    if known.tally.get((PREPARE, round_, value), 0) < known.quorum:
+    if certificate != known.shown_prepared and known.tally.get((PREPARE, round_, value), 0) < known.quorum:
         heard = known.tally.get((PREPARE, round_, value), 0)
         yield f"IBFT-R2: {heard} PREPAREs were heard, a quorum is {known.quorum}"
 
@@ -110,6 +110,8 @@ def _may_move(known: Knowledge, record: Moved) -> Iterator[str]:
     if round_ <= known.round:
         yield f"IBFT-V7: from round {known.round} to round {round_}"
     if known.ran_out == known.round and round_ == known.round + 1:
+        if known.speaking and not record.announced:
+            yield f"IBFT-V1: leaves round {known.round}, whose time ran out, without a word"
         return
     if known.round < round_ <= supported(known):
         return  # of what came at once the first words may have moved it less far

@@ -27,6 +27,7 @@ from metanode.records.vote import (
 )
 from metanode.sim import standins
 from metanode.sim.oracle.numbers import quorum, seats_of
+from metanode.sim.seals import STAND_INS, Seals
 
 ENVELOPES_MAX: Final = 16
 """BLS-B10. In larger sets PREPAREs carry shares, and prepared certificates are aggregates."""
@@ -38,8 +39,10 @@ PREPARE, COMMIT, ROUND_CHANGE, PROPOSAL = (
 class Proofs:
     """Judges for one chain, whatever the set. What was found good is remembered: many seats hear the same words."""
 
-    def __init__(self, chain_id: Hash) -> None:
+    def __init__(self, chain_id: Hash, seals: Seals = STAND_INS) -> None:
         self.chain_id: Final = chain_id
+        self._seals: Final = seals
+        self._finals: dict[tuple[BlsCommit, bytes], tuple[int, ...]] = {}
         self._votes: dict[bytes, tuple[Vote, bytes]] = {}
         self._shares: dict[bytes, bool] = {}
         self._certificates: dict[tuple[PreparedCertificate, bytes], bool] = {}
@@ -68,7 +71,7 @@ class Proofs:
         known = self._shares.get(vote.seal)
         if known is None:
             message = self.seal_message(vote.kind, vote, members)
-            good = standins.share(members[vote.seat].bls_key, message) == vote.seal
+            good = self._seals.share(members[vote.seat].bls_key, message) == vote.seal
             known = self._shares[vote.seal] = good
         return known
 
@@ -79,12 +82,19 @@ class Proofs:
 
     def final(self, commit: BlsCommit, members: ValidatorSet) -> tuple[int, ...]:
         """IBFT-C1. The seats of a commit certificate of this set: a quorum, whose shares sum to it; else none."""
+        key = commit, members.hash
+        known = self._finals.get(key)
+        if known is None:
+            known = self._finals[key] = self._final(commit, members)
+        return known
+
+    def _final(self, commit: BlsCommit, members: ValidatorSet) -> tuple[int, ...]:
         seats = seats_of(commit.validator_bitmap, len(members))
         if commit.version != 1 or len(seats) < quorum(len(members)) or len(commit.header_hash) != 32:
             return ()
         keys = [members[seat].bls_key for seat in seats]
         message = self.seal_message(COMMIT, commit, members)
-        return seats if standins.verify_aggregate(keys, message, commit.aggregate_signature) else ()
+        return seats if self._seals.verify_aggregate(keys, message, commit.aggregate_signature) else ()
 
     def prepared(self, certificate: PreparedCertificate, members: ValidatorSet, height: int) -> bool:
         """IBFT-P5, R2. Q PREPAREs of one round for one value, each signed, or their aggregate."""
@@ -103,7 +113,7 @@ class Proofs:
             return all(self.signed(vote, members) for vote in prepares_of(certificate, len(members)))
         keys = [members[seat].bls_key for seat in seats_of(certificate.validator_bitmap, len(members))]
         message = self.seal_message(PREPARE, certificate, members)
-        return standins.verify_aggregate(keys, message, certificate.proof[0])
+        return self._seals.verify_aggregate(keys, message, certificate.proof[0])
 
     def round_change(self, message: RoundChange, members: ValidatorSet, height: int) -> bool:
         """IBFT-P3. Signed, above round 0; prepared round, value and certificate all there or all absent, the prepared

@@ -1,11 +1,12 @@
 """Engine and oracle in lock-step: a witness of one machine hears what it hears, and judges all that it does."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from metanode.chain import ibft
 from metanode.chain.guard import LastWord, LastWordAsked
-from metanode.chain.ibft import Ballot, Content, Decided, Proposal, RoundChange, Wanted
+from metanode.chain.ibft import Ballot, Content, Decided, Prepared, Proposal, RoundChange, Wanted
+from metanode.records.commit import PreparedCertificate
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import Vote, VoteKind
 from metanode.sim.oracle import may_decide, may_send, may_step
@@ -72,7 +73,7 @@ class Witness:
 
     # --- lock-step ----------------------------------------------------------------------------------------------------
 
-    def turn(self, event: ibft.Event, effects: list[ibft.Effect]) -> None:
+    def turn(self, event: ibft.Event, effects: Sequence[ibft.Effect]) -> None:
         """The machine heard this and answered with that. Raises `Difference` at the first thing that is forbidden."""
         self.turns += 1
         self._event = event
@@ -127,7 +128,7 @@ class Witness:
 
     # --- hearing ------------------------------------------------------------------------------------------------------
 
-    def _hear(self, event: ibft.Event, effects: list[ibft.Effect]) -> None:
+    def _hear(self, event: ibft.Event, effects: Sequence[ibft.Effect]) -> None:
         known = self.known
         match event:
             case ibft.Received(_, message, origin):
@@ -160,7 +161,10 @@ class Witness:
                 known.speak(vote)
                 if vote.kind in (PREPARE, COMMIT):
                     known.count_vote(vote)
-                    known.owed["say", vote.kind, vote.round] = "IBFT-V4: what was signed is sent to all"
+                    if known.by_leader and known.leads:
+                        known.said[vote.kind] = Ballot(vote=vote)
+                    else:
+                        known.owed["say", vote.kind, vote.round] = "IBFT-V4, L1: what was signed is sent"
                 elif vote.kind == ROUND_CHANGE:
                     known.owed["say", vote.kind, vote.round] = "IBFT-V1: what was signed is sent to all"
             case ibft.TimerFired(_, timer) if not known.decided:
@@ -179,7 +183,7 @@ class Witness:
         if timer == known.round_timer and known.settled is None:
             known.round_timer, known.ran_out = "", known.round
         elif timer == known.slow_timer:
-            known.slow_timer = ""
+            known.slow_timer, known.fell_back = "", True
             if known.speaking and known.settled is None:
                 for kind, message in known.said.items():
                     if kind == COMMIT or (message.vote.round == known.round and kind != PROPOSAL):
@@ -197,6 +201,8 @@ class Witness:
                 height = commit.height
             case Content():
                 height = message.height
+            case Prepared(certificate=certificate):
+                height = certificate.height
             case _:
                 height = message.vote.height
         if height == known.height and not known.decided:
@@ -251,9 +257,12 @@ class Witness:
     def _journal(self, known: Knowledge, effect: ibft.Journal) -> Iterator[str]:
         record = effect.record
         yield from may_step.may_step(known, record)
+        again = isinstance(record, ibft.Locked) and known.prepared == record.certificate
         known.step(record)
         if isinstance(record, ibft.Locked):
             certificate = record.certificate
+            if not again and not known.observed and _shows(known, certificate):
+                known.owed["prepared",] = "IBFT-L2: the leader shows the certificate that made it prepared"
             if wrong := self.chronicle.locked(known.height, certificate.round, certificate.header_hash):
                 yield wrong
 
@@ -264,8 +273,12 @@ class Witness:
             kind = message.vote.kind
             known.said[kind] = message
             known.owed.pop(("say", kind, message.vote.round), None)
-            if not isinstance(message, Ballot):
-                known.hear(message, known.seat)
+        elif isinstance(message, Prepared):
+            known.owed.pop(("prepared",), None)
+        elif isinstance(message, Decided):
+            known.owed.pop(("decided",), None)
+        if isinstance(message, Proposal | RoundChange):
+            known.hear(message, known.seat)
 
     def _send(self, known: Knowledge, effect: ibft.SendTo) -> Iterator[str]:
         yield from may_send.may_send(known, effect)
@@ -277,6 +290,9 @@ class Witness:
                 known.owed.pop(("answer", message.vote.round, seat), None)
             case Wanted():
                 known.wanted[message.header_hash] = True
+            case Ballot(vote=vote):
+                known.said[vote.kind] = message
+                known.owed.pop(("say", vote.kind, vote.round), None)
             case Decided(commit=commit):
                 self._late.pop(seat, None)
                 times = self._decisions[seat] = self._decisions.get(seat, 0) + 1
@@ -343,13 +359,19 @@ class Witness:
             known.owed.pop(("accuse", *key), None)
 
 
+def _shows(known: Knowledge, certificate: PreparedCertificate) -> bool:
+    """IBFT-L2. The leader of round 0 in a large set, prepared by what it heard itself."""
+    leads = known.seat == known.leader(0) and certificate.round == 0
+    return known.collects and leads and certificate != known.shown_prepared
+
+
 def _is_void(known: Knowledge, debt: Debt) -> bool:
     """What was due in a round that is over by now."""
     of_round = {"show": 1, "answer": 1, "relay": 2}.get(str(debt[0]))
     return of_round is not None and debt[of_round] != known.round
 
 
-def _is_flood(effects: list[ibft.Effect]) -> bool:
+def _is_flood(effects: Sequence[ibft.Effect]) -> bool:
     """IBFT-M3. The machine says that a link brought too much: what it brought last does not count."""
     return any(isinstance(e, ibft.Blame) and e.refusal is ibft.IbftRefusal.FLOODING for e in effects)
 

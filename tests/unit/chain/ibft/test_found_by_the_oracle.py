@@ -54,6 +54,32 @@ def test_after_the_decision_nothing_is_passed_on() -> None:
     assert player.asked(ibft.Relay) == []
 
 
+def test_a_height_that_others_decided_is_over_too() -> None:
+    """IBFT-M4, C2. Seat 2 knows the commit of height 1 and never got the block; the next height begins by sync. Neither
+    a late COMMIT nor a ROUND-CHANGE that denies one moves it, or is passed on, at height 1."""
+    cluster = Cluster(4, puppets=(0, 1, 3))
+    cluster.start()
+    cluster.puppet(1, change(cluster.members, 1, 1), [2])
+    cluster.puppet(3, change(cluster.members, 3, 1), [2])
+    cluster.pump()
+    player = cluster[2]
+    assert player.state.round == 1
+    hash_ = hash_of(content(cluster.members, 0, "missing"))
+    done = counterfeit.commit(cluster.members, [0, 1, 3], hash_)
+    header = content(cluster.members, 0, "missing").header
+    cluster.puppet(0, ibft.Decided(commit=done, header=header), [2])
+    cluster.pump()
+    assert player.state.certified == done
+    cluster.tell(player, cluster.begins(2, 2))
+    player.effects.clear()
+    for seat in (1, 3):
+        cluster.puppet(seat, change(cluster.members, seat, 9), [2])
+    cluster.puppet(3, ibft.Ballot(vote=vote(cluster.members, VoteKind.COMMIT, 3, hash_)), [2])
+    cluster.pump()
+    assert player.asked(ibft.CheckSignatures) != []
+    assert [e for e in player.effects if isinstance(e, ibft.Journal | ibft.Sign | ibft.Relay)] == []
+
+
 def test_a_round_change_known_from_a_justification_is_answered_when_it_comes_late() -> None:
     """IBFT-V5. Seat 2 heard of it in the leader's proposal only; from round 2 it answers who is still in round 1."""
     cluster = Cluster(4, puppets=(0, 1, 3))

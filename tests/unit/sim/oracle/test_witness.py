@@ -1,0 +1,177 @@
+"""A witness says which rule was broken: here the machine is a puppet, whose effects a test invents."""
+
+import msgspec
+import pytest
+
+from metanode.chain import ibft
+from metanode.primitives.names import NO_HASH, Hash, Height, Round, Seat
+from metanode.records.header import read_header
+from metanode.records.validators import ValidatorSet
+from metanode.records.vote import NO_ROUND, Justification, Vote, VoteKind
+from metanode.sim.council.members import CHAIN, Register, block, members_of
+from metanode.sim.oracle import Difference, Jury, Witness
+from metanode.sim.signing import sign_again
+
+REGISTER = Register(((0, 1, 2, 3),))
+MEMBERS: ValidatorSet = members_of((0, 1, 2, 3))
+EMPTY = Justification(round_changes=(), certificates=())
+BLOCK = block(REGISTER, 1, Seat(0), NO_HASH, b"a block")
+VALUE = read_header(BLOCK.header).hash
+
+
+def word(kind: VoteKind, seat: int, value: bytes = VALUE, round_: int = 0) -> Vote:
+    unsigned = Vote(
+        version=1,
+        kind=int(kind),
+        height=1,
+        round=round_,
+        seat=seat,
+        header_hash=value,
+        prepared_round=NO_ROUND,
+        attachment=NO_HASH,
+        seal=bytes(96) if kind is VoteKind.COMMIT else b"",
+        signature=b"",
+    )
+    keys = MEMBERS[seat]
+    return sign_again(
+        unsigned, chain_id=CHAIN, validators_hash=MEMBERS.hash, vote_key=keys.vote_key, bls_key=keys.bls_key
+    )
+
+
+@pytest.fixture(name="witness")
+def begun() -> Witness:
+    """Seat 2 at height 1, whose block is due."""
+    honest = [one.vote_key for one in MEMBERS.validators]
+    witness = Jury(CHAIN, honest).witness("seat 2", MEMBERS[2].vote_key, ibft.Ibft(CHAIN))
+    begins = ibft.HeightBegins(
+        now_ms=0,
+        height=Height(1),
+        validators=MEMBERS,
+        previous_validators=MEMBERS,
+        previous_proposer=ibft.NO_SEAT,
+        seat=Seat(2),
+        round_timeout_ms=100,
+        round_timeout_max_ms=1_000,
+        all_to_all_max=16,
+    )
+    witness.turn(begins, [])
+    timers = [ibft.SetTimer("ibft.resend/1/0", 106), ibft.SetTimer("ibft.round/1/0", 100)]
+    witness.turn(ibft.BlockDue(0), list(timers))
+    witness.rest()
+    return witness
+
+
+def hear(witness: Witness, message: ibft.Message, origin: int, *effects: ibft.Effect) -> None:
+    witness.turn(ibft.Received(0, message, Seat(origin)), list(effects))
+
+
+def sign(vote: Vote) -> ibft.Sign:
+    return ibft.Sign(vote, CHAIN, MEMBERS.hash, b"")
+
+
+def offered() -> ibft.Proposal:
+    return ibft.Proposal(vote=word(VoteKind.PROPOSAL, 0), content=BLOCK, justification=EMPTY)
+
+
+ACCEPTED = ibft.Journal(ibft.Accepted(height=1, round=0, header_hash=VALUE))
+HELD = ibft.Journal(ibft.Held(height=1, content=BLOCK))
+
+
+def test_a_prepare_out_of_nothing(witness: Witness) -> None:
+    with pytest.raises(Difference, match="IBFT-R1: signs a PREPARE before it wrote down that it accepted"):
+        hear(witness, offered(), 0, sign(word(VoteKind.PREPARE, 2)))
+
+
+def test_what_nobody_proposed_is_not_accepted(witness: Witness) -> None:
+    witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), [])
+    with pytest.raises(Difference, match="IBFT-P6: no justified proposal"):
+        witness.turn(ibft.BlockDue(0), [HELD, ACCEPTED])
+
+
+def test_a_block_is_judged_before_it_is_accepted(witness: Witness) -> None:
+    with pytest.raises(Difference, match="IBFT-R1: the block was not found valid"):
+        hear(witness, offered(), 0, HELD, ACCEPTED)
+
+
+def test_what_is_justified_and_valid_must_be_accepted(witness: Witness) -> None:
+    hear(witness, offered(), 0)
+    witness.rest()
+    witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), [])
+    with pytest.raises(Difference, match="IBFT-R1: the proposal of round 0 is justified and valid"):
+        witness.rest()
+
+
+def test_a_commit_needs_a_quorum_of_prepares(witness: Witness) -> None:
+    hear(witness, offered(), 0)
+    witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), [HELD, ACCEPTED, sign(word(VoteKind.PREPARE, 2))])
+    for seat in (0, 1):
+        hear(witness, ibft.Ballot(vote=word(VoteKind.PREPARE, seat)), seat)
+    witness.rest()
+    hear(witness, ibft.Ballot(vote=word(VoteKind.PREPARE, 3)), 3)
+    with pytest.raises(Difference, match="IBFT-R2: a quorum prepared in round 0, and it does not commit"):
+        witness.rest()
+
+
+def test_a_forged_prepare_does_not_count(witness: Witness) -> None:
+    hear(witness, offered(), 0)
+    witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), [HELD, ACCEPTED, sign(word(VoteKind.PREPARE, 2))])
+    for seat in (0, 1):
+        hear(witness, ibft.Ballot(vote=word(VoteKind.PREPARE, seat)), seat)
+    forged = msgspec.structs.replace(word(VoteKind.PREPARE, 3), signature=bytes(64))
+    hear(witness, ibft.Ballot(vote=forged), 3)
+    witness.rest()
+
+
+def test_a_second_word_is_told_by_the_key_itself(witness: Witness) -> None:
+    witness.signed(word(VoteKind.PREPARE, 2))
+    with pytest.raises(Difference, match="IBFT-M2: a second word"):
+        witness.signed(word(VoteKind.PREPARE, 2, bytes(32)))
+
+
+def test_a_key_never_goes_back(witness: Witness) -> None:
+    witness.signed(word(VoteKind.PREPARE, 2, round_=3))
+    with pytest.raises(Difference, match="IBFT-V7"):
+        witness.signed(word(VoteKind.COMMIT, 2, round_=2))
+
+
+def test_f_plus_1_seats_ahead_must_be_followed(witness: Witness) -> None:
+    for seat, round_ in ((0, 5), (1, 3)):
+        hear(witness, ibft.RoundChange(vote=word(VoteKind.ROUND_CHANGE, seat, NO_HASH, round_), certificates=()), seat)
+    with pytest.raises(Difference, match="IBFT-V2: f \\+ 1 seats are in round 3 or beyond"):
+        witness.rest()
+
+
+def test_one_seat_ahead_is_not_followed(witness: Witness) -> None:
+    moved = ibft.Journal(ibft.Moved(height=1, round=5, announced=True))
+    ahead = ibft.RoundChange(vote=word(VoteKind.ROUND_CHANGE, 0, NO_HASH, 5), certificates=())
+    with pytest.raises(Difference, match="IBFT-V2: announces round 5"):
+        hear(witness, ahead, 0, moved)
+
+
+def test_a_store_without_a_limit_is_noticed(witness: Witness) -> None:
+    from metanode.sim.oracle.bounds import outgrown
+
+    cluster_machine = witness.machine
+    assert list(outgrown(cluster_machine)) == []
+    cluster_machine.handle(ibft.HeightBegins(0, Height(1), MEMBERS, MEMBERS, ibft.NO_SEAT, Seat(2), 100, 1_000, 16))
+    assert list(outgrown(cluster_machine)) == []
+    state = cluster_machine._state
+    assert state is not None
+    state.latest.update(
+        {Seat(seat): ibft.RoundChange(vote=word(VoteKind.PREPARE, 0), certificates=()) for seat in range(9)}
+    )
+    assert list(outgrown(cluster_machine)) == ["IBFT-M3: a height's latest holds 9, at most 4 are allowed"]
+
+
+def test_a_build_by_who_does_not_lead(witness: Witness) -> None:
+    with pytest.raises(Difference, match="IBFT-P1: builds a block, and does not lead"):
+        witness.turn(ibft.BlockDue(0), [ibft.Build(Height(1), Round(0))])
+
+
+def test_the_account_names_seat_place_rule_and_deed(witness: Witness) -> None:
+    with pytest.raises(Difference) as difference:
+        hear(witness, offered(), 0, sign(word(VoteKind.PREPARE, 2)))
+    said = str(difference.value)
+    assert said.startswith("seat 2 at height 1, round 0: IBFT-R1: ")
+    assert "it heard Received(message=Proposal(" in said
+    assert "it did Sign(vote=PREPARE(1, 0, seat 2, " in said
