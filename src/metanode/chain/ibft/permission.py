@@ -58,8 +58,8 @@ class Permission:
         return (state.height, *state.reached) >= guarded
 
     def begin(self, validators: ValidatorSet, seat: Seat) -> list[Effect]:
-        """GUARD-8. Ask the set of the first height, and again where the set or our seat has changed meanwhile. Who has no
-        seat asks nobody, and with the next one anew: answers are counted by seats, whose numbers a set gives."""
+        """GUARD-8. Ask the set of the first height, and again where the set or our seat has changed meanwhile. Who has
+        no seat asks nobody, and with the next one anew: answers are counted by seats, whose numbers a set gives."""
         if seat < 0:
             self._asked = NO_HASH, seat
         if seat < 0 or self._asked == (validators.hash, seat):
