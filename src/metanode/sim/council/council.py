@@ -49,6 +49,20 @@ class Outcome:
     fingerprint: str
 
 
+class Verdicts:
+    """Whether an envelope's signature is good; computed once for all chairs."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, bytes, bytes], bool] = {}
+
+    def __call__(self, item: tuple[bytes, bytes, bytes]) -> bool:
+        """Of (public key, message, signature)."""
+        known = self._known.get(item)
+        if known is None:
+            known = self._known[item] = standins.verify(*item)
+        return known
+
+
 class Council:
     """Chairs under a weather; one seed, one order of events."""
 
@@ -68,7 +82,7 @@ class Council:
         self._order = 0
         self._cuts: dict[tuple[int, int], int] = {}
         self._healed = False
-        self._checked: dict[tuple[bytes, bytes, bytes], bool] = {}
+        self.good: Final = Verdicts()
         self._words = 0
         self._origins: list[dict[int, Seat]] = [{} for _ in self.chairs]
         self._routes: list[list[int]] = [[] for _ in self.chairs]
@@ -215,9 +229,9 @@ class Council:
         for receiver in receivers:
             if receiver != chair.index:
                 for said in [message] if liar is None else liar.instead(message):
-                    self._send(chair.index, receiver, said)
+                    self.send(chair.index, receiver, said)
 
-    def _send(self, sender: int, receiver: int, message: ibft.Message) -> None:
+    def send(self, sender: int, receiver: int, message: ibft.Message) -> None:
         """One message on one link, if the weather lets it."""
         if not self._healed:
             if self._cuts and self._cuts.get((sender, receiver), 0) > self.now_ms:
@@ -229,13 +243,6 @@ class Council:
             delay = 1 + int(self.random.random() * 4)
         self._order += 1
         heappush(self._due, (self.now_ms + delay, self._order, (sender, receiver, message)))
-
-    def good(self, item: tuple[bytes, bytes, bytes]) -> bool:
-        """Whether a signature is good; computed once for all chairs."""
-        known = self._checked.get(item)
-        if known is None:
-            known = self._checked[item] = standins.verify(*item)
-        return known
 
     def witness(self, chair: Chair) -> Witness | None:
         """Who watches the life of an honest chair that begins."""
