@@ -294,11 +294,16 @@ def test_logs_are_shown_and_followed(bpi):
 
 
 def test_a_backup_is_made_restored_and_vouched_for(bpi):
-    bpi.refuses("backup copy --data .bpi/validator-3", 5, "directory.locked")
     bpi.refuses("backup copy", 2, "cli.usage")
+    bpi.refuses("backup copy --data nowhere", 3, "directory.not-initialised")
+    loading = bpi.begins("testnet load --rate 100 --seconds 10 --senders 20")
+    before = bpi.data("status")["height"]
+    until(lambda: bpi.data("status")["height"] > before + 4, 20, "the load is on its way")
+    assert bpi.data("backup copy --data .bpi/validator-3")["last_block"] > before + 3, "it runs, and goes on running"
+    assert bpi.says("backup copy2 --data .bpi/validator-3").startswith("copy2  ")
+    assert loading.wait(60) == 0
     bpi.says("testnet kill validator-3")
-    assert bpi.says("backup copy --data .bpi/validator-3").startswith("copy  ")
-    assert bpi.data("backup copy2 --data .bpi/validator-3")["last_block"] >= 1
+    bpi.says("backup copy3 --data .bpi/validator-3")
     bpi.refuses("restore copy --data .bpi/validator-3", 5, "directory.exists")
     bpi.refuses("node vouch --data .bpi/validator-3", 5, "cli.guard-holds")
     shutil.rmtree(bpi.folder / ".bpi/validator-3")

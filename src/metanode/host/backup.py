@@ -19,7 +19,7 @@ from metanode.host.disk import FOLDER_MODE, Disk, read_file, write_durably
 from metanode.host.fault import Fault, FaultReason, disk_fault
 from metanode.host.guard_file import GuardFile
 from metanode.host.journal import Journal
-from metanode.host.store import Store
+from metanode.host.store import copy_store
 
 MANIFEST: Final = "MANIFEST"
 """The list of files with their digests, written last: without it a backup is not one."""
@@ -36,30 +36,32 @@ class Backup:
     last_block: int
 
 
-def back_up(layout: Layout, store: Store, blocks: BlockLog, target: Path, disk: Disk) -> Backup:
-    """DISK-21. A backup in a new folder, of an open data directory between two blocks. Raises `Fault`.
+def back_up(layout: Layout, target: Path, salt: Callable[[int], bytes], disk: Disk) -> Backup:
+    """DISK-21. A backup in a new folder, of a data directory whose node runs or does not. Raises `Fault`.
 
-    The owner of store and block log calls this: nothing is written to them while it runs. The store is a checkpoint
-    (hard links where target is on the same disk), the block log is copied.
+    The store first, as of one block; then the block log, which has that block and maybe more: a node that starts with
+    them executes the rest.
     """
     if target.exists():
         fix = "name a folder that is not there yet"
         raise Fault(FaultReason.DIRECTORY_EXISTS, f"{target} exists", fix)
-    store.flush()
-    blocks.sync()
+    read_format(layout)
     copy = Layout(target)
     disk.make_folder(target)
-    store.checkpoint(copy.store)
+    copy_store(layout.store, copy.store)
     for name in ("genesis", "settings", "format_file"):
         _copy_file(getattr(layout, name), getattr(copy, name))
-    for name in ("keys", "blocks"):
-        _copy_folder(getattr(layout, name), getattr(copy, name))
+    _copy_folder(layout.keys, copy.keys)
+    _copy_blocks(layout.blocks, copy.blocks)
+    blocks = BlockLog(copy.blocks, disk, salt)  # half a block at the end is cut
+    last_block = blocks.last
+    blocks.close()
     listed = [(path.relative_to(target), *_measure(path)) for path in _files(target)]
     text = "".join(f"{digest} {size} {path}\n" for path, digest, size in listed)
     for folder in (target, copy.store, copy.keys, copy.blocks):
         _sync_all(folder, disk)
     write_durably(disk, target / MANIFEST, text.encode())
-    return Backup(len(listed), sum(size for _, _, size in listed), blocks.last)
+    return Backup(len(listed), sum(size for _, _, size in listed), last_block)
 
 
 def check_backup(source: Path) -> int:
@@ -119,7 +121,7 @@ def _read_manifest(source: Path, fix: str) -> dict[str, tuple[str, int]]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every file of a backup but its manifest and RocksDB's own lock and log, sorted."""
+    """Every file of a backup but its manifest, sorted."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path != folder / MANIFEST:
             yield path
@@ -159,6 +161,20 @@ def _copy_folder(source: Path, target: Path) -> None:
         raise disk_fault(error, f"copying {source} to {target}") from error
     for path in names:
         _copy_file(path, target / path.name)
+
+
+def _copy_blocks(source: Path, target: Path) -> None:
+    """Segments, oldest first. Where pruning takes one away meanwhile, it took those before it: a log has no gap."""
+    target.mkdir(FOLDER_MODE, exist_ok=True)
+    for path in sorted(source.glob("*.blocks")):
+        try:
+            shutil.copyfile(path, target / path.name)
+            (target / path.name).chmod(0o600)
+        except FileNotFoundError:
+            for older in target.iterdir():
+                older.unlink()
+        except OSError as error:
+            raise disk_fault(error, f"copying {path} to {target}") from error
 
 
 def _sync_all(folder: Path, disk: Disk) -> None:

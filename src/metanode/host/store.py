@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final, TypeVar
 
 from rocksdict import (
     AccessType,
     BlockBasedOptions,
     Cache,
-    Checkpoint,
     DbClosedError,
     DBCompressionType,
     Options,
@@ -33,6 +33,8 @@ KEYS_AT_ONCE: Final = 1_000
 """Rows read in one call: RocksDB holds the 8 KiB block of each until all are read."""
 WAL_BYTES_MAX: Final = 64 << 20
 """Above this memtables are flushed, so that opening after a crash reads little."""
+VIEW_TRIES: Final = 10
+"""So often a view of a store that is being written is opened: each takes a fraction of a second, a merge some."""
 Result = TypeVar("Result")
 
 
@@ -75,6 +77,50 @@ def _fault(path: Path, error: Exception) -> Fault:
     if "permission denied" in lowered:
         return Fault(FaultReason.DISK_NOT_ALLOWED, f"{path}: {text}", "give the node's user this folder")
     return Fault(FaultReason.STORE_DAMAGED, f"{path}: {text}", repair_fix(path.parent))
+
+
+def copy_store(source: Path, target: Path) -> None:
+    """DISK-21. The rows of a store as of one batch, in a new store. Another process may have the source open, and go on
+    writing to it: it is read as RocksDB's secondary instances read. Raises `Fault`."""
+    reading = target.with_name(target.name + ".reading")
+    rows = _open_beside(source, reading)
+    copy = Store(target)
+    try:
+        found, batch = rows.iter(), dict[bytes, bytes | None]()
+        found.seek(b"")
+        while found.valid():
+            batch[found.key()] = found.value()
+            if len(batch) >= KEYS_AT_ONCE:
+                copy.write(batch)
+                batch.clear()
+            found.next()
+        found.status()
+        copy.write(batch)
+    except Fault:
+        raise
+    except Exception as error:
+        raise _fault(source, error) from error
+    finally:
+        copy.close()
+        rows.close()
+        rmtree(reading, ignore_errors=True)
+    for left in ("LOCK", "LOG"):
+        (target / left).unlink(missing_ok=True)
+
+
+def _open_beside(source: Path, reading: Path) -> Rdict:
+    """A view of a store that may belong to another process. All its files are opened at once, so that none can be taken
+    away later; one may be merged away between its being named and opened, then there are newer names."""
+    options = _options()
+    options.create_if_missing(False)  # noqa: FBT003
+    options.set_max_open_files(-1)
+    for tries_left in reversed(range(VIEW_TRIES)):
+        try:
+            return Rdict(str(source), options, access_type=AccessType.secondary(str(reading)))
+        except Exception as error:
+            if not tries_left:
+                raise _fault(source, error) from error
+    raise AssertionError("the last try returns or raises")
 
 
 class Store:
@@ -147,10 +193,6 @@ class Store:
     def flush(self) -> None:
         """DISK-8. Return when everything written so far is durable. May be called in a thread. Raises `Fault`."""
         self._guarded(self._rows.flush_wal, True)  # noqa: FBT003
-
-    def checkpoint(self, folder: Path) -> None:
-        """A consistent copy in a folder that is not there yet, sharing files by hard links. Raises `Fault`."""
-        self._guarded(lambda: Checkpoint(self._rows).create_checkpoint(str(folder)))
 
     def statistics(self) -> dict[str, int]:
         """Bytes of memory and disk that RocksDB says it uses, for metrics."""

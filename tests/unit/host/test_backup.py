@@ -1,7 +1,9 @@
+import shutil
+
 import pytest
 from tests.unit.host.directories import GENESIS, IDENTITY, SECRETS, salt
 
-from metanode.host.backup import MANIFEST, Backup, back_up, check_backup, restore
+from metanode.host.backup import MANIFEST, Backup, _copy_blocks, back_up, check_backup, restore
 from metanode.host.block_log import BlockLog
 from metanode.host.data_directory import DataDirectory, Layout, create
 from metanode.host.disk import Disk
@@ -26,7 +28,7 @@ def backup(tmp_path):
     for height in (1, 2, 3):
         blocks.append(height, b"block %d" % height)
         store.write({b"tip": b"%d" % height})
-    made = back_up(layout, store, blocks, tmp_path / "backup", Disk())
+    made = back_up(layout, tmp_path / "backup", salt, Disk())
     assert made == Backup(files=made.files, bytes=made.bytes, last_block=3)
     assert made.files == check_backup(tmp_path / "backup")
     blocks.append(4, b"block 4")
@@ -98,7 +100,26 @@ def test_a_folder_without_manifest_is_no_backup(backup):
 def test_nothing_is_written_over(backup, tmp_path):
     assert reason(lambda: restore(backup, tmp_path / "data", salt, Disk())) is FaultReason.DIRECTORY_EXISTS
     layout = Layout(tmp_path / "data")
-    store, blocks = Store(layout.store), BlockLog(layout.blocks, Disk(), salt)
-    assert reason(lambda: back_up(layout, store, blocks, backup, Disk())) is FaultReason.DIRECTORY_EXISTS
-    store.close()
-    blocks.close()
+    assert reason(lambda: back_up(layout, backup, salt, Disk())) is FaultReason.DIRECTORY_EXISTS
+
+
+def test_what_is_no_data_directory_is_not_backed_up(tmp_path):
+    made = tmp_path / "backup"
+    assert reason(lambda: back_up(Layout(tmp_path), made, salt, Disk())) is FaultReason.DIRECTORY_NOT_INITIALISED
+    assert not made.exists()
+
+
+def test_pruning_may_go_on_while_the_log_is_copied(tmp_path, backup, monkeypatch):
+    """Segments are dropped oldest first: what was copied before one that is gone would leave a gap."""
+    for number in (1, 5, 9):
+        (tmp_path / f"{number:016d}.blocks").write_bytes(b"%d" % number)
+    copyfile = shutil.copyfile
+
+    def gone(source, target):
+        if source.name.startswith("0000000000000005"):
+            raise FileNotFoundError
+        copyfile(source, target)
+
+    monkeypatch.setattr("metanode.host.backup.shutil.copyfile", gone)
+    _copy_blocks(tmp_path, tmp_path / "copy")
+    assert [path.read_bytes() for path in (tmp_path / "copy").iterdir()] == [b"9"]

@@ -3,7 +3,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metanode.host.fault import Fault, FaultReason
-from metanode.host.store import Store
+from metanode.host.store import Store, copy_store
 
 ROWS = {b"a1": b"1", b"a2": b"2", b"b": b"", b"\xff\xff": b"z", b"\xff": b"y"}
 
@@ -52,14 +52,21 @@ def test_rows_are_there_again_after_closing(tmp_path):
     again.close()
 
 
-def test_a_checkpoint_is_a_store_that_stays_as_it_was(store, tmp_path):
+def test_a_copy_is_a_store_as_it_was_though_its_owner_goes_on(store, tmp_path):
     store.write(ROWS)
-    store.flush()
-    store.checkpoint(tmp_path / "copy")
+    copy_store(tmp_path / "store", tmp_path / "copy")
     store.write({b"a1": b"later"})
     copy = Store(tmp_path / "copy")
-    assert copy.get(b"a1") == b"1"
+    assert list(copy.scan(b"")) == sorted(ROWS.items())
     copy.close()
+    assert store.get(b"a1") == b"later"
+    assert not (tmp_path / "copy.reading").exists()
+
+
+def test_what_is_no_store_is_not_copied(tmp_path):
+    with pytest.raises(Fault) as caught:
+        copy_store(tmp_path / "nowhere", tmp_path / "copy")
+    assert caught.value.reason is FaultReason.STORE_DAMAGED
 
 
 def test_two_owners_are_refused(store, tmp_path):

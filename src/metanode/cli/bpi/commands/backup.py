@@ -14,30 +14,18 @@ from metanode.cli.session import Session, pass_session
 @click.argument("target", shell_complete=folders)
 @pass_session
 def backup(session: Session, target: str) -> None:
-    """Copy the data directory of a node that does not run to a new folder.
+    """Copy the data directory of a node, which may go on running meanwhile, to a new folder.
 
     Genesis, settings, keys, state and blocks, each file with its digest. The sign guard and the journal stay behind:
     a copy of what was signed last is out of date the moment it is made.
     """
     from metanode.host.backup import back_up
-    from metanode.host.block_log import BlockLog
-    from metanode.host.data_directory import DataDirectory
+    from metanode.host.data_directory import Layout
     from metanode.host.disk import Disk
     from metanode.host.entropy import random_bytes
-    from metanode.host.store import Store
 
-    root, disk = session.data, Disk()
-    refuse_network(root)
-    directory = DataDirectory(root)
-    try:
-        store, blocks = Store(directory.layout.store), BlockLog(directory.layout.blocks, disk, random_bytes)
-        try:
-            made = back_up(directory.layout, store, blocks, Path(target), disk)
-        finally:
-            blocks.close()
-            store.close()
-    finally:
-        directory.close()
+    refuse_network(session.data)
+    made = back_up(Layout(session.data), Path(target), random_bytes, Disk())
     data = {"target": target, "files": made.files, "bytes": made.bytes, "last_block": made.last_block}
     words = f"{target}  {made.files} files · {made.bytes / 2**20:.1f} MiB · up to block {made.last_block}"
     session.output.result("backup/1", data, lambda: session.output.line(words))
