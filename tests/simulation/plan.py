@@ -76,8 +76,8 @@ class Plan:
 
 
 def named(*reasons: Refusal, all_of_them: bool = True) -> Callable[[Scene], Iterator[str]]:
-    """Every liar was blamed for one of these by somebody honest, by its name; nobody else was. Not `all_of_them`: where
-    it is chance whose turn it is to lie, one of them in small sets."""
+    """Every liar was blamed for one of these by somebody honest, by its name; nobody else was. Not `all_of_them`: it
+    is chance whether anybody asks them, so that nobody need be."""
     codes = [reason.value for reason in reasons]
 
     def also(scene: Scene) -> Iterator[str]:
@@ -87,7 +87,7 @@ def named(*reasons: Refusal, all_of_them: bool = True) -> Callable[[Scene], Iter
             if one.name in blamed or one.transport_key.hex()[:16] in blamed:
                 found.append(seat)
         guilty = liars_of(scene)
-        enough = found == guilty if all_of_them else bool(found) or len(scene.founding.validators) > 5
+        enough = found == guilty or not all_of_them
         if not enough or any(seat not in guilty for seat in found):
             yield f"seats {guilty} lie, {found} are blamed for one of {codes}"
 

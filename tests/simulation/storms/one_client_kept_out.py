@@ -10,7 +10,7 @@ from metanode.sim.byzantine.censor import VICTIM, Censor
 from metanode.sim.checkers import Scene
 from metanode.sim.storm import Storm
 
-FINAL_MS = 4_000
+FINAL_MS = 6_000
 """Within this the victim's transfers are final: f leaders who will not, and whoever hears of it late."""
 
 
@@ -27,7 +27,7 @@ def _in_time(scene: Scene) -> Iterator[str]:
             took = final[scene.load.acknowledged[name][0]] - scene.load.made_ms[name]
             if took > FINAL_MS:
                 yield f"a transfer of the victim took {took} ms"
-    if victims < 10:
+    if victims < 3:
         yield f"the victim made {victims} transfers only"
 
 
