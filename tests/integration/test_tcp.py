@@ -3,8 +3,10 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from metanode.host import tcp
-from metanode.host.tcp import CarrierRefusal, TcpCarrier, too_many_links
+from metanode.host.tcp import CarrierRefusal, TcpCarrier, host_of, too_many_links
 from metanode.node.events import BytesArrived, Event, LinkClosed, LinkOpened
 
 
@@ -106,6 +108,48 @@ def test_one_connection_too_many_is_closed_unread(monkeypatch: Any) -> None:
         await carrier.stop()
 
     asyncio.run(play())
+
+
+def test_one_host_cannot_take_every_place(monkeypatch: Any) -> None:
+    """BPCI-H10. Found by review: whoever held all connections open kept every other host out."""
+    monkeypatch.setattr(tcp, "LINKS_MAX", 6)
+    monkeypatch.setattr(tcp, "LINKS_PER_HOST_MAX", 3)
+
+    async def play() -> None:
+        ear = Ear()
+        carrier = TcpCarrier(ear, lambda: 1)
+        port = await carrier.listen("127.0.0.1", 0)
+        greedy = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(10)]
+        await ear.wait(LinkOpened, 3)
+        others = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.3", 0)) for _ in range(3)]
+        opened = await ear.wait(LinkOpened, 6)
+        assert [event.remote.partition(":")[0] for event in opened] == ["127.0.0.2"] * 3 + ["127.0.0.3"] * 3
+        assert carrier.turned_away == 7
+        greedy[0][1].close()
+        await ear.wait(LinkClosed)
+        again = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        await ear.wait(LinkOpened, 7)
+        for _, writer in (*greedy, *others, again):
+            writer.close()
+        await carrier.stop()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("remote", "host"),
+    [
+        ("10.0.0.1:5", "10.0.0.1"),
+        ("2001:db8::1:5", "2001:db8::"),
+        ("2001:db8:0:0:ffff::2:5", "2001:db8::"),
+        ("2001:db8:0:1::1:5", "2001:db8:0:1::"),
+        ("::ffff:10.0.0.1:5", "10.0.0.1"),
+        ("fe80::1%eth0:5", "fe80::"),
+        ("?:0", "?"),
+    ],
+)
+def test_a_host_is_an_address_or_all_that_one_line_of_the_newer_kind_is_given(remote: str, host: str) -> None:
+    assert host_of(remote) == host
 
 
 def test_strangers_on_every_place_do_not_keep_the_node_from_dialling(monkeypatch: Any) -> None:

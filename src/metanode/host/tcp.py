@@ -1,6 +1,7 @@
 """The TCP carrier: bytes in, bytes out, one small number a connection. What the bytes mean, the node knows."""
 
 import asyncio
+import ipaddress
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +12,8 @@ from metanode.primitives.refusal import Refusal
 LINKS_MAX: Final = 256
 """Connections of others open at once; one more is closed before a byte is read: every link may hold buffers. Those that
 this node dialled are not counted, for the node bounds them itself, and strangers must not keep it from its peers."""
+LINKS_PER_HOST_MAX: Final = 128
+"""Of one host: half, so that nobody alone takes every place. Peers that share a machine or an address stay below it."""
 DIAL_TIMEOUT_S: Final = 5.0
 """A peer that does not answer a dial within this is not there."""
 BUFFER_HIGH_BYTES: Final = 8 << 20
@@ -25,13 +28,27 @@ class CarrierRefusal(Refusal):
     """Why a connection is closed unread."""
 
     TOO_MANY_LINKS = "tcp.too-many-links"
-    """As many connections of others are open as may."""
+    """As many connections of others are open as may, in all or of this host."""
 
 
 def too_many_links(count: int) -> Note:
     """BPCI-H10. So many were turned away lately: one line and one count for all, for a flood has no names."""
-    detail = f"{LINKS_MAX} connections of others are open"
+    detail = f"at most {LINKS_MAX} connections of others may be open, {LINKS_PER_HOST_MAX} of one host"
     return Note("blame", {"peer": "", "reason": CarrierRefusal.TOO_MANY_LINKS.value, "detail": detail, "count": count})
+
+
+def host_of(remote: str) -> str:
+    """Whose connection `address:port` is: the address; of IPv6 its first 64 bits, for the rest is its own choice."""
+    text = remote.rpartition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if isinstance(address, ipaddress.IPv4Address):
+        return text
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)).network_address)
 
 
 class _Link(asyncio.Protocol):
@@ -40,6 +57,7 @@ class _Link(asyncio.Protocol):
     def __init__(self, carrier: "TcpCarrier", dialled: bytes) -> None:
         self._carrier = carrier
         self.dialled = dialled
+        self.host = ""
         self.number = 0
         self.transport: asyncio.Transport | None = None
         self.outgoing: list[bytes] = []
@@ -111,8 +129,9 @@ class TcpCarrier:
 
     def opened(self, link: _Link, dialled: bytes, remote: str) -> None:
         """A connection is there."""
-        link.number = self._number()
-        if not dialled and sum(not other.dialled for other in self._links.values()) >= LINKS_MAX:
+        link.number, link.host = self._number(), host_of(remote)
+        hosts = [other.host for other in self._links.values() if not other.dialled]
+        if not dialled and (len(hosts) >= LINKS_MAX or hosts.count(link.host) >= LINKS_PER_HOST_MAX):
             assert link.transport is not None
             self.turned_away += 1
             link.transport.abort()
