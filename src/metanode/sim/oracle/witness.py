@@ -30,6 +30,10 @@ class Difference(AssertionError):
     """The machine did what a rule forbids, or did not do what one demands."""
 
 
+_SOMEBODY: Final = -2
+"""A link whose seat does not matter, and that is not ours."""
+
+
 class Witness:
     """Of one machine, through one life. `signatures` is the memory of its key through all of them, `chronicle` that of
     all honest seats, `name` what to call it."""
@@ -223,7 +227,7 @@ class Witness:
         early, self._ahead = self._ahead, []
         for height, message, origin in early:
             if height == event.height:
-                known.hear(message, 0)
+                known.hear(message, _SOMEBODY)  # its seat may have another number by now; nobody's own word
             elif height > event.height:
                 self._ahead.append((height, message, origin))
 
