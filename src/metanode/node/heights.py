@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from metanode.chain import ibft
+from metanode.chain import ibft, mempool
 from metanode.network import bpci, discovery
 from metanode.node.desk import NO_SEAT, Desk
 from metanode.node.effects import Halt
@@ -23,6 +23,7 @@ def begin_height(desk: Desk, replay: Sequence[ibft.Record] = ()) -> None:
     desk.round = 0
     if tip.validators.validators != tip.previous_validators.validators:
         allow_peers(desk)
+        _tell_pool(desk)
     desk.tell(
         "ibft",
         ibft.HeightBegins(
@@ -44,8 +45,18 @@ def begin_height(desk: Desk, replay: Sequence[ibft.Record] = ()) -> None:
     pace(desk)
 
 
+def _tell_pool(desk: Desk) -> None:
+    """POOL-9. Connected peers that have become validators, or are none any more; a new one hears what it lacks."""
+    before = desk.tip.previous_validators.seats_by_transport_key
+    now = desk.tip.validators.seats_by_transport_key
+    for peer in desk.peers:
+        if (peer in before) != (peer in now):
+            desk.tell("pool", mempool.PeerUp(peer, relays=peer in now))
+
+
 def allow_peers(desk: Desk) -> None:
-    """BPCI: only validators of the next height and the observers this operator names may speak to us."""
+    """BPCI-A1. Only validators of the next height may speak to us, and as observers those this operator or genesis
+    names: who was voted out among them."""
     cluster = desk.chain_id[:16]
     peers = [
         bpci.AllowedPeer(validator.transport_key, cluster, bpci.Role.VALIDATOR)

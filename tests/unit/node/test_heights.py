@@ -3,19 +3,24 @@
 from dataclasses import replace
 
 import msgspec
+from tests.unit.ledger.world import validator
 from tests.unit.node.requests.world import Chain
 
-from metanode.chain import ibft
+from metanode.api.node import Nothing
+from metanode.chain import ibft, mempool
 from metanode.chain.light import section_roots
+from metanode.network.bpci import AllowPeers, Role, Stream
 from metanode.node.blocks import CANDIDATES_MAX, decide, keep
-from metanode.node.desk import Candidate, Desk
+from metanode.node.desk import NO_SEAT, Candidate, Desk
 from metanode.node.effects import Halt, SetTimer
 from metanode.node.heights import begin_height
 from metanode.node.judging import JUDGED_MAX, BlockRefusal, judge
 from metanode.node.pacing import DUE, pace
 from metanode.node.routes import consensus
+from metanode.node.talk import Letter, broadcast, seat_of
 from metanode.primitives.names import Hash, Height, Millis, Round, Seat
 from metanode.records.proposal import ProposalContent, check_content, proposal_content
+from metanode.records.validators import Validator, ValidatorSet
 
 
 def told(desk: Desk, room: str) -> list[object]:
@@ -134,3 +139,53 @@ def test_a_better_certificate_of_another_block_is_not_ours() -> None:
     better = msgspec.structs.replace(before.commit[0], validator_bitmap=b"\x0f")
     consensus.carry(chain.desk, ibft.Improved(better))
     assert chain.desk.tip.commit == (better,)
+
+
+def changed_set(desk: Desk, validators: tuple[Validator, ...]) -> None:
+    """The block below changed the set."""
+    desk.tip = replace(desk.tip, previous_validators=desk.tip.validators, validators=ValidatorSet(validators))
+
+
+def test_who_is_voted_out_stays_an_observer_and_counts_as_a_validator_nowhere() -> None:
+    """BPCI-A1. Its address stands in genesis, so it may go on following the chain."""
+    chain = Chain()
+    desk = chain.desk
+    *staying, leaving = desk.tip.validators.validators
+    peers = {one.transport_key: 1 for one in desk.tip.validators.validators[1:]}
+    desk.peers = peers
+    desk.settings = replace(desk.settings, bootstrap=tuple((key, "host:1") for key in peers))
+    desk.heights[leaving.transport_key] = 10**9
+    changed_set(desk, tuple(staying))
+    begin_height(desk)
+    events = {name: [event for room, event in desk.internal if room == name] for name in ("bpci", "pool")}
+    (allowed,) = events["bpci"]
+    assert isinstance(allowed, AllowPeers)
+    roles = {peer.key: peer.role for peer in allowed.peers}
+    assert roles[leaving.transport_key] is Role.OBSERVER
+    assert {roles[one.transport_key] for one in staying} == {Role.VALIDATOR}
+    assert events["pool"] == [mempool.PeerUp(leaving.transport_key, relays=False)], "it tells nobody for us any more"
+    assert seat_of(desk, leaving.transport_key) == NO_SEAT
+    desk.internal.clear()
+    broadcast(desk, Stream.CONSENSUS, Letter.IBFT, b"word", without=())
+    assert [event.peer for _, event in desk.internal] == [one.transport_key for one in staying[1:]]
+    status = chain.ask("node.status", Nothing())
+    assert (status.validators_total, status.validators_reachable) == (3, 3)
+    desk.behind = True
+    assert "height 0 of 0" in chain.ask("node.status", Nothing()).light.reason, "its claims count no more"
+
+
+def test_who_is_voted_in_hears_at_once_what_waits() -> None:
+    """POOL-9. Found by review: a new validator that was connected before heard no transaction until its link broke."""
+    chain = Chain()
+    desk = chain.desk
+    newcomer = validator(7)
+    desk.peers = {newcomer.transport_key: 1, bytes(32): 1}
+    changed_set(desk, (*desk.tip.validators.validators, newcomer))
+    begin_height(desk)
+    assert [event for room, event in desk.internal if room == "pool"] == [
+        mempool.PeerUp(newcomer.transport_key, relays=True)
+    ]
+    desk.internal.clear()
+    changed_set(desk, desk.tip.validators.validators)
+    begin_height(desk)
+    assert [event for room, event in desk.internal if room == "pool"] == []

@@ -15,6 +15,7 @@ from metanode.node.desk import Desk
 from metanode.node.requests.peers import known_peers
 from metanode.node.requests.traffic_light import Observed, further_faults, light, still_ms
 from metanode.node.requests.validators import is_reachable
+from metanode.node.talk import seat_of
 from metanode.primitives.codec import encode
 from metanode.records.address import show_address
 from metanode.records.genesis import dump_toml
@@ -36,7 +37,7 @@ def node_status(desk: Desk, pool: Mempool, _: Nothing) -> NodeStatus:
         quorum=validators.quorum,
         missing=missing,
         syncing=desk.behind,
-        height_of_peers=max(desk.heights.values(), default=0),
+        height_of_peers=max((h for peer, h in desk.heights.items() if seat_of(desk, peer) >= 0), default=0),
         mute=desk.seat >= 0 and not desk.may_vote,
         fault=desk.fault[0],
         idle_ms=max(0, desk.now_ms - max(tip.timestamp_ms, desk.started_ms)),
