@@ -33,7 +33,10 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.account:show",
         "Show an account: balances, keys, next nonces; the configured one where none is named.",
     ),
-    "backup": Entry(f"{_HERE}.backup:backup", "Copy the data directory of a node that does not run to a new folder."),
+    "backup": Entry(
+        f"{_HERE}.backup:backup",
+        "Copy the data directory of a node, which may go on running meanwhile, to a new folder.",
+    ),
     "block list": Entry(f"{_HERE}.block:list_", "List blocks, the latest first."),
     "block show": Entry(
         f"{_HERE}.block:show",
