@@ -97,10 +97,8 @@ def stage(play: Play) -> Scene:
 
 
 def _call_jury(play: Play, founding: Founding, rooms: list[MachineRoom]) -> None:
-    """Every honest node has a witness, and its books are looked at with every block. Whose journal and guard fail has
-    none: a guard that fell back says the very same again, and only the checkers know that this is no second word."""
-    failing = [index for index in play.weak if index not in play.set_back]
-    honest = [room for room in rooms if room.index not in (*play.everywhere, *failing)]
+    """Every honest node has a witness, and its books are looked at with every block."""
+    honest = [room for room in rooms if room.index not in play.everywhere]
     set_back = [rooms[index].settings.vote_key for index in play.set_back]
     jury = Jury(founding.chain_id, (room.settings.vote_key for room in honest), play.seals, set_back)
     books = Books("USD", FUNDS * len(founding.clients))

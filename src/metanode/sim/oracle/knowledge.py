@@ -261,6 +261,16 @@ class Knowledge:
 
     # --- the steps it took --------------------------------------------------------------------------------------------
 
+    def fold(self, record: ibft.Record) -> None:
+        """GUARD-10. A record found at the start: how far the journal went, in the order of the guard's steps. What an
+        observer writes later does not bring back the steps that were lost."""
+        order = {Moved: 1, Proposed: 2, Accepted: 3}.get(type(record), 0)
+        if isinstance(record, Moved | Proposed | Accepted):
+            self.reached = max(self.reached, (record.round, order))
+        elif isinstance(record, Locked):
+            self.reached = max(self.reached, (record.certificate.round, 4))
+        self.step(record)
+
     def step(self, record: ibft.Record) -> None:
         """A record of its journal, permitted or folded again."""
         self.fresh = True
@@ -270,18 +280,14 @@ class Knowledge:
             case Proposed(round=round_):
                 self._enter(round_, announced=False)
                 self.proposed[round_] = record
-                self._reached(round_, 2)
             case Accepted(round=round_, header_hash=header_hash):
                 self._enter(round_, announced=False)
                 self.accepted = header_hash
-                self._reached(round_, 3)
             case Locked(certificate=certificate):
                 self._enter(certificate.round, announced=False)
                 self.prepared = certificate
-                self._reached(certificate.round, 4)
             case Moved(round=round_, announced=announced):
                 self._enter(round_, announced=announced)
-                self._reached(round_, 1)
             case Settled(commit=commit):
                 self.settled = commit
             case _:
@@ -298,10 +304,6 @@ class Knowledge:
         for seat, change in self.furthest.items():
             if change.vote.round == round_:
                 self.changes.setdefault(round_, {}).setdefault(seat, change)
-
-    def _reached(self, round_: int, step: int) -> None:
-        """GUARD-10. How far the journal goes, in the order of the guard's steps."""
-        self.reached = max(self.reached, (round_, step))
 
     def speak(self, vote: Vote) -> None:
         """A word of this seat, signed."""

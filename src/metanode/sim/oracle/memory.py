@@ -21,8 +21,12 @@ class Signatures:
         """One word a (kind, height, round); never back; a ROUND-CHANGE shows every earlier COMMIT of its height. Why it
         is wrong, or nothing."""
         step = vote.kind, vote.height, vote.round
-        if self.words.setdefault(step, word(vote)) != word(vote):
+        known = self.words.get(step)
+        if known == word(vote):
+            return ""  # the very same again, as a guard gives that fell back to its other slot
+        if known is not None:
             return f"IBFT-M2: a second word of kind {vote.kind} at height {vote.height}, round {vote.round}"
+        self.words[step] = word(vote)
         place = vote.height, vote.round, ORDER[vote.kind]
         if place < self.last:
             return f"IBFT-V7: {place} signed after {self.last}"

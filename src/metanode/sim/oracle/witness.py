@@ -174,7 +174,7 @@ class Witness:
             case ibft.TimerFired(_, timer) if not known.decided:
                 self._fired(known, timer)
             case ibft.Replayed(record) if record.height == known.height:
-                known.step(record)
+                known.fold(record)
             case ibft.Resumed():
                 known.resumed = bool(known.round or known.accepted or known.proposed or known.block_due)
             case ibft.Seated(_, seat):

@@ -10,6 +10,8 @@ from metanode.records.validators import ValidatorSet
 from metanode.records.vote import NO_ROUND, Justification, Vote, VoteKind
 from metanode.sim.council.members import CHAIN, Register, block, members_of
 from metanode.sim.oracle import Difference, Jury, Witness
+from metanode.sim.oracle.knowledge import begin
+from metanode.sim.oracle.proofs import Proofs
 from metanode.sim.signing import sign_again
 
 REGISTER = Register(((0, 1, 2, 3),))
@@ -38,12 +40,8 @@ def word(kind: VoteKind, seat: int, value: bytes = VALUE, round_: int = 0) -> Vo
     )
 
 
-@pytest.fixture(name="witness")
-def begun() -> Witness:
-    """Seat 2 at height 1, whose block is due."""
-    honest = [one.vote_key for one in MEMBERS.validators]
-    witness = Jury(CHAIN, honest).witness("seat 2", MEMBERS[2].vote_key, ibft.Ibft(CHAIN))
-    begins = ibft.HeightBegins(
+def _begins() -> ibft.HeightBegins:
+    return ibft.HeightBegins(
         now_ms=0,
         height=Height(1),
         validators=MEMBERS,
@@ -54,7 +52,14 @@ def begun() -> Witness:
         round_timeout_max_ms=1_000,
         all_to_all_max=16,
     )
-    witness.turn(begins, [])
+
+
+@pytest.fixture(name="witness")
+def begun() -> Witness:
+    """Seat 2 at height 1, whose block is due."""
+    honest = [one.vote_key for one in MEMBERS.validators]
+    witness = Jury(CHAIN, honest).witness("seat 2", MEMBERS[2].vote_key, ibft.Ibft(CHAIN))
+    witness.turn(_begins(), [])
     timers = [ibft.SetTimer("ibft.resend/1/0", 106), ibft.SetTimer("ibft.round/1/0", 100)]
     witness.turn(ibft.BlockDue(0), list(timers))
     witness.rest()
@@ -175,3 +180,19 @@ def test_the_account_names_seat_place_rule_and_deed(witness: Witness) -> None:
     assert said.startswith("seat 2 at height 1, round 0: IBFT-R1: ")
     assert "it heard Received(message=Proposal(" in said
     assert "it did Sign(vote=PREPARE(1, 0, seat 2, " in said
+
+
+def test_the_very_same_word_again_is_no_second_word(witness: Witness) -> None:
+    """A guard that fell back to its other slot says it again, behind a later one."""
+    witness.signed(word(VoteKind.PREPARE, 2))
+    witness.signed(word(VoteKind.COMMIT, 2))
+    witness.signed(word(VoteKind.PREPARE, 2))
+
+
+def test_what_an_observer_writes_does_not_bring_back_lost_steps() -> None:
+    """GUARD-10. The guard is ahead of the journal: the height is observed to its end, however far the rounds go."""
+    known = begin(Proofs(CHAIN), _begins())
+    known.step(ibft.Moved(height=1, round=3, announced=False))
+    assert (known.round, known.reached) == (3, (-1, 0))
+    known.fold(ibft.Moved(height=1, round=4, announced=False))
+    assert (known.round, known.reached) == (4, (4, 1))
