@@ -83,6 +83,11 @@ class Ward:
         self.patient.await_light("green", 30)
         self.await_everything()
 
+    def await_checkpoint(self) -> None:
+        """DISK-7. What it has now is durable in the block log, a later block says so, and no journal holds it."""
+        until(lambda: self.patient.metric("metanode_checkpoint_seconds_count"), 30, "a checkpoint")
+        self.nodes.await_growth(1, 20, self.patient)
+
     def await_everything(self) -> None:
         """It has what was reported final until now, whether it votes or not: the first and last heights, and some
         between; all of them are looked at in the end."""

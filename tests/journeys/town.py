@@ -32,7 +32,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PORTS: Final = range(28_000, 32_700)
 """Below the range from which the kernel takes ports for outgoing connections."""
 PORTS_A_TOWN: Final = 60
-START_S: Final = 90.0
+START_S: Final = 30.0
 """A node starts in about a second; two busy cores may need more."""
 SWIFT: Final = Parameters(
     block_period_ms=100, empty_block_period_ms=1_000, round_timeout_ms=500, block_work_max=150_000

@@ -56,7 +56,10 @@ def test_nothing_is_done_to_what_is_whole_and_nothing_while_it_runs(sick):
 
 @pytest.mark.parametrize("what", DAMAGED)
 def test_it_is_refused_repaired_and_fetched_from_the_peers(sick, what):
+    """Before a checkpoint the journal has it all, and a hurt block log heals from it without a word: there is nothing
+    to refuse yet."""
     hurt, code = DAMAGED[what]
+    sick.await_checkpoint()
     sick.stop()
     hurt(sick)
     error = sick.refuses(30, code)
