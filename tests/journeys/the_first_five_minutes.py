@@ -54,6 +54,6 @@ def test_the_first_five_minutes(tmp_path):
         again = bpi.says("up").splitlines()
         took = time.monotonic() - began
         assert re.fullmatch(r"\[\d+\.\ds\] keys        4 nodes, made before in \.bpi \(never for value\)", again[1])
-        assert took < 90, "six seconds on a quiet machine"
+        assert took < 30, "six seconds on a quiet machine"
     finally:
         bpi.run("down")
