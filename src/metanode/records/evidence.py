@@ -1,10 +1,12 @@
 """Evidence: proofs of guilt that need nothing but the keys of the accused."""
 
-from typing import Final, TypeAlias
+from collections.abc import Sequence
+from typing import Final, TypeAlias, assert_never
 
+from metanode.primitives.bitmap import decode
 from metanode.primitives.codec import Decoder, Wire, encode
 from metanode.primitives.digest import Tag, digest
-from metanode.primitives.names import Hash
+from metanode.primitives.names import Hash, Seat
 from metanode.records.commit import BlsCommit, PreparedCertificate
 from metanode.records.vote import Justification, Vote
 
@@ -104,3 +106,35 @@ def evidence_height(evidence: Evidence) -> int:
             return max(*(c.height for c in commits), *(p.height for p in prepared), 0, 0)
         case LunaticHeader(votes=votes, commits=commits):
             return max(*(vote.height for vote in votes), *(commit.height for commit in commits), 0, 0)
+
+
+def accused_seats(evidence: Evidence, seats: int) -> tuple[Seat, ...]:
+    """EVID-2. Whom it convicts in a set of so many seats, if it is true; of two certificates whoever is in both.
+
+    Form and signatures are not judged here: a seat may be outside the set, and there may be none. Raises `Rejected` on
+    a bitmap of another width.
+    """
+    match evidence:
+        case (
+            ConflictingVotes(first=vote)
+            | Amnesia(commit=vote)
+            | UnjustifiedProposal(proposal=vote)
+            | ContradictedCommit(vote=vote)
+        ):
+            return (Seat(vote.seat),)
+        case ConflictingCommits(first=first, second=second):
+            return _in_all((first.validator_bitmap, second.validator_bitmap), seats)
+        case ConflictingCertificates(commits=commits, prepared=prepared):
+            bitmaps = [*(c.validator_bitmap for c in commits), *(p.validator_bitmap for p in prepared)]
+            return _in_all(bitmaps, seats)
+        case LunaticHeader(votes=votes, commits=commits):
+            signers = _in_all([commit.validator_bitmap for commit in commits], seats)
+            return (*(Seat(vote.seat) for vote in votes), *signers)
+        case _:
+            assert_never(evidence)
+
+
+def _in_all(bitmaps: Sequence[bytes], seats: int) -> tuple[Seat, ...]:
+    """The seats in every one of these bitmaps; of none nobody."""
+    read = [decode(bitmap, seats) for bitmap in bitmaps]
+    return tuple(Seat(seat) for seat in (read[0] if read else ()) if all(seat in others for others in read[1:]))

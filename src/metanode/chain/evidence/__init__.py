@@ -9,7 +9,7 @@ from metanode.chain.evidence.claims import (
     vote_claim,
 )
 from metanode.chain.evidence.contradiction import VALUE_KINDS, conflict, contradicts, forgets, lunatic
-from metanode.chain.evidence.guilt import EvidenceRefusal, culprits, evidence_claims
+from metanode.chain.evidence.guilt import EvidenceRefusal, evidence_claims
 from metanode.chain.evidence.justification import (
     NO_PROOF,
     JustificationRefusal,
@@ -34,7 +34,6 @@ __all__ = [
     "check_seat",
     "conflict",
     "contradicts",
-    "culprits",
     "evidence_claims",
     "forgets",
     "justification_claims",

@@ -7,8 +7,7 @@ from metanode.chain.bls import commit_claim
 from metanode.chain.evidence.claims import Claims, certificate_claims, vote_claim
 from metanode.chain.evidence.contradiction import VALUE_KINDS, conflict, contradicts, forgets, lunatic
 from metanode.chain.evidence.justification import NO_PROOF, check_certificate, check_justification, check_seat
-from metanode.primitives.bitmap import decode as decode_bitmap
-from metanode.primitives.names import Hash, Seat
+from metanode.primitives.names import Hash
 from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.commit import commit_seats
 from metanode.records.evidence import (
@@ -68,34 +67,6 @@ def evidence_claims(evidence: Evidence, validators: ValidatorSet, chain_id: Hash
             return _lunatic_claims(evidence, validators, chain_id)
         case _:
             assert_never(evidence)
-
-
-def culprits(evidence: Evidence, validators: ValidatorSet) -> tuple[Seat, ...]:
-    """EVID-2. Whom it convicts, once its claims are verified; the form was judged by `evidence_claims`."""
-    match evidence:
-        case (
-            ConflictingVotes(first=vote)
-            | Amnesia(commit=vote)
-            | UnjustifiedProposal(proposal=vote)
-            | ContradictedCommit(vote=vote)
-        ):
-            return (Seat(vote.seat),)
-        case ConflictingCommits(first=first, second=second):
-            return _in_all((first.validator_bitmap, second.validator_bitmap), validators)
-        case ConflictingCertificates(commits=commits, prepared=prepared):
-            bitmaps = (*(c.validator_bitmap for c in commits), *(p.validator_bitmap for p in prepared))
-            return _in_all(bitmaps, validators)
-        case LunaticHeader(votes=votes, commits=commits):
-            if votes:
-                return (Seat(votes[0].seat),)
-            return _in_all((commits[0].validator_bitmap,), validators)
-        case _:
-            assert_never(evidence)
-
-
-def _in_all(bitmaps: tuple[bytes, ...], validators: ValidatorSet) -> tuple[Seat, ...]:
-    first, *others = (decode_bitmap(bitmap, len(validators)) for bitmap in bitmaps)
-    return tuple(Seat(seat) for seat in first if all(seat in other for other in others))
 
 
 def _of_votes(votes: tuple[Vote, Vote], validators: ValidatorSet, chain_id: Hash, check: _Check) -> Claims:

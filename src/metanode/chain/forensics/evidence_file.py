@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from metanode.chain.evidence import Claims, culprits, evidence_claims
+from metanode.chain.evidence import Claims, evidence_claims
 from metanode.chain.light import Basis, Pairing, Trusted, follow_set_change, trust
 from metanode.primitives.names import Hash, Seat
 from metanode.primitives.refusal import Refusal, Rejected
-from metanode.records.evidence import EVIDENCE, Evidence
+from metanode.records.evidence import EVIDENCE, Evidence, accused_seats
 from metanode.records.evidence_file import EVIDENCE_FILES, EvidenceFile, file_digest
 from metanode.records.header import read_header
 from metanode.records.receipt_file import STEPS_MAX, SetChangeStep
@@ -90,7 +90,7 @@ def verify_evidence_file(file: EvidenceFile, basis: Basis, checks: Checks) -> Pr
         raise Rejected(ForensicsRefusal.SIGNATURE, "not all that is shown was signed")
     if file.whole != file_digest(file.version, file.chain_id, file.set_changes, file.evidence):
         raise Rejected(ForensicsRefusal.WHOLE, "not the file that was written")
-    seats = culprits(evidence, validators)
+    seats = accused_seats(evidence, len(validators))
     return ProvenGuilt(trusted.chain_id, evidence, validators, seats, len(file.set_changes))
 
 

@@ -19,7 +19,6 @@ from metanode.chain.evidence import (
     check_justification,
     conflict,
     contradicts,
-    culprits,
     forgets,
     lunatic,
 )
@@ -37,6 +36,7 @@ from metanode.records.evidence import (
     Evidence,
     LunaticHeader,
     UnjustifiedProposal,
+    accused_seats,
 )
 from metanode.records.header import Header
 from metanode.records.validators import ValidatorSet
@@ -107,7 +107,7 @@ def find_guilty(material: Material) -> tuple[tuple[Seat, Evidence], ...]:
     """FORK-3. Everything that convicts by itself, laid side by side: at most one proof a seat, in seat order."""
     proofs: dict[Seat, Evidence] = {}
     for evidence in _proofs(material):
-        for seat in culprits(evidence, material.validators):
+        for seat in accused_seats(evidence, len(material.validators)):
             proofs.setdefault(seat, evidence)
     return tuple((seat, proofs[seat]) for seat in sorted(proofs))
 

@@ -3,8 +3,7 @@
 Whether evidence is true (signatures, rules of voting) is judged before a block is executed; here it is taken as true.
 """
 
-from collections.abc import Sequence
-from typing import Final, assert_never
+from typing import Final
 
 from metanode.ledger.frame import Frame
 from metanode.ledger.governance.actions import may_shrink, remove_seat
@@ -20,20 +19,8 @@ from metanode.ledger.governance.state import (
     write_conviction,
 )
 from metanode.ledger.view import Readable
-from metanode.primitives.bitmap import decode
 from metanode.primitives.refusal import Rejected
-from metanode.records.evidence import (
-    Amnesia,
-    ConflictingCertificates,
-    ConflictingCommits,
-    ConflictingVotes,
-    ContradictedCommit,
-    Evidence,
-    LunaticHeader,
-    UnjustifiedProposal,
-    evidence_digest,
-    evidence_height,
-)
+from metanode.records.evidence import Evidence, accused_seats, evidence_digest, evidence_height
 from metanode.records.receipt import ValidatorJailed
 from metanode.records.validators import Validator, ValidatorSet
 
@@ -46,34 +33,12 @@ def changes_max(seats: int) -> int:
     return max(1, (seats - 1) // 3)
 
 
-def accused_seats(evidence: Evidence, validators: ValidatorSet) -> tuple[int, ...]:
-    """LEDGER-V6. Whom a piece of evidence convicts. Raises `Rejected` when the set has no such seat."""
-    match evidence:
-        case (
-            ConflictingVotes(first=vote)
-            | Amnesia(commit=vote)
-            | UnjustifiedProposal(proposal=vote)
-            | ContradictedCommit(vote=vote)
-        ):
-            seats: tuple[int, ...] = (vote.seat,)
-        case ConflictingCommits(first=one, second=other):
-            seats = _in_all((one.validator_bitmap, other.validator_bitmap), len(validators))
-        case ConflictingCertificates(commits=commits, prepared=prepared):
-            bitmaps = [*(c.validator_bitmap for c in commits), *(p.validator_bitmap for p in prepared)]
-            seats = _in_all(bitmaps, len(validators))
-        case LunaticHeader(votes=votes, commits=commits):
-            seats = (*(vote.seat for vote in votes), *_in_all([c.validator_bitmap for c in commits], len(validators)))
-        case _:
-            assert_never(evidence)
+def _accused(evidence: Evidence, validators: ValidatorSet) -> list[Validator]:
+    """LEDGER-V6. Whom a piece of evidence convicts, at least one. Raises `Rejected` when the set has no such seat."""
+    seats = accused_seats(evidence, len(validators))
     if not seats or any(not 0 <= seat < len(validators) for seat in seats):
         raise Rejected(ConvictionRefusal.UNKNOWN_SEAT, f"seats {seats} of {len(validators)}")
-    return seats
-
-
-def _in_all(bitmaps: Sequence[bytes], seats: int) -> tuple[int, ...]:
-    """The seats in every one of these bitmaps; of none nobody. Raises `Rejected` on one of another width."""
-    read = [decode(bitmap, seats) for bitmap in bitmaps]
-    return tuple(seat for seat in (read[0] if read else ()) if all(seat in others for others in read[1:]))
+    return [validators[seat] for seat in seats]
 
 
 def convict(frame: Frame, evidence: Evidence) -> None:
@@ -99,28 +64,29 @@ def newly_guilty(
     for past in read_past_sets(state):
         if past.validators_hash == evidence.validators_hash and past.replaced_ms < horizon_ms:
             raise Rejected(ConvictionRefusal.TOO_OLD, f"its set was replaced at {past.replaced_ms}")
-    accused = [validators[seat] for seat in accused_seats(evidence, validators)]
-    guilty = [validator for validator in accused if read_conviction(state, validator.vote_key) is None]
+    guilty = [
+        validator for validator in _accused(evidence, validators) if read_conviction(state, validator.vote_key) is None
+    ]
     if not guilty:
         raise Rejected(ConvictionRefusal.NOTHING_NEW, "all of them are convicted already")
     return guilty
 
 
-def _jail(frame: Frame, accused: Validator, evidence: bytes) -> None:
+def _jail(frame: Frame, guilty: Validator, evidence: bytes) -> None:
     """LEDGER-V6. Remember the key for ever, and take out the seat it signed for, whatever keys that has now."""
     conviction = Conviction(evidence=evidence, height=frame.block.height, timestamp_ms=frame.block.timestamp_ms)
-    write_conviction(frame.view, accused.vote_key, conviction)
+    write_conviction(frame.view, guilty.vote_key, conviction)
     current = read_validators(frame.view)
     removed = True
     for seat, validator in enumerate(current.validators):
-        same_seat = validator.name == accused.name and validator.operator == accused.operator
-        if validator.vote_key == accused.vote_key or same_seat:
+        same_seat = validator.name == guilty.name and validator.operator == guilty.operator
+        if validator.vote_key == guilty.vote_key or same_seat:
             write_conviction(frame.view, validator.vote_key, conviction)
             removed = _try_to_remove(frame, seat)
             if not removed:
                 amend_docket(frame.view, condemned=(*read_docket(frame.view).condemned, validator.vote_key))
             break
-    frame.events.append(ValidatorJailed(name=accused.name, evidence=evidence, removed=removed))
+    frame.events.append(ValidatorJailed(name=guilty.name, evidence=evidence, removed=removed))
 
 
 def _try_to_remove(frame: Frame, seat: int) -> bool:

@@ -12,7 +12,6 @@ from metanode.api.guilt import (
     TestimonyView,
 )
 from metanode.api.node import EvidenceList, EvidencePage, EvidenceView
-from metanode.chain.evidence import culprits
 from metanode.ledger.queries import convictions
 from metanode.node.desk import Desk
 from metanode.node.forensics import kept_of
@@ -21,7 +20,7 @@ from metanode.node.requests.exports import set_change_steps
 from metanode.node.requests.finding import block_at, height_asked, read_number
 from metanode.primitives.codec import encode
 from metanode.primitives.refusal import Rejected
-from metanode.records.evidence import EVIDENCE, Evidence, evidence_digest, evidence_height
+from metanode.records.evidence import EVIDENCE, Evidence, accused_seats, evidence_digest, evidence_height
 from metanode.records.evidence_file import TESTIMONY_BYTES_MAX, Testimony, evidence_file
 from metanode.records.receipt_file import RECEIPT_FILE_BYTES_MAX, STEPS_MAX, SetChangeStep
 from metanode.records.validators import ValidatorSet
@@ -61,7 +60,7 @@ def _accused(desk: Desk, evidence: Evidence) -> tuple[str, ...]:
     validators = _set_of(desk, evidence)
     if validators is None:
         return ()
-    return tuple(validators[seat].name for seat in culprits(evidence, validators))
+    return tuple(validators[seat].name for seat in accused_seats(evidence, len(validators)))
 
 
 def _view(desk: Desk, evidence: Evidence, included_height: int) -> EvidenceView:

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-from metanode.chain.evidence import culprits
-from metanode.records.evidence import Evidence
+from metanode.records.evidence import Evidence, accused_seats
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import Vote
 
 
 def framed(evidence: Evidence, members: ValidatorSet, honest: frozenset[bytes]) -> Iterator[str]:
     """EVID-2. The honest seats (by their vote keys) that a piece of evidence would convict."""
-    for seat in culprits(evidence, members):
+    for seat in accused_seats(evidence, len(members)):
         if members[seat].vote_key in honest:
             yield f"EVID-2: {type(evidence).__name__} against seat {seat}, who did nothing wrong"
 

@@ -25,7 +25,6 @@ from metanode.chain.evidence import (
     check_justification,
     check_round_change_vote,
     check_seat,
-    culprits,
     evidence_claims,
     justification_claims,
 )
@@ -41,6 +40,7 @@ from metanode.records.evidence import (
     ConflictingVotes,
     Evidence,
     UnjustifiedProposal,
+    accused_seats,
 )
 from metanode.records.vote import NO_ROUND, Justification, Vote, VoteKind
 
@@ -65,7 +65,7 @@ def convicted(evidence: Evidence) -> list[int]:
     again = EVIDENCE.decode(encode(evidence))
     claims = evidence_claims(again, MEMBERS, CHAIN)
     proved = all(check_signatures(claims.signatures)) and all(check_aggregates(claims.aggregates))
-    return list(culprits(again, MEMBERS)) if proved else []
+    return list(accused_seats(again, len(MEMBERS))) if proved else []
 
 
 def why_not(evidence: Evidence) -> Refusal:

@@ -13,7 +13,7 @@ from tests.unit.chain.ibft.counterfeit import CHAIN, certificate, commit, conten
 from tests.unit.chain.ibft.test_round_change import change
 
 from metanode.chain import ibft
-from metanode.chain.evidence import culprits, evidence_claims
+from metanode.chain.evidence import evidence_claims
 from metanode.chain.forensics import Findings, ForensicsRefusal, Material, find_guilty, investigate
 from metanode.primitives.codec import encode
 from metanode.primitives.names import NO_HASH, Hash, Seat
@@ -27,6 +27,7 @@ from metanode.records.evidence import (
     Evidence,
     LunaticHeader,
     UnjustifiedProposal,
+    accused_seats,
 )
 from metanode.records.header import Header, read_header
 from metanode.records.proposal import ProposalContent
@@ -40,7 +41,7 @@ def convicts(evidence: Evidence, members: ValidatorSet) -> tuple[Seat, ...]:
     """Whom a proof convicts by itself, through its bytes; it must."""
     again = EVIDENCE.decode(encode(evidence))
     assert CHECKS.all_true(evidence_claims(again, members, CHAIN)), "every signature in it is real"
-    return culprits(again, members)
+    return accused_seats(again, len(members))
 
 
 def named(findings: Findings | tuple[tuple[Seat, Evidence], ...], members: ValidatorSet) -> list[int]:
