@@ -371,6 +371,9 @@ class Keep:
     justifications: tuple[Justification, ...]
 
 
+BlockEffect: TypeAlias = Build | Validate | Decide | Diverged | Improved | Accuse | Blame | Behind | VotesFrom | Keep
+"""What concerns blocks and guilt; the other effects speak to disk, signer, peers and clock."""
+
 Effect: TypeAlias = (
     Journal
     | Sign
@@ -380,16 +383,7 @@ Effect: TypeAlias = (
     | CheckSignatures
     | CheckAggregates
     | CheckShares
-    | Build
-    | Validate
     | SetTimer
     | CancelTimer
-    | Decide
-    | Diverged
-    | Improved
-    | Accuse
-    | Blame
-    | Behind
-    | VotesFrom
-    | Keep
+    | BlockEffect
 )

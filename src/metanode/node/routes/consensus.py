@@ -49,19 +49,7 @@ def carry(desk: Desk, effect: ibft.Effect) -> None:
             _carry_block(desk, effect)
 
 
-def _carry_block(
-    desk: Desk,
-    effect: ibft.Build
-    | ibft.Validate
-    | ibft.Decide
-    | ibft.Diverged
-    | ibft.Improved
-    | ibft.Accuse
-    | ibft.Blame
-    | ibft.Behind
-    | ibft.VotesFrom
-    | ibft.Keep,
-) -> None:
+def _carry_block(desk: Desk, effect: ibft.BlockEffect) -> None:
     """What concerns blocks and guilt."""
     match effect:
         case ibft.Build(height, round_):

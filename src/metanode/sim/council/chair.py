@@ -202,19 +202,7 @@ class Chair:
             case _:
                 self._carry_block(effect)
 
-    def _carry_block(
-        self,
-        effect: ibft.Build
-        | ibft.Validate
-        | ibft.Decide
-        | ibft.Diverged
-        | ibft.Improved
-        | ibft.Accuse
-        | ibft.Blame
-        | ibft.Behind
-        | ibft.VotesFrom
-        | ibft.Keep,
-    ) -> None:
+    def _carry_block(self, effect: ibft.BlockEffect) -> None:
         room = self._room
         match effect:
             case ibft.Build(height, round_):
