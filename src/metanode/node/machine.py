@@ -15,7 +15,7 @@ from metanode.node.desk import Desk
 from metanode.node.effects import Effect
 from metanode.node.heights import allow_peers, begin_height
 from metanode.node.judging import BlockRefusal, checked
-from metanode.node.pacing import DUE, due
+from metanode.node.pacing import CREDIT, DUE, fired
 from metanode.node.requests import answer, submit
 from metanode.node.routes import bodies, consensus, network, pool, synchronise
 from metanode.node.settings import NodeSettings
@@ -212,8 +212,8 @@ class Node:
     def _timer(self, timer: str) -> None:
         desk = self._desk
         room, _, name = timer.partition("/")
-        if timer == DUE:
-            due(desk)
+        if timer in (DUE, CREDIT):
+            fired(desk, timer)
         elif timer == REPLAY:
             self._recover()
         elif room == "ibft":

@@ -4,11 +4,13 @@ from typing import Final
 
 from metanode.chain import ibft
 from metanode.chain.proposal import due_ms
-from metanode.node.desk import Desk
+from metanode.node.desk import NO_SEAT, Desk
 from metanode.node.effects import SetTimer
 
 DUE: Final = "node/due"
 """The timer of the next block."""
+CREDIT: Final = "node/credit"
+"""The timer half-way there, of the seat that is to propose it."""
 
 
 def pace(desk: Desk) -> None:
@@ -21,10 +23,19 @@ def pace(desk: Desk) -> None:
     wait = min(due_ms(began_ms, parameters, waiting=waiting) - desk.now_ms, due_ms(0, parameters, waiting=waiting))
     if wait <= 0:
         desk.tell("ibft", ibft.BlockDue(desk.now_ms))
-    else:
-        desk.emit(SetTimer(DUE, wait))
+        return
+    desk.emit(SetTimer(DUE, wait))
+    if _proposes_next(desk):
+        desk.emit(SetTimer(CREDIT, wait // 2))
 
 
-def due(desk: Desk) -> None:
-    """The timer fired."""
-    desk.tell("ibft", ibft.BlockDue(desk.now_ms))
+def fired(desk: Desk, timer: str) -> None:
+    """One of the two ran out. IBFT-C3: half-way to its block a proposer credits the COMMITs that came too late for the
+    decision; before, they may still be on their way, and at the end there is no time to check them."""
+    desk.tell("ibft", ibft.BlockDue(desk.now_ms) if timer == DUE else ibft.CreditLate(desk.now_ms))
+
+
+def _proposes_next(desk: Desk) -> bool:
+    tip = desk.tip
+    proposer = tip.header[0].proposer if tip.header else NO_SEAT
+    return desk.seat == ibft.first_leader(tip.previous_validators, proposer, tip.validators)
