@@ -10,7 +10,6 @@ from tests.journeys.town import until
 from metanode.api.node import ValidatorPage
 from metanode.client import Client
 from metanode.client.verify import GenesisBasis, verify_evidence
-from metanode.primitives.refusal import Rejected
 from metanode.records.commit import COMMITS
 from metanode.records.genesis import load_toml
 
@@ -64,24 +63,10 @@ def _abroad(tmp_path, name: str) -> None:
         shutil.copy(tmp_path / file, abroad.folder)
     found = abroad.data("evidence verify carried.evidence --genesis genesis.toml")
     assert (found["valid"], [one["name"] for one in found["guilty"]], found["height"]) == (True, [name], 2)
-    data = (abroad.folder / "carried.evidence").read_bytes()
     basis = GenesisBasis(load_toml((abroad.folder / "genesis.toml").read_text()))
-    layers = set()
-    for number in range(FLIPS):
-        at = number * len(data) // FLIPS
-        changed = bytearray(data)
-        changed[at] ^= 1 << number % 8
-        try:
-            verify_evidence(bytes(changed), basis)
-        except Rejected as rejected:
-            layers.add(str(rejected.reason))
-            if number % 15:
-                continue
-            (abroad.folder / "changed.evidence").write_bytes(changed)
-            said = abroad.run("evidence verify changed.evidence --genesis genesis.toml --json")
-            assert (said.status, said.error["code"]) == (21, str(rejected.reason)), (at, said)
-        else:
-            raise AssertionError(f"byte {at} of the proof was flipped and nobody saw it")
+    layers = abroad.refuses_flips(
+        "carried.evidence", "evidence verify", lambda data: verify_evidence(data, basis), FLIPS, shown=15
+    )
     assert {"forensics.encoding", "forensics.signature", "forensics.whole"} <= layers
     (abroad.folder / "words.evidence").write_bytes(b"guilty!")
     abroad.refuses("evidence verify words.evidence --genesis genesis.toml", 21, "forensics.encoding")

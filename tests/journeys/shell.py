@@ -5,13 +5,15 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from tests.journeys.town import free_base
+
+from metanode.primitives.refusal import Rejected
 
 BPI: Final = (sys.executable, "-m", "metanode.cli.bpi.main")
 LIMIT_S: Final = 90.0
@@ -92,6 +94,30 @@ class Shell:
         assert (said.status, said.error["code"], said.error["exit"]) == (status, code, status), said
         assert said.error["message"], said
         return said.error
+
+    def refuses_flips(
+        self, file: str, command: str, check: Callable[[bytes], object], flips: int, shown: int
+    ) -> set[str]:
+        """Flip single bits all over a file: `check` must refuse each, and for some of them (one in `shown`) so must
+        `command`, with the same layer; the layers."""
+        data = (self.folder / file).read_bytes()
+        layers = set()
+        for number in range(flips):
+            at = number * len(data) // flips
+            changed = bytearray(data)
+            changed[at] ^= 1 << number % 8
+            try:
+                check(bytes(changed))
+            except Rejected as rejected:
+                layers.add(str(rejected.reason))
+                if number % shown:
+                    continue
+                (self.folder / f"changed.{file}").write_bytes(changed)
+                said = self.run(f"{command} changed.{file} --genesis genesis.toml --json")
+                assert (said.status, said.error["code"]) == (21, str(rejected.reason)), (at, said)
+            else:
+                raise AssertionError(f"byte {at} of {file} was flipped and nobody saw it")
+        return layers
 
 
 @contextmanager

@@ -3,11 +3,9 @@
 from typing import Any
 
 from metanode.api.accounts import AccountView
-from metanode.api.errors import explain
-from metanode.api.exits import ExitStatus
 from metanode.chain.light import LightRefusal
+from metanode.cli.bpi.offline import invalid
 from metanode.cli.bpi.trust import TrustedGenesis
-from metanode.cli.failure import Failure
 from metanode.client import Client, state_keys
 from metanode.client.verify import GenesisBasis, LightClient
 from metanode.primitives.refusal import Rejected
@@ -26,14 +24,8 @@ def prove_balances(
         try:
             proven = light.prove(*state_keys.balance(address, one), view.height)
         except Rejected as rejected:
-            raise _invalid(rejected) from None
+            raise invalid("", rejected, "ask another node") from None
         if (held := state_keys.amount(proven.value)) != amount:
             detail = f"the node says {amount} {one}, the state {held}"
-            raise _invalid(Rejected(LightRefusal.STATE, detail))
+            raise invalid("", Rejected(LightRefusal.STATE, detail), "ask another node")
     return {"coins": sorted(told), "height": light.trusted.height, "header": light.trusted.hash.hex()}
-
-
-def _invalid(rejected: Rejected) -> Failure:
-    layer, meaning = str(rejected.reason).rpartition(".")[2], explain(rejected.reason)
-    message = f"INVALID (layer: {layer}): {rejected.detail}"
-    return Failure(rejected.reason, ExitStatus.INVALID_PROOF, message, rule=meaning.rule, fix="ask another node")

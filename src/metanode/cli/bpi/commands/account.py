@@ -11,6 +11,7 @@ from metanode.cli.bpi.amounts import show_amount
 from metanode.cli.bpi.completing import accounts, files
 from metanode.cli.bpi.keys import Names, accounts_folder, ask_password, is_development_key
 from metanode.cli.bpi.local_network import LocalNetwork
+from metanode.cli.bpi.offline import genesis_option
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.showing import as_data
 from metanode.cli.bpi.trust import check_chain, local_genesis, trusted_genesis
@@ -67,14 +68,7 @@ def _new_password(session: Session, name: str, file: str | None) -> tuple[str, b
 @leaf()
 @click.argument("account", default="", shell_complete=accounts)
 @click.option("--prove", is_flag=True, help="Check the balances here, from genesis on, believing no node.")
-@click.option(
-    "--genesis",
-    "genesis_file",
-    default="",
-    metavar="FILE",
-    shell_complete=files,
-    help="What --prove trusts; the local one else.",
-)
+@genesis_option("What --prove trusts; the local one else.")
 @pass_session
 def show(session: Session, account: str, prove: bool, genesis_file: str) -> None:  # noqa: FBT001 - click calls it
     """Show an account: balances, keys, next nonces; the configured one where none is named.

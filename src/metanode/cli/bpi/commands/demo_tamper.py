@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.completing import files
+from metanode.cli.bpi.offline import genesis_option
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.bpi.words import RECEIPT
@@ -21,14 +21,7 @@ PARTS = ("transaction", "receipt", "header", "commit")
 @leaf()
 @click.argument("receipt", default="", type=RECEIPT)
 @click.option("--part", type=click.Choice(PARTS), default="receipt", show_default=True)
-@click.option(
-    "--genesis",
-    "genesis_file",
-    default="",
-    metavar="FILE",
-    shell_complete=files,
-    help="What to trust; the local one by default.",
-)
+@genesis_option()
 @pass_session
 def tamper(session: Session, receipt: str, part: str, genesis_file: str) -> ExitStatus:
     """Flip one byte of a receipt file and watch the check refuse it; ends with 21.

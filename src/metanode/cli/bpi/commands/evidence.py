@@ -1,17 +1,15 @@
 """`bpi evidence …`: proofs that a validator broke the rules, and what nodes keep to make more of them."""
 
-import time
 from pathlib import Path
 
 import click
 
 from metanode.api.exits import ExitStatus
 from metanode.api.node import EvidenceView
-from metanode.cli.bpi.commands.receipt import invalid
 from metanode.cli.bpi.guilt import MEANINGS, shown_words, write_file
+from metanode.cli.bpi.offline import check_file, genesis_option
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.showing import as_data, short
-from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.bpi.words import IDENTITY
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
@@ -73,7 +71,7 @@ def show(session: Session, digest: str, target: str) -> None:
 
 @leaf()
 @click.argument("file")
-@click.option("--genesis", "genesis_file", default="", metavar="FILE", help="What to trust; the local one by default.")
+@genesis_option()
 @pass_session
 def verify(session: Session, file: str, genesis_file: str) -> None:
     """Check a proof of guilt here, with nothing but a genesis; no node is asked.
@@ -81,19 +79,11 @@ def verify(session: Session, file: str, genesis_file: str) -> None:
     From the chain over the changes of its validator set to what the accused signed. A file that does not hold ends with
     21 and says which layer.
     """
-    from metanode.client.verify import GenesisBasis, verify_evidence
-    from metanode.primitives.refusal import Rejected
+    from metanode.client.verify import verify_evidence
     from metanode.records.evidence import evidence_digest, evidence_height
 
-    trusted = trusted_genesis(session, genesis_file)
-    data = read_bytes(file)
-    session.output.line(trusted.words)
-    began = time.perf_counter()
-    try:
-        proven = verify_evidence(data, GenesisBasis(trusted.genesis))
-    except Rejected as rejected:
-        raise invalid(file, rejected) from None
-    took_ms = (time.perf_counter() - began) * 1000
+    checked = check_file(session, file, genesis_file, verify_evidence)
+    proven = checked.proven
     evidence, kind = proven.evidence, str(proven.evidence.__struct_config__.tag)
     guilty = [proven.validators[seat] for seat in proven.seats]
     facts = {
@@ -108,7 +98,7 @@ def verify(session: Session, file: str, genesis_file: str) -> None:
         ],
         "shows": list(shown_words(evidence)),
         "set_changes": proven.set_changes,
-        "verify_ms": round(took_ms, 3),
+        "verify_ms": checked.took_ms,
     }
 
     def human() -> None:
@@ -117,7 +107,7 @@ def verify(session: Session, file: str, genesis_file: str) -> None:
             line(f"guilty    {one.name} (seat {seat}, vote key {short(one.vote_key.hex(), 16)}): {MEANINGS[kind]}")
         for words in shown_words(evidence):
             line(f"shows     {words}")
-        line(f"{session.output.styled('VALID', 'good')}  height {evidence_height(evidence)} · {took_ms:.1f} ms")
+        line(f"{session.output.styled('VALID', 'good')}  height {evidence_height(evidence)} · {checked.took_ms:.1f} ms")
 
     session.output.result("evidence.verify/1", facts, human)
 

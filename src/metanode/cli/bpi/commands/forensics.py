@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.commands.receipt import invalid
 from metanode.cli.bpi.guilt import MEANINGS, shown_words, write_file
+from metanode.cli.bpi.offline import genesis_option, invalid
 from metanode.cli.bpi.showing import short
 from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.commands import leaf
@@ -17,7 +17,7 @@ from metanode.cli.session import Session, pass_session
 
 @leaf()
 @click.argument("files", nargs=-1, required=True, metavar="TESTIMONY…")
-@click.option("--genesis", "genesis_file", default="", metavar="FILE", help="What to trust; the local one by default.")
+@genesis_option()
 @click.option("-o", "--output", "target", default="", metavar="FOLDER", help="Write a proof for each who is guilty.")
 @pass_session
 def forensics(session: Session, files: tuple[str, ...], genesis_file: str, target: str) -> ExitStatus | None:

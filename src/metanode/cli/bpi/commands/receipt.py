@@ -1,7 +1,6 @@
 """`bpi receipt …`: the outcome of a transaction, and the file that proves it."""
 
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import click
 from metanode.api.exits import ExitStatus
 from metanode.api.transactions import ReceiptView
 from metanode.cli.bpi.completing import accounts, files
+from metanode.cli.bpi.offline import check_file, genesis_option
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.showing import as_data, instant, short
-from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.bpi.words import RECEIPT
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
-from metanode.cli.files import read_bytes
 from metanode.cli.session import Session, pass_session
 
 
@@ -121,14 +119,7 @@ def export(session: Session, receipt: str, target: str) -> None:
 
 @leaf()
 @click.argument("file", shell_complete=files)
-@click.option(
-    "--genesis",
-    "genesis_file",
-    default="",
-    metavar="FILE",
-    shell_complete=files,
-    help="What to trust; the local one by default.",
-)
+@genesis_option()
 @pass_session
 def verify(session: Session, file: str, genesis_file: str) -> None:
     """Check a receipt file here, with nothing but a genesis; no node is asked.
@@ -137,23 +128,15 @@ def verify(session: Session, file: str, genesis_file: str) -> None:
     file that does not hold ends with 21 and says which layer.
     """
     from metanode.client.transactions import Glossary, describe
-    from metanode.client.verify import GenesisBasis, verify_receipt
-    from metanode.primitives.refusal import Rejected
+    from metanode.client.verify import verify_receipt
     from metanode.records.receipt import TransactionOrigin
 
-    trusted = trusted_genesis(session, genesis_file)
-    data = read_bytes(file)
-    session.output.line(trusted.words)
-    began = time.perf_counter()
-    try:
-        verified = verify_receipt(data, GenesisBasis(trusted.genesis))
-    except Rejected as rejected:
-        raise invalid(file, rejected) from None
-    took_ms = (time.perf_counter() - began) * 1000
+    checked = check_file(session, file, genesis_file, verify_receipt)
+    verified = checked.proven
     receipt = verified.receipt
-    names = {account.address: account.name for account in trusted.genesis.accounts}
-    decimals = {coin.coin: coin.decimals for coin in trusted.genesis.coins}
-    glossary = Glossary(names, decimals.get, trusted.genesis.fee_coin)
+    names = {account.address: account.name for account in checked.trusted.genesis.accounts}
+    decimals = {coin.coin: coin.decimals for coin in checked.trusted.genesis.coins}
+    glossary = Glossary(names, decimals.get, checked.trusted.genesis.fee_coin)
     sentences = [describe(one.transaction, glossary) for one in verified.transaction]
     origin = receipt.origin
     facts = {
@@ -170,7 +153,7 @@ def verify(session: Session, file: str, genesis_file: str) -> None:
         "signers": verified.signers,
         "seats": verified.seats,
         "set_changes": verified.set_changes,
-        "verify_ms": round(took_ms, 3),
+        "verify_ms": checked.took_ms,
     }
 
     def human() -> None:
@@ -182,15 +165,6 @@ def verify(session: Session, file: str, genesis_file: str) -> None:
         )
         by = f"final by {verified.signers} of {verified.seats} validators"
         line(f"header    {short(verified.header_hash.hex(), 16)} · {by}")
-        line(f"{session.output.styled('VALID', 'good')}  height {verified.height} · {took_ms:.1f} ms")
+        line(f"{session.output.styled('VALID', 'good')}  height {verified.height} · {checked.took_ms:.1f} ms")
 
     session.output.result("receipt.verify/1", facts, human)
-
-
-def invalid(what: str, rejected: Any) -> Failure:
-    """21, and which layer of the proof does not hold."""
-    from metanode.api.errors import explain
-
-    layer, meaning = str(rejected.reason).rpartition(".")[2], explain(rejected.reason)
-    message = f"{what}: INVALID (layer: {layer}): {rejected.detail}"
-    return Failure(rejected.reason, ExitStatus.INVALID_PROOF, message, rule=meaning.rule, fix=meaning.fix)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.completing import files
+from metanode.cli.bpi.offline import genesis_option
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.trust import TrustedGenesis, basis_facts, basis_words, check_chain, trusted_genesis
 from metanode.cli.commands import leaf
@@ -21,14 +21,7 @@ NOTE_EVERY = 1_000
 
 
 @leaf()
-@click.option(
-    "--genesis",
-    "genesis_file",
-    default="",
-    metavar="FILE",
-    shell_complete=files,
-    help="What to trust; the local one by default.",
-)
+@genesis_option()
 @click.option("--height", type=click.IntRange(0), default=0, help="Stop there; 0 is the head.")
 @click.option("--headers-only", is_flag=True, help="Leave out transactions and receipts.")
 @click.option("--skip", is_flag=True, help="Only the headers that announce another validator set, and the last one.")
