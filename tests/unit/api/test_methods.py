@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from metanode.api.guilt import EvidenceSubmit
 from metanode.api.methods import METHODS, Method, Scope
 from metanode.api.shapes import Answer, Request
+from metanode.records.evidence import EVIDENCE_BYTES_MAX
 
 EACH = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
@@ -65,3 +67,11 @@ def test_reading_never_changes_anything() -> None:
     }
     assert {m.name for m in METHODS.values() if m.development} == {"fault.set", "fault.clear"}
     assert [m.name for m in METHODS.values() if m.verb == "GET" and m.scope is not Scope.READ] == []
+
+
+def test_evidence_may_be_handed_in_as_long_as_it_may_be_and_not_longer() -> None:
+    """The bound is written twice, so that who only asks how a node is does not import what reads evidence."""
+    longest = {"encoded": "00" * EVIDENCE_BYTES_MAX}
+    assert msgspec.convert(longest, EvidenceSubmit).encoded == longest["encoded"]
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"encoded": longest["encoded"] + "00"}, EvidenceSubmit)
