@@ -29,9 +29,8 @@ def make(desk: Desk) -> sync.Sync:
         header=tip.header,
         trusting_period_ms=tip.parameters.trusting_period_ms,
     )
-    fresh = (
-        desk.settings.snapshot_sync and tip.height == 0 and desk.archive.last == 0
-    )  # a log is better than a snapshot
+    # Whoever has a log of blocks executes them again: that is better than taking over a snapshot.
+    fresh = desk.settings.snapshot_sync and tip.height == 0 and desk.archive.last == 0
     return sync.Sync(
         trusted,
         desk.archive,
