@@ -69,7 +69,7 @@ docs: .venv/.stamp-dev
 	$(BIN)/python tools/docs.py
 
 lock:
-	$(PYTHON) tools/lock.py
+	$(PYTHON) tools/lock.py $(ARGS)
 
 clean:
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

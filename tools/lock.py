@@ -1,6 +1,7 @@
 """Write requirements.lock and requirements-dev.lock anew: every version pinned, every file hashed, no index named.
 
-The resolver lives in a throw-away environment, so that it is no dependency of anything. Run by `make lock`.
+What is pinned stays as it is where it still fits; with --upgrade the newest that fit are taken. The resolver lives in a
+throw-away environment, so that it is no dependency of anything. Run by `make lock`.
 """
 
 import subprocess
@@ -19,7 +20,7 @@ LOCKS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-def resolve(resolver: Path, target: str, extras: tuple[str, ...]) -> str:
+def resolve(resolver: Path, target: str, extras: tuple[str, ...], *, upgrade: bool) -> str:
     """The text of one lock file."""
     command = [
         str(resolver), "pip", "compile", "pyproject.toml", *extras, "--universal", "--python-version", "3.11",
@@ -27,6 +28,8 @@ def resolve(resolver: Path, target: str, extras: tuple[str, ...]) -> str:
     ]  # fmt: skip
     if target != LOCKS[0][0]:
         command += ["--constraint", LOCKS[0][0]]
+    if not upgrade:
+        command += ["--constraint", target]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
@@ -37,7 +40,7 @@ def main() -> None:
         binaries = Path(folder) / "bin"
         subprocess.run([str(binaries / "pip"), "install", "--quiet", "uv"], check=True)
         for target, extras in LOCKS:
-            text = HEADER + resolve(binaries / "uv", target, extras)
+            text = HEADER + resolve(binaries / "uv", target, extras, upgrade="--upgrade" in sys.argv[1:])
             if "://" in text:
                 sys.exit(f"{target}: the resolver wrote an address into the lock; nothing written")
             (ROOT / target).write_text(text)
