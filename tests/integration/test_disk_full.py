@@ -117,8 +117,9 @@ def test_a_full_disk_is_a_fault_of_the_store_and_its_flushed_rows_stay(small):
     with pytest.raises(Fault) as caught:
         write_much()
     assert caught.value.reason is FaultReason.DISK_FULL
-    with pytest.raises(Fault):
+    with pytest.raises(Fault) as closing:
         store.close()
+    assert closing.value is caught.value, "what ends a node is told by its first cause, not by what its end meets"
     ballast.unlink()
     again = Store(small / "store")
     assert again.get(b"flushed") == b"1"

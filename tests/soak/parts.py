@@ -108,6 +108,26 @@ def suite(*paths: str, jobs: bool = True) -> Callable[[Budget, Share], None]:
     return part
 
 
+def faults(budget: Budget, share: Share) -> None:
+    """Fault schedules of this round's seeds against real validators, after the planted faults and those schedules that
+    once found something."""
+    command = [sys.executable, "-m", "tests.faults"]
+    seeds = range(budget.first_seed, budget.first_seed + budget.seeds)
+    runs = [["--planted"], ["--kept"], *(["--seed", str(seed)] for seed in seeds)]
+    for words in runs:
+        if budget.over():
+            return
+        said, status = _run(
+            [*command, *words], dict(os.environ), min(SUITE_SECONDS_MAX, budget.ends - time.monotonic())
+        )
+        if status is None:
+            print(f"{share.name}: cut off by the end of the time, not counted", flush=True)
+            return
+        share.played += said.count("played seed ")
+        if status:
+            share.breaks(" ".join(["python", *command[1:], *words]), said[-6000:])
+
+
 def _run(words: Sequence[str], environment: dict[str, str], seconds: float) -> tuple[str, int | None]:
     """What it said and how it ended; None where the time was over first."""
     with subprocess.Popen(
@@ -130,10 +150,11 @@ def _passed(said: str) -> int:
 
 PARTS: Final[dict[str, Callable[[Budget, Share], None]]] = {
     "storms": storms,
-    "hypothesis": suite("tests/properties", "tests/fuzz"),
+    "hypothesis": suite("tests/properties", "tests/fuzz", draws=True),
     "documents": suite("tests/integration/test_http_documents.py", jobs=False),
     "planted": suite("tests/simulation/test_planted.py", "tests/simulation/test_fingerprints.py"),
     "power": suite("tests/integration/test_power_cut.py", jobs=False),
     "journeys": suite("tests/journeys", jobs=False),
+    "faults": faults,
 }
 """Every part by its name, in the order of a round."""

@@ -3,8 +3,10 @@
 import logging
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
+from os import SEEK_END
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -109,6 +111,7 @@ class Log:
             path = folder / settings.file
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                _end_last_line(path)
                 self._handler = _QuietFile(
                     path, maxBytes=settings.file_bytes_max, backupCount=settings.files_max, encoding="utf-8"
                 )
@@ -175,6 +178,15 @@ class Log:
     def _write(self, level: int, what: str, fields: Mapping[str, int | str]) -> None:
         if self._logger.isEnabledFor(level):
             self._logger.log(level, "%s", what, extra={FIELDS: _shown(fields)})
+
+
+def _end_last_line(path: Path) -> None:
+    """A line that was torn, by a full disk or a power cut, must not spoil the first one of this process."""
+    if path.is_file() and path.stat().st_size:
+        with suppress(OSError), path.open("rb+") as file:
+            file.seek(-1, SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
 
 
 def _shown(fields: Mapping[str, int | str]) -> dict[str, int | str]:

@@ -140,6 +140,7 @@ class Store:
             raise _fault(path, error) from error
         self._unsynced: Final = WriteOptions()
         self._closed = False
+        self._failed: Fault | None = None
 
     def get(self, key: bytes) -> bytes | None:
         """The value, or None. Raises `Fault`."""
@@ -188,11 +189,11 @@ class Store:
                 delete(key)
             else:
                 put(key, value)
-        self._guarded(self._rows.write, batch, self._unsynced)
+        self._written(self._rows.write, batch, self._unsynced)
 
     def flush(self) -> None:
         """DISK-8. Return when everything written so far is durable. May be called in a thread. Raises `Fault`."""
-        self._guarded(self._rows.flush_wal, True)  # noqa: FBT003
+        self._written(self._rows.flush_wal, True)  # noqa: FBT003
 
     def statistics(self) -> dict[str, int]:
         """Bytes of memory and disk that RocksDB says it uses, for metrics."""
@@ -209,9 +210,18 @@ class Store:
         if not self._closed:
             self._closed = True
             try:
-                self._guarded(self._rows.flush_wal, True)  # noqa: FBT003
+                self._written(self._rows.flush_wal, True)  # noqa: FBT003
             finally:
-                self._guarded(self._rows.close)
+                self._written(self._rows.close)
+
+    def _written(self, call: Callable[..., Result], *arguments: Any) -> None:
+        """RocksDB says once why it cannot write, and then only that it could not ("previous error"): the first cause is
+        what is told of every later try, so that a full disk is not taken for a damaged store when that is closed."""
+        try:
+            self._guarded(call, *arguments)
+        except Fault as fault:
+            self._failed = self._failed or fault
+            raise self._failed from fault.__cause__
 
     def _guarded(self, call: Callable[..., Result], *arguments: Any) -> Result:
         try:

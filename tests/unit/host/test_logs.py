@@ -190,3 +190,15 @@ def test_what_libraries_warn_of_is_in_the_log_and_bounded_like_the_rest(tmp_path
     logging.getLogger("uvicorn.error").warning("after")
     assert "after" not in (tmp_path / "node.log").read_text()
     assert capsys.readouterr().out == ""
+
+
+def test_a_line_torn_by_a_full_disk_does_not_spoil_the_next(tmp_path):
+    """Found by a fault schedule: the first line after the restart was glued to the torn one, and no reader of JSON
+    lines understood either."""
+    path = tmp_path / JSON.file
+    path.parent.mkdir()
+    path.write_text('{"at":"2026","what":"whole"}\n{"at":"2026","wh')
+    found = lines(tmp_path, JSON, lambda log: log.write(LogLevel.INFO, "started"))
+    assert found[:2] == ['{"at":"2026","what":"whole"}', '{"at":"2026","wh']
+    assert [json.loads(line)["what"] for line in found[2:]] == ["started"]
+    assert len(lines(tmp_path, JSON, lambda log: log.write(LogLevel.INFO, "again"))) == 4, "no empty lines"

@@ -129,3 +129,23 @@ def test_a_store_is_a_sorted_dictionary(store, batches):
     assert list(store.scan(b"")) == sorted(model.items())
     for prefix in (b"", b"\0", b"\xff", b"ab"):
         assert list(store.scan(prefix)) == sorted((k, v) for k, v in model.items() if k.startswith(prefix))
+
+
+def test_a_full_disk_stays_the_cause_when_the_store_is_closed(tmp_path, monkeypatch):
+    """Found by a fault schedule: the node ended with `store.damaged: Writer has previous error` and told its operator
+    to repair a store that had only run out of space."""
+    sentences = iter(["IO error: No space left on device", "IO error: Writer has previous error."])
+
+    def refuse(*_):
+        raise OSError(next(sentences))
+
+    store = Store(tmp_path / "store")
+    with monkeypatch.context() as ailing:
+        ailing.setattr(
+            store, "_rows", type("Rows", (), {"write": refuse, "flush_wal": refuse, "close": store._rows.close})
+        )
+        with pytest.raises(Fault) as caught:
+            store.write(ROWS)
+        with pytest.raises(Fault) as closing:
+            store.close()
+    assert caught.value.reason is closing.value.reason is FaultReason.DISK_FULL

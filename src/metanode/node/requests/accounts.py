@@ -38,7 +38,7 @@ def _lanes(details: AccountDetails, pooled: dict[int, int]) -> tuple[LaneView, .
 
 
 def account_get(desk: Desk, pool: Mempool, asked: AccountGet) -> AccountView:
-    """One account: at most `PAGE_MAX` balances are shown. An address nobody credited has an empty one."""
+    """HTTP-22. One account: at most `PAGE_MAX` balances are shown. An address nobody credited has an empty one."""
     address = account_named(desk, asked.account)
     details = account_details(desk.ledger, address, PAGE_MAX)
     balances = []
