@@ -28,6 +28,12 @@ def changed(**fields: Any) -> Genesis:
     return msgspec.structs.replace(GENESIS, **fields)
 
 
+def sharing(field: str) -> Genesis:
+    """The second seat has this of the first."""
+    first, second, *rest = GENESIS.validators
+    return changed(validators=(first, msgspec.structs.replace(second, **{field: getattr(first, field)}), *rest))
+
+
 def refused(genesis: Genesis) -> object:
     with pytest.raises(Rejected) as caught:
         check_genesis(genesis)
@@ -74,6 +80,7 @@ def test_every_field_is_in_the_hash() -> None:
         (changed(coins=GENESIS.coins * 2), GenesisRefusal.DUPLICATE),
         (changed(accounts=GENESIS.accounts * 2), GenesisRefusal.DUPLICATE),
         (changed(validators=GENESIS.validators * 2), GenesisRefusal.DUPLICATE),
+        *((sharing(field), GenesisRefusal.DUPLICATE) for field in ("name", "transport_key", "vote_key", "bls_key")),
         (
             changed(validators=(msgspec.structs.replace(GENESIS.validators[0], bls_key=b"short"),)),
             GenesisRefusal.WRONG_WIDTH,

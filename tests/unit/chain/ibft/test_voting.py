@@ -190,6 +190,21 @@ def test_equivocated_prepares_do_not_hide_a_quorum() -> None:
     assert (evidence.first.header_hash, evidence.second.header_hash) == (y, x)
 
 
+def test_the_second_word_of_a_seat_counts_for_nothing() -> None:
+    """It said Y, then X: with it X would have a quorum of PREPAREs."""
+    cluster, block, x = three_puppets()
+    y = hash_of(content(cluster.members, 0, "Y"))
+    cluster.puppet(0, fresh(cluster, 0, block))
+    for seat, hash_ in ((1, x), (2, y), (2, x)):
+        cluster.puppet(seat, ballot(cluster, VoteKind.PREPARE, seat, hash_))
+    cluster.pump()
+    assert kinds(cluster) == [VoteKind.PREPARE]
+    assert len(cluster[3].evidence()) == 1
+    cluster.puppet(0, ballot(cluster, VoteKind.PREPARE, 0, x))
+    cluster.pump()
+    assert kinds(cluster) == [VoteKind.PREPARE, VoteKind.COMMIT]
+
+
 def test_a_third_word_of_the_same_liar_is_not_passed_on() -> None:
     cluster, _, _ = three_puppets()
     for word in ("a", "b", "c", "d"):

@@ -24,6 +24,8 @@ from metanode.chain.light import (
     trust,
 )
 from metanode.primitives import bls
+from metanode.primitives.digest import Tag
+from metanode.primitives.merkle import counted_root, inclusion_proof
 from metanode.primitives.names import NO_HASH, Hash, Height, Millis
 from metanode.primitives.refusal import Rejected
 from metanode.records.header import Header
@@ -178,6 +180,15 @@ def test_history() -> None:
         assert refused(lambda h=height, s=size: check_history(later, made.header(3).hash, h, s, step.path))[0] == (  # type: ignore[misc]
             LightRefusal.HISTORY
         )
+
+
+def test_a_history_has_as_many_headers_as_are_below() -> None:
+    """A header whose history root is of another number of headers: no index can be read under another size."""
+    made = chain()
+    hashes = [made.header(height).hash for height in range(1, 4)]
+    short = replace(made.header(6), history_root=counted_root(Tag.HISTORY_ROOT, hashes))
+    refused_at = refused(lambda: check_history(short, hashes[1], 2, 3, inclusion_proof(hashes, 1)))
+    assert refused_at[0] == LightRefusal.HISTORY
 
 
 def test_links_and_commits_by_themselves() -> None:

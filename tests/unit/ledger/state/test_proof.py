@@ -9,7 +9,7 @@ from metanode.ledger.state import (
     build_tree,
     verify_state_proof,
 )
-from metanode.ledger.state.nodes import EMPTY_HASH, HASH_BYTES
+from metanode.ledger.state.nodes import EMPTY_HASH, HASH_BYTES, key_path, nibble
 from metanode.ledger.state.proof import ProofLevel
 from metanode.primitives.codec import encode
 from metanode.primitives.refusal import Rejected
@@ -62,21 +62,22 @@ def test_every_flipped_byte_is_refused(key: bytes, value: bytes | None) -> None:
 
 
 def test_a_proof_has_one_form() -> None:
-    key = b"key 3"
-    proof = TREE.prove(key)
-    level = proof.levels[-1]
-    absent = next(
-        child
-        for child in range(16)
-        if not level.bitmap >> child & 1
-        and verify_state_proof(TREE.root, key, b"value 3", with_level(proof, level)) is True
-    )
-    before = (level.bitmap & ((1 << absent) - 1)).bit_count() * HASH_BYTES
-    padded = ProofLevel(
-        bitmap=level.bitmap | 1 << absent,
-        siblings=level.siblings[:before] + EMPTY_HASH + level.siblings[before:],
-    )
-    assert not verify_state_proof(TREE.root, key, b"value 3", with_level(proof, padded))
+    """Children that are not there are left out: an empty hash in their place would be another spelling."""
+    pairs = list(PAIRS.items())[:40]
+    tree = build_tree(pairs)
+    padded = 0
+    for key, value in pairs:
+        proof = tree.prove(key)
+        depth = len(proof.levels) - 1
+        level = proof.levels[depth]
+        own = nibble(key_path(key), depth)
+        for child in (child for child in range(16) if child != own and not level.bitmap >> child & 1):
+            before = (level.bitmap & ((1 << child) - 1)).bit_count() * HASH_BYTES
+            siblings = level.siblings[:before] + EMPTY_HASH + level.siblings[before:]
+            other = ProofLevel(bitmap=level.bitmap | 1 << child, siblings=siblings)
+            assert not verify_state_proof(tree.root, key, value, with_level(proof, other))
+            padded += 1
+    assert padded, "no node of this tree lacks a child"
 
 
 def with_level(proof: StateProof, level: ProofLevel) -> StateProof:
