@@ -42,6 +42,7 @@ def test_a_path_that_is_none_is_refused(path: str) -> None:
 
 
 def test_a_path_is_bounded() -> None:
+    assert len(derive_path(SEED, "m" + "/0" * DEPTH_MAX)) == 32
     for path in ("m" + "/0" * (DEPTH_MAX + 1), "m/" + "9" * 5000):
         with pytest.raises(Rejected) as refused:
             derive_path(SEED, path)

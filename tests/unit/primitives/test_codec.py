@@ -66,6 +66,12 @@ def test_more_bytes_than_the_limit_are_not_even_read() -> None:
         PAIRS.decode(bytes(65))
 
 
+def test_as_many_bytes_as_the_limit_are_read() -> None:
+    data = encode(b"x" * 62)
+    assert len(data) == 64
+    assert Decoder[bytes](bytes, 64).decode(data) == b"x" * 62
+
+
 def test_text_is_utf8() -> None:
     class Named(Wire):
         name: str

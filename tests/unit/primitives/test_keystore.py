@@ -13,6 +13,7 @@ from metanode.primitives.keystore import (
     ARGON2_LANES_MAX,
     ARGON2_PASSES_MAX,
     KEYSTORE_BYTES_MAX,
+    LABEL_MAX,
     MEMORY_BYTES_MAX,
     PBKDF2_ROUNDS_MAX,
     SCRYPT_BLOCK_MAX,
@@ -164,6 +165,8 @@ def encrypt_zero() -> bytes:
         ("crypto.cipher.message", "00" * 31, KeystoreRefusal.MALFORMED),
         ("crypto.cipher.message", "00" * 32, KeystoreRefusal.WRONG_PASSWORD),
         ("crypto.checksum.message", "00" * 31, KeystoreRefusal.MALFORMED),
+        ("crypto.checksum.message", "00" * 33, KeystoreRefusal.MALFORMED),
+        ("crypto.kdf.params.salt", "", KeystoreRefusal.MALFORMED),
         ("crypto.checksum.message", "00" * 32, KeystoreRefusal.WRONG_PASSWORD),
         ("pubkey", "00" * 47, KeystoreRefusal.MALFORMED),
         ("pubkey", 7, KeystoreRefusal.MALFORMED),
@@ -196,6 +199,13 @@ def test_what_is_no_keystore_is_refused(decrypt: Callable[[bytes, str], bytes], 
     with pytest.raises(Rejected) as refused:
         decrypt(text + b" " * (KEYSTORE_BYTES_MAX + 1), "pass")
     assert refused.value.reason is KeystoreRefusal.TOO_LARGE
+
+
+def test_a_file_and_a_label_at_their_limits_are_taken() -> None:
+    label = "x" * LABEL_MAX
+    text = encrypt_account(SEED, "pass", label=label, salt=bytes(16), nonce=bytes(12), cost=ARGON2)
+    assert read_account(text).label == label
+    assert decrypt_account(text + b" " * (KEYSTORE_BYTES_MAX - len(text)), "pass") == SEED
 
 
 def test_costs_at_the_limit_are_taken() -> None:
@@ -261,6 +271,7 @@ def test_an_account_file_opens_with_its_password_alone() -> None:
         ("nonce", "00" * 11, KeystoreRefusal.MALFORMED),
         ("nonce", "01" * 12, KeystoreRefusal.WRONG_PASSWORD),
         ("sealed", "00" * 47, KeystoreRefusal.MALFORMED),
+        ("sealed", "00" * 49, KeystoreRefusal.MALFORMED),
         ("sealed", "00" * 48, KeystoreRefusal.WRONG_PASSWORD),
     ],
 )

@@ -1,5 +1,7 @@
 """Amounts, addresses, headers, votes and certificates: their bytes, their digests, and what is refused."""
 
+from hashlib import sha256
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -22,6 +24,7 @@ from metanode.records.commit import (
 )
 from metanode.records.genesis import check_validator
 from metanode.records.header import HEADER_BYTES, Header, HeaderRefusal, read_header
+from metanode.records.receipt import receipt_leaf
 from metanode.records.validators import (
     ADDRESS_MAX,
     ADDRESSES_MAX,
@@ -221,3 +224,8 @@ def test_the_largest_set_there_can_be_is_read_back() -> None:
     for wrong in ({"name": seat.name + "é"}, {"addresses": (seat.addresses[0] + "éé",)}):
         with pytest.raises(Rejected):
             check_validator(msgspec.structs.replace(seat, **wrong))
+
+
+def test_the_leaf_of_a_receipt_is_of_its_own_kind() -> None:
+    data = b"the bytes of a receipt"
+    assert receipt_leaf(data) == sha256(b"metanode.recept1" + data).digest()
