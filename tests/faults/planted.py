@@ -35,7 +35,7 @@ class Plant:
 
 
 QUIET: Final = "v1 n=4 ms=6000 pause:1@1000-3000 kill:2@3500-4000"
-KILLS: Final = "v1 n=4 ms=12000 " + " ".join(f"kill:0,1,2,3@{at}-{at + 20}" for at in range(2_000, 12_000, 2_000))
+KILLS: Final = "v1 n=4 ms=9000 kill:2@3000-3200 kill:0,1,2,3@6000-6200"
 HALVES: Final = "v1 n=4 ms=8000 cut:0,1@2000-6000"
 HEALED_S: Final = 15.0
 """A spoilt node may never get well: that is seen soon enough."""
@@ -84,11 +84,19 @@ PLANTED: Final = (
         ("named height", "explained"),
     ),
     Plant(
-        "forgets-its-words",
-        "who starts again knows nothing of what it said: neither its journal nor its guard is asked",
-        (("host/run.py", "opened.records, opened.may_vote, opened.guard_record", '(), opened.may_vote, b""'),),
+        "only-in-memory",
+        "what is told to be final is durable nowhere, and a start looks at nothing but the store: a kill forgets it",
+        (
+            (
+                "host/store.py",
+                "        self._closed = False\n",
+                "        self._unsynced.disable_wal = True\n        self._closed = False\n",
+            ),
+            ("node/boot.py", "    while desk.tip.height < desk.archive.last:\n", "    while False:\n"),
+            ("node/boot.py", "    while read.holds(desk.tip.height + 1):\n", "    while False:\n"),
+        ),
         KILLS,
-        ("signed twice",),
+        ("acknowledged", "monotone", "process"),
     ),
     Plant(
         "half-is-a-quorum",
