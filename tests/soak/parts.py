@@ -4,18 +4,23 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from tests.simulation.councils import attempt
 from tests.simulation.soak import plans, play
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SUITE_SECONDS_MAX: Final = 3600
 """A suite that takes longer than this hangs."""
+COUNCILS: Final = 100
+"""Councils for each seed of a storm: they are so much cheaper."""
+AT_ONCE: Final = 8
+"""Worlds a process is given before anybody looks at the clock."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,15 @@ class Budget:
 
 @dataclass
 class Share:
-    """What one part did: how many things it played, of which so many messages were delivered, and what broke."""
+    """What one part did: how many things it played, of which so many messages were delivered, what broke, and
+    what else it has to tell at the end."""
 
     name: str
     played: int = 0
     steps: int = 0
     seconds: float = 0.0
     broken: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -61,35 +68,46 @@ class Share:
         print(f"BROKEN: {how_to_repeat}\n{said}", flush=True)
 
 
-def storms(budget: Budget, share: Share) -> None:
-    """Every storm, at every number of validators that it is for, with seeds of this round."""
-    cases = [
-        (plan.name, count, seed)
-        for seed in range(budget.first_seed, budget.first_seed + budget.seeds)
-        for plan in plans().values()
-        for count in plan.seeds
-    ]
-    with ProcessPoolExecutor(budget.jobs) as pool:
-        at_once = budget.jobs * 8
-        for start in range(0, len(cases), at_once):
-            if budget.over():
-                return
-            batch = cases[start : start + at_once]
-            results = pool.map(play, *zip(*batch, strict=True))
-            for (name, count, seed), (wrong, steps) in zip(batch, results, strict=True):
-                share.played += 1
-                share.steps += steps
-                if wrong:
-                    where = f"--storm {name} --count {count} --seeds {seed}-{seed}"
-                    share.breaks(f"python -m tests.simulation.soak {where}", wrong)
+def seeded(
+    cases: Callable[[range], Iterable[tuple[Any, ...]]],
+    play: Callable[..., tuple[str, int]],
+    again: str,
+    times: int = 1,
+) -> Callable[[Budget, Share], None]:
+    """A part that plays pretend worlds, `times` this round's seeds. `cases`: what to play with some seeds; `play`: what
+    went wrong and how many steps it took; `again`: the command that repeats a case."""
+
+    def part(budget: Budget, share: Share) -> None:
+        seeds = range(budget.first_seed * times, (budget.first_seed + budget.seeds) * times)
+        waiting = list(cases(seeds))
+        with ProcessPoolExecutor(budget.jobs) as pool:
+            while waiting and not budget.over():
+                batch, waiting = waiting[: budget.jobs * AT_ONCE], waiting[budget.jobs * AT_ONCE :]
+                for case, (wrong, steps) in zip(batch, pool.map(play, *zip(*batch, strict=True)), strict=True):
+                    share.played += 1
+                    share.steps += steps
+                    if wrong:
+                        share.breaks(again.format(*case), wrong)
+
+    return part
 
 
-def suite(*paths: str, jobs: bool = True) -> Callable[[Budget, Share], None]:
-    """A part that runs tests: with another seed each round, so with other examples."""
+def storm_cases(seeds: range) -> Iterable[tuple[str, int, int]]:
+    """Every storm, at every number of validators that it is for."""
+    return ((plan.name, count, seed) for seed in seeds for plan in plans().values() for count in plan.seeds)
+
+
+def council_cases(seeds: range) -> Iterable[tuple[int, int]]:
+    """Each seed draws the number of its chairs, too."""
+    return ((0, seed) for seed in seeds)
+
+
+def suite(*paths: str, jobs: bool = True, draws: bool = False) -> Callable[[Budget, Share], None]:
+    """A part that runs tests: with another seed each round. `draws`: Hypothesis draws, so it gets the seed, too."""
 
     def part(budget: Budget, share: Share) -> None:
         words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
-        if "hypothesis" in share.name:
+        if draws:
             words.append(f"--hypothesis-seed={budget.first_seed}")
         if jobs:
             words += ["-n", str(budget.jobs)]
@@ -128,6 +146,17 @@ def faults(budget: Budget, share: Share) -> None:
             share.breaks(" ".join(["python", *command[1:], *words]), said[-6000:])
 
 
+def walked(budget: Budget, share: Share) -> None:
+    """Once: which rules and branches the pretend worlds walk through (`tests.soak.walked`)."""
+    if share.notes:
+        return
+    words = [sys.executable, "-m", "tests.soak.walked", "--first-seed", str(budget.first_seed), "--missing"]
+    said, status = _run(words, dict(os.environ), min(SUITE_SECONDS_MAX, budget.ends - time.monotonic()))
+    share.notes = said.splitlines()
+    if status:
+        share.breaks(" ".join(["python", *words[1:]]), said[-6000:])
+
+
 def _run(words: Sequence[str], environment: dict[str, str], seconds: float) -> tuple[str, int | None]:
     """What it said and how it ended; None where the time was over first."""
     with subprocess.Popen(
@@ -149,12 +178,14 @@ def _passed(said: str) -> int:
 
 
 PARTS: Final[dict[str, Callable[[Budget, Share], None]]] = {
-    "storms": storms,
+    "storms": seeded(storm_cases, play, "python -m tests.simulation.soak --storm {0} --count {1} --seeds {2}-{2}"),
+    "councils": seeded(council_cases, attempt, "python -m tests.simulation.councils --seeds {1}-{1}", times=COUNCILS),
     "hypothesis": suite("tests/properties", "tests/fuzz", draws=True),
     "documents": suite("tests/integration/test_http_documents.py", jobs=False),
     "planted": suite("tests/simulation/test_planted.py", "tests/simulation/test_fingerprints.py"),
     "power": suite("tests/integration/test_power_cut.py", jobs=False),
     "journeys": suite("tests/journeys", jobs=False),
     "faults": faults,
+    "walked": walked,
 }
 """Every part by its name, in the order of a round."""
