@@ -92,11 +92,12 @@ PLANTED: Final = (
                 "        self._closed = False\n",
                 "        self._unsynced.disable_wal = True\n        self._closed = False\n",
             ),
+            ("host/durables.py", "height > self._blocks.last + 1", "height != self._blocks.last + 1"),
             ("node/boot.py", "    while desk.tip.height < desk.archive.last:\n", "    while False:\n"),
             ("node/boot.py", "    while read.holds(desk.tip.height + 1):\n", "    while False:\n"),
         ),
         KILLS,
-        ("acknowledged", "monotone", "process"),
+        ("acknowledged", "monotone"),
     ),
     Plant(
         "half-is-a-quorum",
