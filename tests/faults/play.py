@@ -12,7 +12,7 @@ from typing import Final
 from tests.faults import clocks, disks
 from tests.faults.ask import read_chain
 from tests.faults.chain import Opening
-from tests.faults.checker import GUARANTEES, check
+from tests.faults.checker import GUARANTEES, check, search
 from tests.faults.clients import BORNE, CLIENTS, COIN, Customer, Purse, purses
 from tests.faults.history import Answer, History
 from tests.faults.schedule import Fault, Kind, Organ, Schedule
@@ -56,6 +56,7 @@ class Report:
     answers: dict[str, int] = field(default_factory=dict)
     reads: int = 0
     fresh: int = 0
+    undecided: list[str] = field(default_factory=list)
     restarts: int = 0
     slowest_s: float = 0.0
     healed_s: float = 0.0
@@ -64,7 +65,8 @@ class Report:
         """In one line."""
         answers = ", ".join(f"{count} {answer}" for answer, count in sorted(self.answers.items()))
         return (
-            f"{self.blocks} blocks, {self.orders} orders ({answers}), {self.reads} reads, {self.fresh} of them fresh; "
+            f"{self.blocks} blocks, {self.orders} orders ({answers}), {self.reads} reads, {self.fresh} of them fresh, "
+            f"{len(self.undecided)} accounts for which the search for an order was given up; "
             f"{self.restarts} starts; longest wait for a block where demanded {self.slowest_s:.1f} s; "
             f"well {self.healed_s:.1f} s after healing; {len(self.broken)} broken"
         )
@@ -311,7 +313,9 @@ def _check_nodes(report: Report, there: World, listener: Listener, history: Hist
         bugs = house.metric("metanode_bugs")
         if bugs:
             report.broken.append(f"process: {house.name} counts {bugs:.0f} bugs\n{house.errors()}")
-    report.broken += check(history, chains[0], opening)
+    searched = search(history, opening)
+    report.undecided = [account for account, found in searched.items() if found is None]
+    report.broken += check(history, chains[0], opening, searched)
     try:
         check_nobody_signed_twice(there.town, listener, there.houses[0])
     except AssertionError as error:

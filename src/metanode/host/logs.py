@@ -173,7 +173,8 @@ class Log:
             logger.setLevel(logging.NOTSET)
             logger.propagate = True
         self._logger.removeHandler(self._handler)
-        self._handler.close()
+        with suppress(OSError):  # what ended the node is told instead
+            self._handler.close()
 
     def _write(self, level: int, what: str, fields: Mapping[str, int | str]) -> None:
         if self._logger.isEnabledFor(level):

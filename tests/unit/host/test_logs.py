@@ -202,3 +202,12 @@ def test_a_line_torn_by_a_full_disk_does_not_spoil_the_next(tmp_path):
     assert found[:2] == ['{"at":"2026","what":"whole"}', '{"at":"2026","wh']
     assert [json.loads(line)["what"] for line in found[2:]] == ["started"]
     assert len(lines(tmp_path, JSON, lambda log: log.write(LogLevel.INFO, "again"))) == 4, "no empty lines"
+
+
+def test_a_log_that_cannot_be_closed_for_want_of_space_hides_no_other_failure(tmp_path):
+    """Found by a fault schedule: a node with a full disk ended as `cli.unexpected`, "a bug in bpi", for its log could
+    not write its last lines either when it was closed."""
+    log = Log(LogSettings(file="/dev/full"), "north", tmp_path)
+    log.write(LogLevel.INFO, "started")
+    assert log.lost_lines == 1
+    log.close()
