@@ -59,7 +59,8 @@ class Report:
     undecided: list[str] = field(default_factory=list)
     restarts: int = 0
     slowest_s: float = 0.0
-    healed_s: float = 0.0
+    went_on_s: float = 0.0
+    settled_s: float = 0.0
 
     def line(self) -> str:
         """In one line."""
@@ -68,7 +69,8 @@ class Report:
             f"{self.blocks} blocks, {self.orders} orders ({answers}), {self.reads} reads, {self.fresh} of them fresh, "
             f"{len(self.undecided)} accounts for which the search for an order was given up; "
             f"{self.restarts} starts; longest wait for a block where demanded {self.slowest_s:.1f} s; "
-            f"well {self.healed_s:.1f} s after healing; {len(self.broken)} broken"
+            f"all went on {self.went_on_s:.1f} s after healing, all was settled after {self.settled_s:.1f} s; "
+            f"{len(self.broken)} broken"
         )
 
 
@@ -197,6 +199,7 @@ def play(schedule: Schedule, root: Path, seed: int, source: Path = SOURCE, heale
                 _within(
                     report, "progress", stage, partial(_all_reach, there, history.highest + HEALED_BLOCKS), healed_s
                 )
+                report.went_on_s = time.monotonic() - healed
             finally:
                 for customer in customers:
                     customer.stop()
@@ -204,7 +207,7 @@ def play(schedule: Schedule, root: Path, seed: int, source: Path = SOURCE, heale
                 customer.join()
             _within(report, "resolved", stage, partial(_all_settled, there, customers), healed_s)
             _within(report, "agreement", stage, partial(_all_reach, there, history.highest), healed_s)
-            report.healed_s = time.monotonic() - healed
+            report.settled_s = time.monotonic() - healed
         report.broken += stage.broken
         report.slowest_s = _check_progress(report, history, began)
         _count(report, history, stage)
