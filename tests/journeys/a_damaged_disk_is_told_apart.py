@@ -97,5 +97,18 @@ def test_what_the_journal_or_the_log_holds_is_mended_at_the_start(sick, what):
         assert client.block.get(1).height == 1, "and keeps what it had"
 
 
+def test_a_directory_that_another_took_the_place_of_ends_its_node(sick):
+    """DISK-25. The new one could be opened by a second process, and both would sign with one key."""
+    moved = sick.folder.with_name("moved")
+    sick.folder.rename(moved)
+    shutil.copytree(moved, sick.folder)
+    ended = sick.patient.await_end()
+    assert (ended.status, ended.said["refused"]) == (70, FaultReason.DIRECTORY_GONE)
+    shutil.rmtree(sick.folder)
+    moved.rename(sick.folder)
+    sick.start()
+    sick.await_health()
+
+
 def test_afterwards_its_vote_is_needed_and_given(sick):
     sick.check_its_vote_is_needed_and_given()

@@ -103,6 +103,7 @@ _FAULT_STATUSES: Final = {
     "directory.locked": ExitStatus.CONFLICT,
     "directory.exists": ExitStatus.CONFLICT,
     "directory.not-initialised": ExitStatus.NOT_FOUND,
+    "directory.gone": ExitStatus.RUNTIME,
     "directory": ExitStatus.CONFIGURATION,
     "settings": ExitStatus.CONFIGURATION,
     "keys.unknown": ExitStatus.NOT_FOUND,

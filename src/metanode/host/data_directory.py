@@ -186,6 +186,21 @@ class DataDirectory:
             self.close()
             raise
 
+    def check_ours(self) -> None:
+        """DISK-25. Raises `Fault` where the lock that is held is not the one in the directory any more: another process
+        could take that one, and sign with the same key."""
+        try:
+            held, there = os.fstat(self._lock), self.layout.lock_file.stat()
+            same = (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino)
+        except FileNotFoundError:
+            same = False
+        except OSError as error:
+            raise disk_fault(error, f"looking at {self.layout.lock_file}") from error
+        if not same:
+            fix = "start it where its data directory is now; never let two directories sign with one key"
+            detail = f"{self.layout.root} was deleted, moved or replaced while its node ran"
+            raise Fault(FaultReason.DIRECTORY_GONE, detail, fix)
+
     def close(self) -> None:
         """Let others in."""
         if self._lock >= 0:

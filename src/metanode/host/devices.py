@@ -27,6 +27,7 @@ class Devices:
     def __init__(self, clock: Clock, opened: Opened, clients: Clients, metrics: Metrics, retention_blocks: int) -> None:
         self._clock: Final = clock
         self.disk: Final = Durables(opened, metrics, retention_blocks)
+        self._directory: Final = opened.directory
         self._signers: Final = opened.signers
         self._transport_key: Final = opened.transport_key
         self._verifiers: Final = list(opened.verifiers)
@@ -57,6 +58,7 @@ class Devices:
                 return heard.SharesChecked(now_ms, token, total, bad)
             case out.SignVote():
                 began = perf_counter()
+                self._directory.check_ours()
                 verdict = self._signers[0].sign(
                     Request(effect.vote, effect.chain_id, effect.validators_hash, effect.seal_message)
                 )

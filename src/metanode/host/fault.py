@@ -25,6 +25,8 @@ class FaultReason(StrEnum):
     """`init` would write over a data directory."""
     DIRECTORY_LOCKED = "directory.locked"
     """Another process runs on this data directory."""
+    DIRECTORY_GONE = "directory.gone"
+    """The data directory was deleted, moved away or replaced while its node ran."""
     DIRECTORY_UNKNOWN_FORMAT = "directory.unknown-format"
     """The data directory was written by a newer program, or its format file is not readable."""
     DIRECTORY_OTHER_CHAIN = "directory.other-chain"

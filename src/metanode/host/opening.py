@@ -29,7 +29,7 @@ from metanode.records.genesis import Genesis
 class Opened:
     """Everything one process holds. An observer has keys for its links, and no signer."""
 
-    layout: Layout
+    directory: DataDirectory
     genesis: Genesis
     name: str
     transport_key: SigningKey
@@ -42,6 +42,11 @@ class Opened:
     signers: tuple[Signer, ...]
     log: Log
     verifiers: tuple[Pool, ...]
+
+    @property
+    def layout(self) -> Layout:
+        """Where things are."""
+        return self.directory.layout
 
     @property
     def may_vote(self) -> bool:
@@ -87,7 +92,7 @@ def open_all(
     for pool in verifiers:
         closing.callback(pool.close)
     opened = Opened(
-        layout=layout,
+        directory=directory,
         genesis=genesis,
         name=name,
         transport_key=SigningKey(secrets.transport),

@@ -123,6 +123,8 @@ async def _serve(opened: Opened, settings: Settings, ready: Callable[[str], None
     await _farewell(loop, carrier, devices, clock, stop)
     opened.log.write(LogLevel.INFO, "stopped", reason=stop.reason)
     if stop.fault is not None:
+        if stop.fault.reason is FaultReason.DIRECTORY_GONE:
+            opened.store.abandon()
         raise stop.fault
     return stop.reason
 
@@ -207,10 +209,11 @@ def check_space(root: Path, settings: Settings) -> int:
 
 
 async def _housekeeping(opened: Opened, settings: Settings, stop: Stop, metrics: Metrics, devices: Devices) -> None:
-    """Now and then: is there room on the disk, how big are we, who found no place."""
+    """Now and then: is the data directory still ours, is there room on the disk, how big are we, who found no place."""
     told = 0
     try:
         while True:
+            opened.directory.check_ours()
             free = check_space(opened.layout.root, settings)
             metrics.store(opened.store.statistics())
             opened.log.turn()

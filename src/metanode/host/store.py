@@ -214,6 +214,11 @@ class Store:
             finally:
                 self._written(self._rows.close)
 
+    def abandon(self) -> None:
+        """Write nothing more, not even when closed: RocksDB makes new files by their path, and what is there now may
+        be another store. What was written is in its log."""
+        self._closed = True
+
     def _written(self, call: Callable[..., Result], *arguments: Any) -> None:
         """RocksDB says once why it cannot write, and then only that it could not ("previous error"): the first cause is
         what is told of every later try, so that a full disk is not taken for a damaged store when that is closed."""

@@ -1,5 +1,6 @@
 import itertools
 import os
+import shutil
 
 import pytest
 from tests.unit.host.directories import CHAIN, GENESIS, IDENTITY, salt
@@ -49,6 +50,20 @@ def test_a_second_process_is_told_whom_to_stop(tmp_path):
     assert caught.value.detail == f"{tmp_path} is in use by process {os.getpid()}"
     first.close()
     DataDirectory(tmp_path).close()
+
+
+def test_a_directory_that_is_deleted_moved_or_replaced_is_not_ours_any_more(tmp_path):
+    made(tmp_path / "data")
+    directory = DataDirectory(tmp_path / "data")
+    directory.check_ours()
+    (tmp_path / "data").rename(tmp_path / "moved")
+    assert reason(directory.check_ours) is FaultReason.DIRECTORY_GONE
+    shutil.copytree(tmp_path / "moved", tmp_path / "data")
+    assert reason(directory.check_ours) is FaultReason.DIRECTORY_GONE, "another one took its place"
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "moved").rename(tmp_path / "data")
+    directory.check_ours()
+    directory.close()
 
 
 def test_init_does_not_run_twice_or_over_a_guard_that_signed(tmp_path):

@@ -63,7 +63,7 @@ WELL = Observed(
             {"idle_ms": 17_001},
             "red",
             "blocks stand still: none for 17 s, at most 17 s are due",
-            "read the logs of the validators: bpi logs",
+            "bpi doctor stall tells why",
         ),
         (
             {"idle_ms": 60_000, "reachable": 3, "missing": ("d",), "development": False},
