@@ -83,4 +83,15 @@ def _carry_block(desk: Desk, effect: ibft.BlockEffect) -> None:
 def hear(desk: Desk, origin: Seat, data: bytes) -> None:
     """A letter for IBFT: decoded, then told. Raises `Rejected`."""
     message = ibft.MESSAGES.decode(data)
+    if isinstance(message, ibft.Proposal | ibft.Ballot | ibft.RoundChange) and message.vote.seat == origin:
+        _note_height(desk, origin, message.vote.height - 1)
     desk.tell("ibft", ibft.Received(desk.now_ms, message, origin, len(data)))
+
+
+def _note_height(desk: Desk, seat: Seat, height: int) -> None:
+    """Who votes in a height has the block below it: shown to people, and nothing else depends on it. Who speaks of
+    more than we have is told to sync instead (`synchronise.hint`)."""
+    validators = desk.tip.validators
+    if 0 <= seat < len(validators) and height <= desk.tip.height:
+        key = validators[seat].transport_key
+        desk.heights[key] = max(height, desk.heights.get(key, 0))

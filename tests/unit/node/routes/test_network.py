@@ -10,7 +10,9 @@ from metanode.network.bpci import Delivered, Punish, Stream
 from metanode.node.effects import Note
 from metanode.node.routes import consensus, network
 from metanode.node.talk import Letter, broadcast, send
+from metanode.primitives.codec import encode
 from metanode.primitives.names import Seat
+from metanode.records.vote import NO_ROUND, Vote, VoteKind
 
 
 def test_a_flood_of_unknown_letters_is_one_note() -> None:
@@ -51,3 +53,22 @@ def test_who_brings_forged_votes_is_not_listened_to_for_a_while() -> None:
     for seat, refusal in ((2, IbftRefusal.BAD_SIGNATURE), (1, IbftRefusal.FLOODING), (-1, IbftRefusal.BAD_SIGNATURE)):
         consensus.carry(chain.desk, ibft.Blame(Seat(seat), refusal, "forged"))
     assert list(chain.desk.internal) == [("bpci", Punish(validators[2].transport_key, "forged", chain.desk.now_ms))]
+
+
+def test_a_peer_that_votes_has_the_block_below_and_one_that_boasts_is_not_believed() -> None:
+    """Found by a look at `bpi status`: a peer's height was 0 until it had once been ahead of us."""
+    chain = Chain()
+    chain.final()
+    keys = [one.transport_key for one in chain.desk.tip.validators.validators]
+
+    def hear(origin: int, seat: int, height: int) -> int:
+        word = Vote(1, VoteKind.PREPARE, height, 0, seat, bytes(32), NO_ROUND, bytes(32), b"", bytes(64))
+        message = ibft.Ballot(vote=word)
+        consensus.hear(chain.desk, Seat(origin), encode(message))
+        return chain.desk.heights.get(keys[seat], 0)
+
+    assert hear(1, 2, 2) == 0, "somebody else says so"
+    assert hear(2, 2, 2) == 1
+    assert hear(2, 2, 1) == 1, "an old word"
+    assert hear(3, 3, 99) == 0, "sync asks whether that is true"
+    assert hear(-1, 1, 2) == 0, "no validator's link"
