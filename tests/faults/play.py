@@ -1,23 +1,21 @@
 """One run: real validators under load, a schedule played on them, then all is healed, asked and checked."""
 
-import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from tests.faults import clocks, disks
 from tests.faults.ask import read_chain
 from tests.faults.chain import Opening
 from tests.faults.checker import GUARANTEES, check, search
 from tests.faults.clients import BORNE, CLIENTS, COIN, Customer, Purse, purses
 from tests.faults.history import Answer, History
-from tests.faults.schedule import Fault, Kind, Organ, Schedule
+from tests.faults.progress import longest_wait
+from tests.faults.schedule import Organ, Schedule
+from tests.faults.stage import BEAT_S, Stage
 from tests.faults.world import SOURCE, World, world
-from tests.journeys.town import House
 from tests.journeys.traffic import FUNDS, named, settle, signed, transfer
 from tests.journeys.words import Listener, check_nobody_signed_twice
 
@@ -33,15 +31,9 @@ PROMISES: Final = GUARANTEES | {
     "refusal": "no order in good form is refused, but where a node is not ready or busy",
 }
 """What is checked of a run, by the names under which it is told to be broken."""
-PATIENCE_S: Final = 10.0
-"""While at most f validators are faulty, a new height is heard within this time. Two leaders in a row that are dead or
-slow cost some three seconds; the rest is for a machine that does something else besides."""
 HEALED_S: Final = 60.0
 """After all is healed, every validator makes progress, and every order is settled, within this time."""
-BEAT_S: Final = 0.05
 HEALED_BLOCKS: Final = 3
-DISK_ENDS: Final = frozenset({"disk.full", "disk.failed"})
-"""How a node may end by itself, and only while its disk is full."""
 
 
 @dataclass
@@ -74,112 +66,6 @@ class Report:
         )
 
 
-class Stage:
-    """Does the faults of a schedule to a world and undoes them, and starts what has ended."""
-
-    def __init__(self, there: World, schedule: Schedule) -> None:
-        self._there: Final = there
-        self._faults: Final = [fault for fault in schedule.faults if fault.organ not in there.missing]
-        self._at_work: Final[list[Fault]] = []
-        self._was_full: Final[set[int]] = set()
-        self._judged: Final[set[int]] = set()
-        self.broken: Final[list[str]] = []
-        self.restarts = 0
-
-    def play(self, span_ms: int) -> None:
-        """From now on, for so long. In the end nothing is at work any more."""
-        began = time.monotonic()
-        moments = sorted(
-            [(fault.begin_ms, 1, fault) for fault in self._faults]
-            + [(fault.end_ms, 0, fault) for fault in self._faults],
-            key=lambda moment: moment[:2],
-        )
-        for at_ms, begins, fault in moments:
-            self._pass(began + at_ms / 1000)
-            if begins:
-                self._begin(fault)
-            else:
-                self._end(fault)
-        self._pass(began + span_ms / 1000)
-        for fault in list(self._at_work):
-            self._end(fault)
-
-    def tend(self) -> None:
-        """Look after the processes: one that ended by itself may have done so only for want of space, and is started
-        again when there is some; one that was killed, when its time is over."""
-        for index, house in enumerate(self._there.houses):
-            if house.is_running:
-                continue
-            ailing = {fault.kind for fault in self._at_work if index in fault.targets}
-            assert house.process is not None, "all were started"
-            if house.process.pid not in self._judged:
-                self._judged.add(house.process.pid)
-                self._judge_end(house, index, is_full=Kind.FULL in ailing or index in self._was_full)
-            if ailing & {Kind.KILL, Kind.FULL} == set():
-                self._was_full.discard(index)
-                self._there.start(index)
-                self.restarts += 1
-
-    def _judge_end(self, house: House, index: int, *, is_full: bool) -> None:
-        assert house.process is not None, "it ended"
-        status = house.process.returncode
-        said = house.said()[-1:] or [{}]
-        if status == -signal.SIGKILL or (is_full and said[0].get("refused") in DISK_ENDS):
-            return
-        self.broken.append(f"process: validator {index} ended by itself with {status}: {said[0]}\n{house.errors()}")
-
-    def _pass(self, until: float) -> None:
-        while (left := until - time.monotonic()) > 0:
-            self.tend()
-            time.sleep(min(left, BEAT_S))
-
-    def _begin(self, fault: Fault) -> None:
-        self._at_work.append(fault)
-        for index in fault.targets:
-            house = self._there.houses[index]
-            match fault.kind:
-                case Kind.KILL:
-                    house.kill()
-                case Kind.PAUSE:
-                    _signal(house, signal.SIGSTOP)
-                case Kind.CLOCK:
-                    clocks.step(self._there.clock(index), fault.value)
-                case Kind.FULL:
-                    self._was_full.add(index)
-                    disks.fill(house.folder)
-                case _:
-                    pass
-        self._weather(fault)
-
-    def _end(self, fault: Fault) -> None:
-        self._at_work.remove(fault)
-        for index in fault.targets:
-            house = self._there.houses[index]
-            match fault.kind:
-                case Kind.KILL:
-                    self.tend()
-                case Kind.PAUSE:
-                    _signal(house, signal.SIGCONT)
-                case Kind.CLOCK:
-                    clocks.step(self._there.clock(index), 0)
-                case Kind.FULL:
-                    disks.empty(house.folder)
-                case _:
-                    pass
-        self._weather(fault)
-
-    def _weather(self, fault: Fault) -> None:
-        if fault.organ is Organ.NETWORK and self._there.cables is not None:
-            self._there.cables.play([one for one in self._at_work if one.organ is Organ.NETWORK])
-
-
-def _signal(house: House, number: signal.Signals) -> None:
-    """To a process that still runs."""
-    if house.is_running:
-        assert house.process is not None, "it runs"
-        house.process.send_signal(number)
-
-
 def play(schedule: Schedule, root: Path, seed: int, source: Path = SOURCE, healed_s: float = HEALED_S) -> Report:
     """Play it and check everything."""
     with world(root, schedule.count, source) as there:
@@ -209,7 +95,9 @@ def play(schedule: Schedule, root: Path, seed: int, source: Path = SOURCE, heale
             _within(report, "agreement", stage, partial(_all_reach, there, history.highest), healed_s)
             report.settled_s = time.monotonic() - healed
         report.broken += stage.broken
-        report.slowest_s = _check_progress(report, history, began)
+        played = replace(schedule, faults=(*schedule.faults, *stage.outages))
+        report.slowest_s, stalls = longest_wait([(at - began, height) for at, height in history.heights()], played)
+        report.broken += stalls
         _count(report, history, stage)
         try:
             _check_nodes(report, there, listener, history, opening)
@@ -270,27 +158,6 @@ def _all_settled(there: World, customers: list[Customer]) -> str:
         customer.hand_in(purse, number % len(there.houses))
     left = [purse.open[0][0].identity[:16] for _, purse in waiting if purse.open]
     return f"unknown: {', '.join(left)}" if left else ""
-
-
-def _check_progress(report: Report, history: History, began: float) -> float:
-    """In each time that demands it a new height is heard again and again; the longest wait of all."""
-    longest, highest = 0.0, 0
-    rises: list[float] = []
-    for at, height in history.heights():
-        if height > highest:
-            highest = height
-            rises.append(at - began)
-    for begin_ms, end_ms in report.schedule.demanded():
-        begin, end = begin_ms / 1000, end_ms / 1000
-        marks = [begin, *(at for at in rises if begin <= at < end), end]
-        wait = max(later - earlier for earlier, later in pairwise(marks))
-        longest = max(longest, wait)
-        if wait > PATIENCE_S:
-            report.broken.append(
-                f"progress: no new height for {wait:.1f} s between {begin:.1f} and {end:.1f} s, where at most "
-                f"{report.schedule.bearable} of {report.schedule.count} are faulty; {PATIENCE_S:.0f} s are allowed"
-            )
-    return longest
 
 
 def _count(report: Report, history: History, stage: Stage) -> None:
