@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,14 @@ def _name(what: str) -> str:
 def _ip(*words: str) -> None:
     done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr}"
+
+
+def sweep() -> None:
+    """Take away namespaces of runs that were killed and could not do it themselves."""
+    for name in os.listdir("/run/netns") if Path("/run/netns").is_dir() else []:
+        found = re.fullmatch(r"mnf(\d+)-\w+", name)
+        if found and not Path("/proc", found[1]).exists():
+            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
 
 
 def why_no_network() -> str:
@@ -76,6 +85,7 @@ class Cables:
         self.names: Final = [_name(str(index)) for index in range(count)]
         self._made: Final[list[str]] = []
         self._switch: subprocess.Popen[str] | None = None
+        sweep()
         try:
             self._build()
         except BaseException:
