@@ -29,11 +29,11 @@ from metanode.sim.twins import Catalogue, Outcome, Space, Stage, read_name
 GOALS: Final = {
     "4-3-2-0": 0,
     "4-2-2-1": 0,
-    "4-3-3-1": 2_000,
-    "5-2-2-1": 2_000,
-    "6-2-2-1": 2_000,
-    "7-2-2-1": 2_000,
-    "7-3-2-1": 1_000,
+    "4-3-3-1": 1_000,
+    "5-2-2-1": 1_000,
+    "6-2-2-1": 1_000,
+    "7-2-2-1": 500,
+    "7-3-2-1": 500,
 }
 """The campaign: spaces, and how many scenarios of each; 0: all."""
 SLICE: Final = {

@@ -16,7 +16,7 @@ from metanode.chain.ibft.events import NO_SEAT, Accuse, Blame, Diverged, Relay
 from metanode.chain.ibft.intake import Judged, Waiting
 from metanode.chain.ibft.leading import on_round_change, propose
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Prepared, Proposal, RoundChange
-from metanode.chain.ibft.moves import in_trouble
+from metanode.chain.ibft.moves import in_trouble, start_round_timer
 from metanode.chain.ibft.rules import IbftRefusal, check_ballot, check_proposal, check_round_change
 from metanode.chain.ibft.state import HeightState, is_exposed
 from metanode.chain.ibft.voting import (
@@ -169,6 +169,7 @@ def enter_judged(state: HeightState, judged: Judged) -> None:
             _relay(state, vote, message)
             _learn(state, message)
             _count(state, message, origin)
+            _look_around(state)
 
 
 def _says_the_same(first: BlsCommit, second: BlsCommit) -> bool:
@@ -211,6 +212,12 @@ def _learn(state: HeightState, message: Proposal | Ballot | RoundChange) -> None
     for certificate in certificates:
         state.learn_prepares(certificate)
         try_prepare(state)
+
+
+def _look_around(state: HeightState) -> None:
+    """IBFT-V8. A second word of a seat does not count, but what was learnt along with it does: a quorum may be here."""
+    if not state.decided:
+        start_round_timer(state)
 
 
 def _accuse_proposal(state: HeightState, message: Proposal, why: Rejected) -> None:

@@ -12,8 +12,9 @@ So a cut of ours may also name one machine that alone hears the COMMITs of its s
 from dataclasses import dataclass
 from typing import Final
 
-SEATS: Final = range(4, 11)
-"""Fewer than four seats bear no twin; of more than ten the scenarios are too many to look at evenly."""
+SEATS: Final = range(4, 8)
+"""Fewer than four seats bear no twin; with three twins, from ten seats on, a cut is one of 4,096 and more under up to
+40,320 relabellings: too many to look at."""
 ROUNDS_MAX: Final = 8
 """Later rounds say nothing new, and each is twice as long as the one before."""
 SETS_MAX: Final = 3
@@ -35,7 +36,7 @@ class Space:
     def __post_init__(self) -> None:
         """Raises `ValueError`."""
         if self.seats not in SEATS or not 1 <= self.rounds <= ROUNDS_MAX or not 2 <= self.sets <= SETS_MAX:
-            raise ValueError(f"{self.name}: 4 to 10 seats, 1 to 8 rounds, 2 or 3 sets")
+            raise ValueError(f"{self.name}: 4 to 7 seats, 1 to 8 rounds, 2 or 3 sets")
 
     @property
     def twins(self) -> int:

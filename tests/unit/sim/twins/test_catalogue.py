@@ -16,7 +16,7 @@ Written = tuple[frozenset[int], tuple[tuple[Sets, Machine | None], ...]]
 """The twins; for each round the sets and the listener."""
 
 SMALL = [Space(4, 1, 3, lone=True), Space(4, 2, 2, lone=True), Space(4, 3, 2, lone=False), Space(5, 2, 2, lone=False)]
-SMALL += [Space(6, 1, 3, lone=False), Space(7, 1, 2, lone=True)]
+SMALL += [Space(6, 1, 3, lone=False), Space(7, 1, 2, lone=False)]
 
 
 def machines_of(space: Space, twins: frozenset[int]) -> list[Machine]:
@@ -125,7 +125,7 @@ def test_every_scenario_of_a_kind_has_the_same_number(space: Space) -> None:
     assert all(len(found) == 1 for found in numbers.values())
 
 
-@pytest.mark.parametrize("name", ["4-4-3-1", "5-3-2-1", "7-2-2-1", "7-3-2-1", "10-3-2-0"])
+@pytest.mark.parametrize("name", ["4-4-3-1", "5-3-2-1", "7-2-2-1", "7-3-2-1"])
 def test_a_number_is_found_again_in_spaces_that_nobody_can_walk(name: str) -> None:
     space = read_name(f"{name}-0")[0]
     known = Catalogue(space)
@@ -169,10 +169,10 @@ def test_relabellings_are_a_group_and_the_first_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["4-2-2-1-", "4-2-2-7", "4-2-2-2-7", "04-2-2-1-7", "3-2-2-1-7", "4-9-2-1-7", "4-2-4-1-7"]
+    "name", ["4-2-2-1-", "4-2-2-7", "4-2-2-2-7", "04-2-2-1-7", "3-2-2-1-7", "4-9-2-1-7", "8-2-2-1-7", "4-2-4-1-7"]
 )
 def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=r"4 to 10 seats|invalid literal|no scenario|unpack"):
+    with pytest.raises(ValueError, match=r"4 to 7 seats|invalid literal|no scenario|unpack"):
         read_name(name)
 
 
