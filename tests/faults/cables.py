@@ -27,10 +27,10 @@ def _ip(*words: str) -> None:
 
 def sweep() -> None:
     """Take away namespaces of runs that were killed and could not do it themselves."""
-    for name in os.listdir("/run/netns") if Path("/run/netns").is_dir() else []:
-        found = re.fullmatch(r"mnf(\d+)-\w+", name)
+    for path in Path("/run/netns").glob("mnf*-*"):
+        found = re.fullmatch(r"mnf(\d+)-\w+", path.name)
         if found and not Path("/proc", found[1]).exists():
-            subprocess.run(["ip", "netns", "del", name], capture_output=True, check=False)
+            subprocess.run(["ip", "netns", "del", path.name], capture_output=True, check=False)
 
 
 def why_no_network() -> str:
