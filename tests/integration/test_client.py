@@ -68,6 +68,7 @@ def test_every_room_asks_its_methods(port: Port, client: Client) -> None:
         lambda: client.governance.get(1),
         lambda: client.evidence.export("ab" * 32),
         client.evidence.testimony,
+        client.evidence.transcript,
         lambda: client.evidence.submit(b"a"),
     ]
     for ask in asked:

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from metanode.api.shapes import Answer, HashText, HeightOrLast, HexText, Number, Request
+from metanode.api.shapes import NUMBER_MAX, Answer, HashText, HeightOrLast, HexText, Number, Request
 
 _EVIDENCE_BYTES_MAX: Final = 66_560
 """As `records.evidence` has it (a test compares): who only asks how a node is must not pay for reading evidence."""
@@ -41,6 +41,25 @@ class TestimonyView(Answer):
     round: Number
     votes: Number
     justifications: Number
+    complete: bool
+    file: HexText
+
+
+class TranscriptGet(Request):
+    """What the node can show of how a height is, or was, agreed on."""
+
+    height: Annotated[int, Meta(ge=0, le=NUMBER_MAX, description="A height; 0 means the one that is open.")]
+
+
+class TranscriptView(Answer):
+    """The transcript as hexadecimal: signed words, and apart from them what the node says itself (STALL-1). `open`: the
+    height is not final here. `round`: the one the node is in, or in which the height became final."""
+
+    height: Number
+    open: bool
+    node: str
+    round: Number
+    votes: Number
     complete: bool
     file: HexText
 

@@ -123,6 +123,8 @@ ROOMS: Final[dict[str, Explanation]] = {
     "address": _refused("LEDGER-A1", "check the address: one character differs, or it is cut off"),
     "amount": _refused("BYTES-3", "a whole number from 0 to 2^128 - 1"),
     "light": Explanation(_E.INVALID_PROOF, 422, -32010, "HTTP-16", _OTHER_FILE),
+    "forensics": Explanation(_E.INVALID_PROOF, 422, -32010, "EVID-13", _OTHER_FILE),
+    "stall": Explanation(_E.INVALID_PROOF, 422, -32010, "STALL-2", _OTHER_FILE),
     "merkle": Explanation(_E.INVALID_PROOF, 422, -32010, "HTTP-16", _OTHER_FILE),
     "proof": Explanation(_E.INVALID_PROOF, 422, -32010, "HTTP-16", _OTHER_FILE),
     "state-proof": Explanation(_E.INVALID_PROOF, 422, -32010, "HTTP-16", _OTHER_FILE),

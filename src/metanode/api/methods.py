@@ -275,6 +275,16 @@ EVIDENCE_SUBMIT: Final = Method(
     guilt.EvidenceTaken,
     "Hand in a proof of guilt",
 )
+TRANSCRIPT_GET: Final = Method(
+    "transcript.get",
+    "GET",
+    "/v1/transcripts/{height}",
+    _READ,
+    guilt.TranscriptGet,
+    guilt.TranscriptView,
+    "The signed words of a height that is open or past, and what the node noted: why it needs more rounds",
+    raw="file",
+)
 FAULT_SET: Final = Method(
     "fault.set",
     "POST",
@@ -331,6 +341,7 @@ METHODS: Final[dict[str, Method[Any, Any]]] = {
         EVIDENCE_EXPORT,
         EVIDENCE_TESTIMONY,
         EVIDENCE_SUBMIT,
+        TRANSCRIPT_GET,
         FAULT_SET,
         FAULT_CLEAR,
     )

@@ -103,10 +103,14 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """The command or group of this name; imports the module of a command."""
         path = f"{self._path} {cmd_name}".strip()
+        if path in self._groups and path in self._table:
+            return LeafWithMore(self._load(path), self._table, self._groups, path)
         if path in self._groups:
             return LazyGroup(self._table, self._groups, path, help=self._groups[path])
-        if path not in self._table:
-            return None
+        return self._load(path) if path in self._table else None
+
+    def _load(self, path: str) -> click.Command:
+        """Import the module of a command."""
         module, _, attribute = self._table[path].where.partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
@@ -142,3 +146,28 @@ class LazyGroup(click.Group):
         """Names and their summaries from the table: pressing TAB imports no command."""
         names = [CompletionItem(name, help=line) for name, line in self._below() if name.startswith(incomplete)]
         return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+class LeafWithMore(Leaf, LazyGroup):
+    """A command that does something by itself, and has others below: `bpi doctor` and `bpi doctor stall`."""
+
+    def __init__(self, own: click.Command, table: Mapping[str, Entry], groups: Mapping[str, str], path: str) -> None:
+        alone = own.callback
+        assert alone is not None, "a leaf does something"
+
+        def run(**arguments: Any) -> Any:
+            below = click.get_current_context().invoked_subcommand
+            return alone(**arguments) if below is None else None
+
+        LazyGroup.__init__(
+            self,
+            table,
+            groups,
+            path,
+            help=own.help,
+            params=own.params,
+            callback=run,
+            invoke_without_command=True,
+            subcommand_metavar="[COMMAND …]",
+        )
+        self.no_args_is_help = False

@@ -38,6 +38,8 @@ from metanode.api.guilt import (
     EvidenceTaken,
     EvidenceTestimony,
     TestimonyView,
+    TranscriptGet,
+    TranscriptView,
 )
 from metanode.api.node import (
     EvidenceList,
@@ -249,6 +251,10 @@ class Evidence:
     def testimony(self, height: int = 0) -> TestimonyView:
         """`evidence.testimony`; height 0 is the last."""
         return self._call(methods.EVIDENCE_TESTIMONY, EvidenceTestimony(height=height))
+
+    def transcript(self, height: int = 0) -> TranscriptView:
+        """`transcript.get`; height 0 is the open one."""
+        return self._call(methods.TRANSCRIPT_GET, TranscriptGet(height=height))
 
     def submit(self, encoded: bytes) -> EvidenceTaken:
         """`evidence.submit`."""

@@ -24,6 +24,7 @@ from metanode.chain.light import (
     trust,
     verify_receipt_bytes,
 )
+from metanode.chain.stall import Told, read_transcript
 from metanode.client.client import Client
 from metanode.client.failures import ClientError
 from metanode.ledger.state import STATE_PROOF_DECODER, verify_state_proof
@@ -51,9 +52,11 @@ __all__ = [
     "LightClient",
     "Proven",
     "ProvenGuilt",
+    "Told",
     "Verified",
     "fetch_genesis",
     "hear_testimony",
+    "hear_transcript",
     "verify_evidence",
     "verify_receipt",
     "verify_state",
@@ -125,6 +128,11 @@ def verify_evidence(data: bytes, basis: Basis) -> ProvenGuilt:
 def hear_testimony(data: bytes, basis: Basis) -> Heard:
     """FORK-1. Check a testimony's certificate, and sift what the node kept. Raises `Rejected` naming the layer."""
     return read_testimony(data, basis, CHECKS)
+
+
+def hear_transcript(data: bytes, basis: Basis) -> Told:
+    """STALL-2. Check every word of a transcript. Raises `Rejected` naming the layer."""
+    return read_transcript(data, basis, CHECKS)
 
 
 def _wire(raw: RawHeader) -> tuple[bytes, bytes, bytes]:

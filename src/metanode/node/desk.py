@@ -1,10 +1,11 @@
 """What a node remembers between two events, beside what its rooms remember, and the trays the routes put things in."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from metanode.chain.ibft import Validate
+from metanode.chain.ibft import Account, Validate
 from metanode.ledger import Execution, Ledger
 from metanode.node.effects import Effect, Journal, Note
 from metanode.node.lines import Lines
@@ -140,6 +141,8 @@ class Desk:
     heights: dict[bytes, int] = field(default_factory=dict)
     lines: Lines = field(default_factory=Lines)
     refusals: dict[str, int] = field(default_factory=dict)
+    account: Callable[[], Account | None] = lambda: None
+    """What the agreement can show of the height that is open (STALL-1)."""
     shelf: Shelf = field(init=False)
 
     def __post_init__(self) -> None:

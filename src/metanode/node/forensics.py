@@ -6,9 +6,10 @@ from typing import Final, NamedTuple, TypeVar
 from metanode.chain import ibft
 from metanode.node.desk import Desk
 from metanode.node.effects import WriteStore
-from metanode.node.rows import KEPT, height_key
+from metanode.node.rows import KEPT, NOTED, height_key
 from metanode.primitives.codec import Decoder, Wire, encode
 from metanode.primitives.names import NO_HASH
+from metanode.records.transcript import NOTES, NOTHING_NOTED, Notes
 from metanode.records.vote import Justification, Vote
 
 Item = TypeVar("Item", Vote, Justification)
@@ -52,6 +53,27 @@ def kept_of(desk: Desk, height: int, bytes_max: int) -> Given:
     return _earliest(kept.votes, kept.justifications, bytes_max)
 
 
+def latest_of(desk: Desk, height: int, bytes_max: int) -> tuple[tuple[Vote, ...], bool]:
+    """STALL-1. The votes kept of a height, those in its justifications among them, the latest rounds first as far as
+    they fit; and whether these are all."""
+    row = desk.rows.get(height_key(KEPT, height))
+    kept = KEPT_HEIGHTS.decode(row) if row is not None else NOTHING_KEPT
+    return latest((*kept.votes, *(vote for why in kept.justifications for vote in why.round_changes)), bytes_max)
+
+
+def latest(votes: tuple[Vote, ...], bytes_max: int) -> tuple[tuple[Vote, ...], bool]:
+    """STALL-1. What fits of these, without doubles, the latest rounds first; in the order they were said."""
+    known = sorted(dict.fromkeys(votes), key=lambda vote: (-vote.round, vote.kind, vote.seat))
+    shown, _ = _fitting(known, bytes_max)
+    return tuple(sorted(shown, key=lambda vote: (vote.round, vote.kind, vote.seat))), len(shown) == len(known)
+
+
+def notes_of(desk: Desk, height: int) -> Notes:
+    """STALL-1. What was noted of a height beside the votes that are kept."""
+    row = desk.rows.get(height_key(NOTED, height))
+    return NOTES.decode(row) if row is not None else NOTHING_NOTED
+
+
 def _earliest(votes: tuple[Vote, ...], whys: tuple[Justification, ...], bytes_max: int) -> Given:
     by_round = sorted(whys, key=lambda why: why.round_changes[0].round if why.round_changes else 0)
     shown_whys, left = _fitting(by_round, bytes_max)
@@ -89,6 +111,7 @@ def keep_for_forensics(desk: Desk, kept: ibft.Keep) -> None:
             justifications=given.justifications,
         )
         rows[height_key(KEPT, kept.height)] = encode(row)
+        rows[height_key(NOTED, kept.height)] = encode(kept.notes)
         desk.emit(WriteStore(kept.height, rows))
 
 
@@ -96,4 +119,5 @@ def _forgotten(desk: Desk) -> dict[bytes, bytes | None]:
     """The oldest heights kept, those whose evidence period is over, to be deleted."""
     horizon_ms = desk.tip.timestamp_ms - desk.tip.parameters.evidence_period_ms
     oldest = islice(desk.rows.scan(KEPT), FORGOTTEN_MAX)
-    return {key: None for key, value in oldest if KEPT_HEIGHTS.decode(value).timestamp_ms < horizon_ms}
+    over = [key for key, value in oldest if KEPT_HEIGHTS.decode(value).timestamp_ms < horizon_ms]
+    return {space + key[len(KEPT) :]: None for key in over for space in (KEPT, NOTED)}

@@ -43,6 +43,7 @@ class Node:
         tip = stored_tip(genesis, rows, ledger)
         self._desk: Final = Desk(genesis, chain_id, settings, rows, archive, ledger, tip)
         self._ibft: Final = ibft.Ibft(chain_id)
+        self._desk.account = lambda: self._ibft.account
         self._pool: Final = mempool.Mempool(
             chain_id, tip.parameters, PoolAccounts(lambda: self._desk.ledger), mempool.PoolLimits()
         )

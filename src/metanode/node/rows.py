@@ -19,6 +19,8 @@ HASH: Final = b"n"
 """Height (8) → header hash (32)."""
 KEPT: Final = b"k"
 """Height (8) → votes and justifications kept for forensics."""
+NOTED: Final = b"w"
+"""Height (8) → what was noted beside the votes that are kept."""
 TIP: Final = b"mtip"
 """The last block applied: written in the same batch as its state."""
 

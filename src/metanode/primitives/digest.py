@@ -37,6 +37,7 @@ class Tag(Enum):
     RECEIPT = b"metanode.recept1"
     EVIDENCE = b"metanode.eviden1"
     EVIDENCE_FILE = b"metanode.guilty1"
+    TRANSCRIPT = b"metanode.trnscp1"
     HANDSHAKE = b"metanode.hndshk1"
     CHECKPOINT = b"metanode.chkpnt1"
     FRAMES = b"metanode.frames1"

@@ -27,7 +27,8 @@ def parsed(line: str) -> str:
         _, command, words = group.resolve_command(click.Context(group), words)
         assert command is not None
         path.append(command.name or "")
-        if isinstance(command, Leaf):
+        below = isinstance(command, click.Group) and words[:1] and words[0] in command.list_commands(click.Context(bpi))
+        if isinstance(command, Leaf) and not below:
             command.make_context(line, words, parent=click.Context(bpi))
             return " ".join(path)
         assert isinstance(command, click.Group), line

@@ -1,5 +1,6 @@
 """One header a height: IBFT by the QBFT rules."""
 
+from metanode.chain.ibft.account import Account
 from metanode.chain.ibft.events import (
     NO_SEAT,
     Accuse,
@@ -64,6 +65,7 @@ __all__ = [
     "NO_SEAT",
     "RECORDS",
     "Accepted",
+    "Account",
     "Accuse",
     "AggregatesChecked",
     "Ballot",

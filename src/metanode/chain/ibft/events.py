@@ -11,6 +11,7 @@ from metanode.primitives.refusal import Refusal
 from metanode.records.commit import BlsCommit
 from metanode.records.evidence import Evidence
 from metanode.records.proposal import ProposalContent
+from metanode.records.transcript import NOTHING_NOTED, Notes
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import Justification, Vote
 
@@ -363,12 +364,14 @@ class VotesFrom:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Everything checked in a height that is over: what forensics need within the evidence period."""
+    """Everything checked in a height that is over: what forensics need within the evidence period. `notes`: what was
+    noted beside, where somebody went beyond round 0."""
 
     height: Height
     validators_hash: Hash
     votes: tuple[Vote, ...]
     justifications: tuple[Justification, ...]
+    notes: Notes = NOTHING_NOTED
 
 
 BlockEffect: TypeAlias = Build | Validate | Decide | Diverged | Improved | Accuse | Blame | Behind | VotesFrom | Keep

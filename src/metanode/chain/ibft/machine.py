@@ -5,7 +5,9 @@ from typing import Final, assert_never
 
 from metanode.chain.evidence import vote_claim
 from metanode.chain.guard import LastWord, LastWordAsked
+from metanode.chain.ibft.account import Account, account_of
 from metanode.chain.ibft.answers import Answers
+from metanode.chain.ibft.diary import Diary, Overdue
 from metanode.chain.ibft.events import (
     NO_SEAT,
     AggregatesChecked,
@@ -52,6 +54,7 @@ from metanode.chain.ibft.reception import (
     go_on,
     height_of,
     is_of_use_late,
+    note_late,
 )
 from metanode.chain.ibft.recovery import replay, resume, take_seat
 from metanode.chain.ibft.rules import IbftRefusal
@@ -61,6 +64,7 @@ from metanode.chain.ibft.voting import commit_of, on_shares, on_signed_ballot, o
 from metanode.primitives.names import Hash, Height, Round, Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.proposal import check_content
+from metanode.records.transcript import NOTHING_NOTED
 from metanode.records.vote import Vote, VoteKind
 
 
@@ -76,6 +80,7 @@ class Ibft:
         self._state: HeightState | None = None
         self._previous: HeightState | None = None
         self._hinted: Final[dict[Seat, int]] = {}
+        self._overdue: Final = Overdue()
         self._permission: Final = Permission(chain_id, self._tokens)
         self._seat = NO_SEAT
 
@@ -90,9 +95,16 @@ class Ibft:
         state = self._state
         if state is None:
             return self._permission.override() if isinstance(event, VotingAllowed) else []
+        now_ms = getattr(event, "now_ms", 0)
+        state.diary.now_ms = now_ms or state.diary.now_ms
         self._hear(state, event)
         self._check(state)
-        return self._leave(state, getattr(event, "now_ms", 0))
+        return self._leave(state, now_ms)
+
+    @property
+    def account(self) -> Account | None:
+        """STALL-1. What it can show of the height it works on, `None` before the first one."""
+        return None if self._state is None else account_of(self._state, self._overdue)
 
     def _begin(self, event: HeightBegins) -> list[Effect]:
         """A new height: nothing is carried over but what was said of it too early."""
@@ -109,6 +121,7 @@ class Ibft:
             timeout_max_ms=event.round_timeout_max_ms,
             tokens=self._tokens,
             collects=len(event.validators) > event.all_to_all_max,
+            diary=Diary(now_ms=event.now_ms, began_ms=event.now_ms),
         )
         self._seat = event.seat
         begun.out.extend(self._permission.begin(event.validators, event.seat))
@@ -195,6 +208,7 @@ class Ibft:
                 if isinstance(message, Proposal):
                     enter_content(state, message, origin)
                 if not state.decided:
+                    note_late(state, message, origin)
                     self._offer(state, message, event)
         except Rejected as refusal:
             state.out.append(Blame(origin, refusal.reason, refusal.detail))
@@ -214,6 +228,8 @@ class Ibft:
 
     def _receive_late(self, state: HeightState, message: Spoken, event: Received) -> None:
         """IBFT-M3, C3. What is decided is answered with the decision; a COMMIT to it may still be credited."""
+        if isinstance(message, Proposal | RoundChange) and message.vote.seat == event.origin != NO_SEAT:
+            self._overdue.came(message.vote, event.now_ms)
         past = state if state.decided else self._previous
         of_use = past is not None and is_of_use_late(past, message)
         if not of_use or isinstance(message, RoundChange):
@@ -340,4 +356,5 @@ def _kept(state: HeightState) -> list[Effect]:
     votes = tuple(vote for table in state.votes.values() for vote in table.values())
     if not votes:
         return []
-    return [Keep(state.height, state.validators.hash, votes, tuple(state.justifications))]
+    notes = state.diary.notes() if any(vote.round for vote in votes) else NOTHING_NOTED
+    return [Keep(state.height, state.validators.hash, votes, tuple(state.justifications), notes)]

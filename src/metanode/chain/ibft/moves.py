@@ -90,6 +90,7 @@ def move(state: HeightState, round_: Round, *, announce: bool) -> None:
 def enter(state: HeightState, round_: Round, *, announced: bool) -> None:
     """IBFT-P7, V7. The state of a round just entered; `prepared` is not touched."""
     state.round, state.announced = round_, announced
+    state.diary.entered(round_)
     state.accepted, state.candidate, state.lead = NO_HASH, None, None
     state.shown = None
     _forget(state)
@@ -208,6 +209,7 @@ def _forget(state: HeightState) -> None:
     is judged again, for nobody keeps every executed block either."""
     for key in [key for key in state.votes if key[1] < state.round - ROUNDS_BEHIND_MAX]:
         del state.votes[key]
+        state.diary.arrivals.pop(key, None)
     for lower in [r for r in state.changes if r < state.round]:
         del state.changes[lower]
     for buffered in [k for k in state.shares if not state.keeps(k[0], k[1])]:

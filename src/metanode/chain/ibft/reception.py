@@ -281,3 +281,13 @@ def is_of_use_late(state: HeightState, message: Spoken) -> bool:
         return contradicts(commit, vote, state.validators)
     decided = (VoteKind.COMMIT, commit.height, commit.round, commit.header_hash)
     return (vote.kind, vote.height, vote.round, vote.header_hash) == decided
+
+
+def note_late(state: HeightState, message: Signable, origin: Seat) -> None:
+    """STALL-1. A proposal or vote by its sender's own link that comes after we left its round, and is news: it is not
+    looked at, but whoever explains a stall is told of it."""
+    if origin == NO_SEAT or not isinstance(message, Proposal | Ballot) or message.vote.seat != origin:
+        return
+    vote = message.vote
+    if vote.round < state.round and origin not in state.votes.get((vote.kind, vote.round), {}):
+        state.diary.came_late(vote, state.round)

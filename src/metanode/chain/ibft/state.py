@@ -7,6 +7,7 @@ from typing import Final
 
 from metanode.chain.bls import ShareBuffer, has_seal
 from metanode.chain.evidence import VALUE_KINDS, certificate_votes, conflict, contradicts, forgets
+from metanode.chain.ibft.diary import Diary
 from metanode.chain.ibft.events import NO_SEAT, Accuse, Effect, Sign
 from metanode.chain.ibft.messages import Ballot, Proposal, RoundChange
 from metanode.chain.ibft.schedule import leader, round_timeout_ms
@@ -101,6 +102,7 @@ class HeightState:
     shares: dict[tuple[int, int, bytes], ShareBuffer] = field(default_factory=dict)
     asked: dict[int, tuple[int, int, bytes]] = field(default_factory=dict)
     suspects: dict[Seat, bool] = field(default_factory=dict)
+    diary: Diary = field(default_factory=Diary)
     asks: int = 0
     round_timer: str = ""
     resend_timer: str = ""
@@ -140,6 +142,7 @@ class HeightState:
         known = table.get(seat)
         if known is None:
             table[seat] = vote
+            self.diary.arrived(vote, self.round)
             self._hold_against(vote)
             return Recorded.FIRST
         if not conflict(known, vote):

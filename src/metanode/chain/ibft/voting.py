@@ -123,12 +123,14 @@ def _turn_down(state: HeightState, header_hash: Hash, refusal: str) -> None:
     """Nobody is certain of this block: its leader is to blame, and the round runs out."""
     candidate, lead = state.candidate, state.lead
     if candidate is not None and candidate.vote.header_hash == header_hash:
+        state.diary.refused(candidate.vote.seat, state.round, header_hash, refusal)
         state.out.append(Blame(Seat(candidate.vote.seat), IbftRefusal.UNFIT_BLOCK, refusal))
     if lead is not None and lead.header_hash == header_hash:
         if lead.justification.certificates:
             want(state, header_hash, holders_of(state, lead.justification.certificates[0]))
         else:
             lead.header_hash = NO_HASH
+            state.diary.refused(state.seat, state.round, header_hash, refusal)
             state.out.append(Blame(state.seat, IbftRefusal.UNFIT_BLOCK, refusal))
 
 

@@ -12,6 +12,7 @@ GROUPS: Final[dict[str, str]] = {
     "coin": "Coins, and payments in them.",
     "config": "What bpi itself is told once: node, folder, account, waiting.",
     "demo": "Showing what cannot be done.",
+    "doctor": "What could go wrong, and what has.",
     "evidence": "Proofs that a validator broke the rules.",
     "genesis": "What everyone agreed on before the first block.",
     "governance": "What validators' operators decide together.",
@@ -62,6 +63,10 @@ COMMANDS: Final[dict[str, Entry]] = {
     "doctor": Entry(
         f"{_HERE}.doctor:doctor",
         "Look for what could go wrong: clock, disk, ports, versions, limits, keys, nodes.",
+    ),
+    "doctor stall": Entry(
+        f"{_HERE}.doctor_stall:stall",
+        "Tell why a height needed more rounds, or stands still now: who was silent, slow, cut off, behind, lying.",
     ),
     "down": Entry(f"{_HERE}.down:down", "Stop every node of the local network; its data stays."),
     "evidence list": Entry(

@@ -23,6 +23,7 @@ from metanode.node.requests.proofs import state_prove
 from metanode.node.requests.receipts import receipt_get, receipt_list
 from metanode.node.requests.status import genesis_get, mempool_status, node_status, parameters_get
 from metanode.node.requests.transactions import transaction_get, transaction_show
+from metanode.node.requests.transcripts import transcript_get
 from metanode.node.requests.validators import validator_get, validator_list
 from metanode.primitives.refusal import Rejected
 
@@ -51,6 +52,7 @@ OF_DESK: Final[dict[str, Callable[[Desk, Any], Answer]]] = {
     methods.EVIDENCE_EXPORT.name: evidence_export,
     methods.EVIDENCE_TESTIMONY.name: evidence_testimony,
     methods.EVIDENCE_SUBMIT.name: evidence_submit,
+    methods.TRANSCRIPT_GET.name: transcript_get,
     methods.FAULT_SET.name: fault_set,
     methods.FAULT_CLEAR.name: fault_clear,
 }

@@ -16,13 +16,13 @@ from metanode.ledger.queries import convictions
 from metanode.node.desk import Desk
 from metanode.node.forensics import kept_of
 from metanode.node.guilt import take_up, validators_by_hash
-from metanode.node.requests.exports import set_change_steps
+from metanode.node.requests.exports import steps_to_set
 from metanode.node.requests.finding import block_at, height_asked, read_number
 from metanode.primitives.codec import encode
 from metanode.primitives.refusal import Rejected
 from metanode.records.evidence import EVIDENCE, Evidence, accused_seats, evidence_digest, evidence_height
 from metanode.records.evidence_file import TESTIMONY_BYTES_MAX, Testimony, evidence_file
-from metanode.records.receipt_file import RECEIPT_FILE_BYTES_MAX, STEPS_MAX, SetChangeStep
+from metanode.records.receipt_file import SetChangeStep
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import HEIGHT_MAX
 
@@ -109,12 +109,7 @@ def _steps(desk: Desk, validators_hash: bytes) -> tuple[SetChangeStep, ...]:
     for height in reversed(desk.shelf.set_changes(desk.tip.height + 1)):
         validators = desk.shelf.validators(height)
         if validators is not None and validators.hash == validators_hash:
-            steps = tuple(set_change_steps(desk, height))
-            size = sum(len(encode(step)) for step in steps)
-            if len(steps) > STEPS_MAX or size > RECEIPT_FILE_BYTES_MAX // 2:
-                detail = f"{len(steps)} steps and {size} bytes: the set has changed too often for one file"
-                raise Rejected(ApiRefusal.CONFLICT, detail)
-            return steps
+            return steps_to_set(desk, height)
     raise Rejected(ApiRefusal.PRUNED, f"the set {validators_hash.hex()[:64]} is not known here")
 
 

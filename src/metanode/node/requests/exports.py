@@ -39,6 +39,16 @@ def set_change_steps(desk: Desk, height: int) -> Iterator[SetChangeStep]:
                 )
 
 
+def steps_to_set(desk: Desk, height: int) -> tuple[SetChangeStep, ...]:
+    """The way from genesis to the set of a height. Raises `Rejected` where it is too long for a file."""
+    steps = tuple(set_change_steps(desk, height))
+    size = sum(len(encode(step)) for step in steps)
+    if len(steps) > STEPS_MAX or size > RECEIPT_FILE_BYTES_MAX // 2:
+        detail = f"{len(steps)} steps and {size} bytes: the set has changed too often for one file"
+        raise Rejected(ApiRefusal.CONFLICT, detail)
+    return steps
+
+
 def file_of(desk: Desk, height: int, index: int) -> ReceiptFile:
     """The file of one receipt, to be checked from genesis on; `chain.light` says the order of its steps."""
     filed, receipts = block_at(desk, height), receipts_at(desk, height)

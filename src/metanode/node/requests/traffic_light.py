@@ -10,6 +10,8 @@ STILL_ROUNDS: Final = 4
 """Blocks stand still when so many rounds could have run out since one was due: bad luck rarely lasts longer."""
 NAMES_SHOWN: Final = 3
 """Missing validators named in a reason; more are counted."""
+ASK_WHY: Final = "bpi doctor stall tells why"
+"""What would mend it depends on what several nodes know."""
 FULL_PERCENT: Final = 90
 """A pool this full turns clients away soon."""
 
@@ -59,7 +61,7 @@ def _red(seen: Observed) -> Light | None:
         return Light(colour="red", reason=reason, fix=_bring_back(seen))
     if seen.idle_ms > seen.still_ms and not seen.syncing:
         reason = f"blocks stand still: none for {seen.idle_ms // 1000} s, at most {seen.still_ms // 1000} s are due"
-        fix = _bring_back(seen) if seen.missing else _read_logs(seen)
+        fix = _bring_back(seen) if seen.missing else ASK_WHY
         return Light(colour="red", reason=reason, fix=fix)
     return None
 
@@ -101,7 +103,3 @@ def _bring_back(seen: Observed) -> str:
 
 def _heal(seen: Observed) -> str:
     return "bpi testnet heal" if seen.development else "clear the fault"
-
-
-def _read_logs(seen: Observed) -> str:
-    return "read the logs of the validators" + (": bpi logs" if seen.development else "")

@@ -43,6 +43,14 @@ HEIGHT: Final[Mapping[str, Limit]] = {
 }
 """Of one height. What grows with the rounds, grows by what this seat itself did in each of them."""
 
+DIARY: Final[Mapping[str, Limit]] = {
+    "rounds": lambda _, __: 128,
+    "arrivals": lambda _, __: 4 * _ROUNDS,
+    "late": lambda n, _: n,
+    "turned_down": lambda _, __: 64,
+}
+"""Of what is noted of it (STALL-1)."""
+
 MACHINE: Final[Mapping[str, Limit]] = {
     "_hinted": lambda _, __: VALIDATORS_MAX,
     "_intake.checked": lambda _, __: CHECKED,
@@ -51,6 +59,7 @@ MACHINE: Final[Mapping[str, Limit]] = {
     "_ahead._kept": lambda n, _: (n + 1) * COMING,
     "_ahead._used._used": lambda n, _: n + 1,
     "_answers._said": lambda n, _: n + 1,
+    "_overdue.words": lambda n, _: 64 * n,
     "_permission._checks": lambda n, _: 4 * n,
 }
 """Of the machine."""
@@ -66,6 +75,8 @@ def outgrown(machine: Ibft) -> Iterator[str]:
         value = getattr(state, name)
         if isinstance(value, dict | list | set | deque):
             yield from _judge(f"a height's {name}", value, HEIGHT.get(name), count, rounds)
+    for name, limit in DIARY.items():
+        yield from _judge(f"a diary's {name}", getattr(state.diary, name), limit, count, rounds)
     for table in state.votes.values():
         if len(table) > count:
             yield f"IBFT-M3: {len(table)} votes of one kind and round, of {count} seats"
@@ -82,7 +93,7 @@ def _walk(one: object, path: str, seen: dict[str, Any]) -> None:
         value, where = getattr(one, name, None), f"{path}{name}"
         if isinstance(value, dict | list | set | deque):
             seen[where] = value
-        elif name in {"_intake", "_ahead", "_answers", "_permission", "_used"}:
+        elif name in {"_intake", "_ahead", "_answers", "_permission", "_overdue", "_used"}:
             _walk(value, f"{where}.", seen)
 
 
