@@ -46,7 +46,7 @@ def _around(body: Sequence[ast.stmt], line: int, scope: tuple[str, ...]) -> str:
     """The outermost function in which this line stands; empty where there is none."""
     for node in body:
         if node.lineno <= line <= (node.end_lineno or 0):
-            if isinstance(node, ast.FunctionDef):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 return ".".join((*scope, node.name))
             if isinstance(node, ast.ClassDef):
                 return _around(node.body, line, (*scope, node.name))

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tests.mutation.mutants import SOURCE, Mutant, statement_lines
+from tests.mutation.mutants import ROOT, SOURCE, Mutant, statement_lines
 from tests.mutation.rooms import Room
 from tests.mutation.warm import Edit, Traced, Verdict, Warm, children, collect, run_cold
 
@@ -32,8 +32,9 @@ def seconds_for(tests: Sequence[Traced]) -> float:
 class Results:
     """What was found, in a file of one JSON object a line; nothing is kept without a file."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, room: Room) -> None:
         self._path = path
+        self._tests = tests_digest(room)
         self._found: dict[str, tuple[str, Verdict]] = {}
         if path is not None and path.exists():
             for line in path.read_text().splitlines():
@@ -41,17 +42,28 @@ class Results:
                 self._found[one["mutant"]] = (one["source"], Verdict(one["by"], late=one["late"]))
 
     def known(self, mutant: Mutant) -> Verdict | None:
-        """The verdict of an earlier run, where it was noticed and the source is the same."""
-        source, verdict = self._found.get(mutant.key, ("", Verdict()))
-        return verdict if verdict.noticed and source == _digest(mutant.file) else None
+        """The verdict of an earlier run, where the source is the same, and the tests, too, if nobody noticed."""
+        name, verdict = self._found.get(mutant.key, ("", Verdict()))
+        source, _, tests = name.partition(" ")
+        same = source == _digest(mutant.file) and (verdict.noticed or tests == self._tests)
+        return verdict if same else None
 
     def keep(self, mutant: Mutant, verdict: Verdict) -> None:
         """Write it down at once."""
-        self._found[mutant.key] = (_digest(mutant.file), verdict)
+        source = f"{_digest(mutant.file)} {self._tests}"
+        self._found[mutant.key] = (source, verdict)
         if self._path is not None:
-            line = {"mutant": mutant.key, "source": _digest(mutant.file), "by": verdict.by, "late": verdict.late}
+            line = {"mutant": mutant.key, "source": source, "by": verdict.by, "late": verdict.late}
             with self._path.open("a") as file:
                 file.write(json.dumps(line) + "\n")
+
+
+def tests_digest(room: Room) -> str:
+    """Of all the text of a room's tests."""
+    paths = [
+        path for test in room.tests for path in sorted([ROOT / test, *(ROOT / test).rglob("*.py")]) if path.is_file()
+    ]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
 
 
 def _digest(file: str) -> str:

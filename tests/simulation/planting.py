@@ -17,7 +17,7 @@ NOTICED = ("metanode.sim.acts.Broken:", "metanode.sim.oracle.witness.Difference:
 @dataclass(frozen=True)
 class Fault:
     """One entry: of which rule, what is wrong then, where, which line (to the letter) becomes which, who notices: a
-    storm, the oracle in councils of these seeds, or a test."""
+    storm, the oracle in councils of these seeds, the tests of a file, or one test by its name."""
 
     rule: str
     says: str
@@ -34,6 +34,11 @@ class Fault:
     def name(self) -> str:
         """The rule and who notices."""
         return f"{self.rule}-{self.storm or (self.council and 'council') or Path(self.test).stem}"
+
+    @property
+    def by_one_test(self) -> bool:
+        """Whether one test by its name notices it: then `tests/mutation/planted.py` plants it in a forked child."""
+        return "::" in self.test
 
     def plant(self, scratch: Path) -> None:
         """Copy the source and spoil it."""

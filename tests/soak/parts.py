@@ -19,6 +19,9 @@ SUITE_SECONDS_MAX: Final = 3600
 """A suite that takes longer than this hangs."""
 COUNCILS: Final = 100
 """Councils for each seed of a storm: they are so much cheaper."""
+MUTANTS: Final = 25
+MUTATION_MINUTES: Final = 15
+"""So many of each room a round, and not much longer than this."""
 AT_ONCE: Final = 8
 """Worlds a process is given before anybody looks at the clock."""
 
@@ -157,6 +160,19 @@ def walked(budget: Budget, share: Share) -> None:
         share.breaks(" ".join(["python", *words[1:]]), said[-6000:])
 
 
+def mutations(budget: Budget, share: Share) -> None:
+    """Some mutants of each room, drawn by the seed of this round. One that survives is a test that is missing, or
+    something to judge: told at the end, and no defect of the product."""
+    words = [sys.executable, "-m", "tests.mutation", "--seed", str(budget.first_seed), "--sample", str(MUTANTS)]
+    words += ["--jobs", str(budget.jobs), "--minutes", str(MUTATION_MINUTES)]
+    said, status = _run(words, dict(os.environ), min(SUITE_SECONDS_MAX, budget.ends - time.monotonic()))
+    lines = said.splitlines()
+    share.played += sum(int(line.split()[1]) for line in lines if " mutants, " in line)
+    share.notes += [line for line in lines if line.startswith(("SURVIVED", "JUDGED")) and line not in share.notes]
+    if status not in {None, 0, 1} or (status == 1 and not share.notes):
+        share.breaks(" ".join(["python", *words[1:]]), said[-6000:])
+
+
 def _run(words: Sequence[str], environment: dict[str, str], seconds: float) -> tuple[str, int | None]:
     """What it said and how it ended; None where the time was over first."""
     with subprocess.Popen(
@@ -187,5 +203,6 @@ PARTS: Final[dict[str, Callable[[Budget, Share], None]]] = {
     "journeys": suite("tests/journeys", jobs=False),
     "faults": faults,
     "walked": walked,
+    "mutations": mutations,
 }
 """Every part by its name, in the order of a round."""

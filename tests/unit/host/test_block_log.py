@@ -234,3 +234,29 @@ def test_after_a_failure_nothing_is_appended(tmp_path):
     assert log.last == 2
     with pytest.raises(AssertionError):
         log.append(5, b"a gap")
+
+
+class CountingDisk(Disk):
+    """Knows which files were synced since they were written."""
+
+    def __init__(self):
+        super().__init__()
+        self.unsynced = set()
+
+    def write(self, file, offset, data):
+        super().write(file, offset, data)
+        self.unsynced.add(file)
+
+    def sync(self, file):
+        super().sync(file)
+        self.unsynced.discard(file)
+
+
+def test_appending_syncs_nothing_and_a_sync_everything(tmp_path):
+    """DISK-10: blocks are durable once `sync` has returned, and cost none before."""
+    disk = CountingDisk()
+    log = filled(tmp_path / "b", 3, disk)
+    assert disk.unsynced
+    log.sync()
+    assert not disk.unsynced
+    log.close()

@@ -1,6 +1,7 @@
 """Trees of RFC 9162, their proofs and counted roots."""
 
 from hashlib import sha256
+from itertools import combinations
 
 import pytest
 
@@ -199,3 +200,48 @@ def test_a_growing_tree_proves_every_past_size() -> None:
             assert tree.inclusion_proof(index, size) == inclusion_proof(LEAVES[:size], index)
     with pytest.raises(AssertionError):
         tree.inclusion_proof(8, 8)
+
+
+def _consistency(old_size: int, new_size: int, old_tree: bytes, proof: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+    """The two tree hashes that a proof leads to, by the recursive definition of RFC 9162 §2.1.4.1, read backwards:
+    `ValueError` where no tree has such a proof."""
+
+    def walk(old: int, new: int, nodes: tuple[bytes, ...], *, whole: bool) -> tuple[bytes, bytes]:
+        if old == new:
+            if len(nodes) != (0 if whole else 1):
+                raise ValueError
+            return (old_tree, old_tree) if whole else (nodes[0], nodes[0])
+        if not nodes:
+            raise ValueError
+        split = 1 << (new - 1).bit_length() - 1
+        top, rest = nodes[-1], nodes[:-1]
+        if old <= split:
+            left, right = walk(old, split, rest, whole=whole)
+            return left, sha256(b"\1" + right + top).digest()
+        left, right = walk(old - split, new - split, rest, whole=False)
+        return sha256(b"\1" + top + left).digest(), sha256(b"\1" + top + right).digest()
+
+    return walk(old_size, new_size, proof, whole=True)
+
+
+def test_consistency_is_what_the_recursive_definition_says() -> None:
+    """Every proof of two sizes, shown as that of any other two, shortened, lengthened."""
+    leaves = [b"%d" % number for number in range(9)]
+    trees = [tree_hash(leaves[:size]) for size in range(10)]
+    for old, new in combinations(range(1, 10), 2):
+        right = consistency_proof(leaves[:new], old)
+        for proof in (right, right[:-1], right[1:], (*right, trees[1]), (trees[1], *right)):
+            for shown_old, shown_new in combinations(range(1, 12), 2):
+                try:
+                    expected = _consistency(shown_old, shown_new, trees[old], proof) == (trees[old], trees[new])
+                except ValueError:
+                    expected = False
+                found = verify_consistency(shown_old, shown_new, trees[old], trees[new], proof)
+                assert found is expected, (old, new, shown_old, shown_new)
+
+
+def test_sizes_at_the_limit_are_taken() -> None:
+    proof = (bytes(32),) * (SIZE_MAX - 1).bit_count()
+    assert len(root_from_inclusion(b"leaf", SIZE_MAX - 1, SIZE_MAX, proof)) == 32
+    assert Frontier(SIZE_MAX, (bytes(32),) * SIZE_MAX.bit_count()).size == SIZE_MAX
+    assert verify_consistency(SIZE_MAX, SIZE_MAX, bytes(32), bytes(32), ())

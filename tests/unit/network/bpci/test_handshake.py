@@ -26,10 +26,12 @@ from metanode.network.bpci import (
     Tick,
 )
 from metanode.network.bpci.compute import SignAll, Signatures, Verdicts
+from metanode.network.bpci.handshake import _answered, _greeted, _statement
 from metanode.network.bpci.messages import (
     HEADER_BYTES,
     Answer,
     Confirm,
+    Credentials,
     Hello,
     Kind,
     decode_answer,
@@ -429,3 +431,35 @@ def test_words_carry_their_widths() -> None:
     assert decode_hello(encode_word(hello)) == hello
     assert decode_answer(encode_word(answer)) == answer
     assert decode_confirm(encode_word(confirm)) == confirm
+
+
+def test_what_an_identity_signs_binds_every_part() -> None:
+    """BPCI-H6: one signature serves neither another role, nor another handshake, nor another pair."""
+    one = Credentials(version=1, transport_key=b"a" * 32, cluster=b"c" * 16, now_ms=5, signature=bytes(64))
+    other = replace(one, transport_key=b"b" * 32)
+    said = {
+        _statement(b"initiator", b"t" * 32, one, other),
+        _statement(b"responder", b"t" * 32, one, other),
+        _statement(b"initiator", b"u" * 32, one, other),
+        _statement(b"initiator", b"t" * 32, other, one),
+        _statement(b"initiator", b"t" * 32, replace(one, cluster=b"d" * 16), other),
+        _statement(b"initiator", b"t" * 32, replace(one, now_ms=6), other),
+        _statement(b"initiator", b"t" * 32, one, replace(other, cluster=b"d" * 16)),
+        _statement(b"initiator", b"t" * 32, one, None),
+    }
+    assert len(said) == 8
+
+
+def test_the_transcript_binds_every_word() -> None:
+    """BPCI-H4."""
+    said = {
+        _greeted(b"c" * 32, b"hello"),
+        _greeted(b"d" * 32, b"hello"),
+        _greeted(b"c" * 32, b"hallo"),
+        _answered(b"t" * 32, 1, b"e" * 32, b"k"),
+        _answered(b"u" * 32, 1, b"e" * 32, b"k"),
+        _answered(b"t" * 32, 2, b"e" * 32, b"k"),
+        _answered(b"t" * 32, 1, b"f" * 32, b"k"),
+        _answered(b"t" * 32, 1, b"e" * 32, b"l"),
+    }
+    assert len(said) == 8

@@ -1,5 +1,7 @@
 """Frames, message lists, fragments, control words: exact bytes, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
 from metanode.network.bpci.messages import (
@@ -14,6 +16,7 @@ from metanode.network.bpci.messages import (
     Ping,
     Pong,
     Ready,
+    checkpoint_digest,
     decode_control,
     decode_fragment,
     encode_control,
@@ -148,3 +151,15 @@ def test_control_words() -> None:
 )
 def test_other_control_words_are_refused(plain: bytes) -> None:
     assert reason(decode_control, plain) == BpciRefusal.MALFORMED_RECORD
+
+
+def test_a_checkpoint_is_signed_for_one_session_and_direction() -> None:
+    """BPCI-C1."""
+    checkpoint = Checkpoint(0, 0, 1, 2, 2, bytes(32), bytes(32), bytes(32), 5)
+    digests = {
+        checkpoint_digest(b"s" * 32, 0, checkpoint),
+        checkpoint_digest(b"t" * 32, 0, checkpoint),
+        checkpoint_digest(b"s" * 32, 1, checkpoint),
+        checkpoint_digest(b"s" * 32, 0, replace(checkpoint, last=3, count=3)),
+    }
+    assert len(digests) == 4
