@@ -8,13 +8,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from tests.simulation.twins import GOALS, SLICE, TURNS, Campaign, catalogue, command, main, play, play_turns, spaces_of
+from tests.simulation.twins import GOALS, SLICE, Campaign, catalogue, command, main, play, play_turns, spaces_of
 from tests.simulation.twins_progress import NAMED_MAX, Doubtful, Tally, decode, encode, load, save
 
 from metanode.sim.twins import Cut, Scenario, Space, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = {"4-2-2-0": 96, "4-1-3-1": 40}
+SMALL = {"4-2-2-0": 20, "4-1-3-1": 12}
+TURNS = 8
 SEEDS = Path(__file__).with_name("twins_seeds.txt")
 
 
@@ -89,10 +90,10 @@ def test_one_machine_alone_may_decide_and_what_it_decided_is_carried_on() -> Non
     assert len({chair.log[1][0].hash for chair in stage.honest}) == 1
 
 
-def test_without_a_quorum_nobody_decides_before_the_healing() -> None:
-    outcome = staged((3,), Cut((0, 0, 1, 1, 1)), Cut((0, 0, 1, 1, 1))).perform()
-    assert outcome.early == 0
-    assert outcome.round >= 2
+def test_no_set_without_a_quorum_decides() -> None:
+    stage = staged((3,), Cut((0, 0, 1, 1, 1)), Cut((0, 0, 1, 1, 1)))
+    stage.perform()
+    assert all(chair.log[1][1].round >= 2 for chair in stage.honest)
 
 
 # --- a campaign -------------------------------------------------------------------------------------------------------
@@ -100,7 +101,7 @@ def test_without_a_quorum_nobody_decides_before_the_healing() -> None:
 
 def finish(goals: dict[str, int], path: Path | None = None, jobs: int = 1) -> list[Tally]:
     tallies = load(path, spaces_of(list(goals)))
-    for stand, _ in Campaign(goals, path, jobs).run():
+    for stand, _ in Campaign(goals, path, jobs, turns=TURNS).run():
         tallies = stand
     return tallies
 
@@ -113,12 +114,12 @@ def counted(tallies: list[Tally]) -> list[Tally]:
 def test_a_campaign_that_is_stopped_goes_on_where_it_stood(tmp_path) -> None:
     whole = finish(SMALL)
     path = tmp_path / "progress"
-    for _ in zip(range(2), Campaign(SMALL, path).run(), strict=False):
+    for _ in zip(range(2), Campaign(SMALL, path, turns=TURNS).run(), strict=False):
         pass  # after two batches the command is gone
     assert load(path, spaces_of(list(SMALL)))[0].played == 2 * TURNS
     assert counted(finish(SMALL, path)) == counted(whole)
     assert [tally.played for tally in whole] == list(SMALL.values())
-    assert list(Campaign(SMALL, path).run()) == []
+    assert list(Campaign(SMALL, path, turns=TURNS).run()) == []
 
 
 def test_shards_count_what_one_process_counts(tmp_path) -> None:
@@ -133,7 +134,17 @@ def test_a_space_ends_with_its_last_scenario() -> None:
 def test_a_campaign_that_is_killed_loses_and_repeats_nothing(tmp_path) -> None:
     """kill -9 after the file has moved: it is whole, and what follows comes to the same numbers."""
     path = tmp_path / "progress"
-    words = [sys.executable, "-m", "tests.simulation.twins", "--space", "4-2-2-0", "--progress", str(path)]
+    words = [
+        sys.executable,
+        "-m",
+        "tests.simulation.twins",
+        "--space",
+        "4-2-2-0",
+        "--scenarios",
+        "64",
+        "--progress",
+        str(path),
+    ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["PYTHONPATH"] = f"{ROOT / 'src'}{os.pathsep}{ROOT}"
     with subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
@@ -141,10 +152,10 @@ def test_a_campaign_that_is_killed_loses_and_repeats_nothing(tmp_path) -> None:
             pass
         process.send_signal(signal.SIGKILL)
         process.wait()
-    goals = {"4-2-2-0": 0}
-    stood = load(path, spaces_of(["4-2-2-0"]))[0]
-    assert TURNS <= stood.played <= 360
-    assert counted(finish(goals, path)) == counted(finish(goals))
+    stood = load(path, spaces_of(["4-2-2-0"]))
+    assert stood[0].played in {32, 64}
+    assert counted(stood) == counted(finish({"4-2-2-0": stood[0].played}))
+    assert counted(finish({"4-2-2-0": 70}, path)) == counted(finish({"4-2-2-0": 70}))
 
 
 # --- its file ---------------------------------------------------------------------------------------------------------

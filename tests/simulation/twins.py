@@ -109,13 +109,15 @@ def add(tally: Tally, more: Tally) -> None:
 
 @dataclass(frozen=True)
 class Campaign:
-    """`goals`: how many scenarios of each space, at most all there are (0: all). `ends`: on the monotonic clock."""
+    """`goals`: how many scenarios of each space, at most all there are (0: all). `ends`: on the monotonic clock.
+    `turns`: how many a process plays before it tells."""
 
     goals: dict[str, int]
     progress: Path | None = None
     jobs: int = 1
     watched: bool = True
     ends: float = float("inf")
+    turns: int = TURNS
 
     def run(self) -> Iterator[tuple[list[Tally], Played]]:
         """Play on from where the file stands; after each few turns the file stands there, and they are told. Raises
@@ -127,8 +129,8 @@ class Campaign:
                 every = catalogue(tally.space).count
                 last = min(goal or every, every)
                 while tally.played < last and monotonic() < self.ends:
-                    firsts = range(tally.played, last, TURNS)[: 4 * self.jobs]
-                    asked = [(tally.space, first, min(first + TURNS, last), self.watched) for first in firsts]
+                    firsts = range(tally.played, last, self.turns)[: 4 * self.jobs]
+                    asked = [(tally.space, first, min(first + self.turns, last), self.watched) for first in firsts]
                     columns = list(zip(*asked, strict=True))
                     for played in pool.map(play_turns, *columns) if pool else map(play_turns, *columns):
                         add(tally, played.tally)

@@ -1,6 +1,6 @@
 """The long run: storms with seeds nobody has played, properties and fuzz with other examples, journeys again.
 
-    python -m tests.soak [--hours H] [--seeds N] [--jobs J] [--first-seed S] [--part NAME]
+    python -m tests.soak [--hours H] [--seeds N] [--jobs J] [--first-seed S] [--part NAME] [--twins FILE]
 
 It goes round and round until the time is over or, without --hours, until every storm has had N seeds. What breaks is
 printed at once with one line that repeats it; the exit status is 1 if anything did. The table at the end says how much
@@ -11,8 +11,9 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.soak.parts import PARTS, Budget, Share
+from tests.soak.parts import PARTS, TWINS_PROGRESS, Budget, Share
 from tests.soak.table import show
 
 ROUND_SEEDS = 4
@@ -23,7 +24,7 @@ def budget(options: argparse.Namespace) -> Budget:
     """What may be spent: seconds, seeds, processes. Without --first-seed no two nights play the same seeds."""
     first = options.first_seed if options.first_seed is not None else time.time_ns() // 1_000_000_000
     ends = time.monotonic() + options.hours * 3600 if options.hours else float("inf")
-    return Budget(ends, first, options.seeds or ROUND_SEEDS, options.jobs)
+    return Budget(ends, first, options.seeds or ROUND_SEEDS, options.jobs, options.twins)
 
 
 def soak(parts: dict[str, Callable[[Budget, Share], None]], spent: Budget, *, again: bool) -> dict[str, Share]:
@@ -48,6 +49,7 @@ def main() -> int:
     made.add_argument("--jobs", type=int, default=2, help="processes")
     made.add_argument("--first-seed", type=int, default=None, help="default: the clock")
     made.add_argument("--part", action="append", choices=sorted(PARTS), help="only these parts")
+    made.add_argument("--twins", type=Path, default=TWINS_PROGRESS, help="where the Twins campaign stands")
     options = made.parse_args()
     chosen = {name: part for name, part in PARTS.items() if not options.part or name in options.part}
     spent = budget(options)

@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from tests.simulation.councils import attempt
 from tests.simulation.soak import plans, play
+from tests.simulation.twins import GOALS, Campaign, catalogue, command, spaces_of
+from tests.simulation.twins_progress import Doubtful, load
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SUITE_SECONDS_MAX: Final = 3600
@@ -22,18 +24,24 @@ COUNCILS: Final = 100
 MUTANTS: Final = 25
 MUTATION_MINUTES: Final = 15
 """So many of each room a round, and not much longer than this."""
+TWINS: Final = 50
+"""Twins scenarios of each space for each seed of a storm."""
+TWINS_PROGRESS: Final = ROOT / ".soak" / "twins"
+"""Where the Twins campaign of this checkout stands, unless told otherwise."""
 AT_ONCE: Final = 8
 """Worlds a process is given before anybody looks at the clock."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """`ends`: on the monotonic clock. `first_seed`: of this round. `seeds`: of each storm. `jobs`: processes."""
+    """`ends`: on the monotonic clock. `first_seed`: of this round. `seeds`: of each storm. `jobs`: processes. `twins`:
+    where the Twins campaign stands."""
 
     ends: float
     first_seed: int
     seeds: int
     jobs: int
+    twins: Path = TWINS_PROGRESS
 
     def over(self) -> bool:
         """Whether the time is up."""
@@ -129,6 +137,24 @@ def suite(*paths: str, jobs: bool = True, draws: bool = False) -> Callable[[Budg
     return part
 
 
+def twins(budget: Budget, share: Share) -> None:
+    """The next Twins scenarios of each space, after those that the progress file counts: no night plays one again."""
+    try:
+        stood = load(budget.twins, spaces_of(list(GOALS)))
+    except Doubtful as doubt:
+        share.breaks(f"the progress of Twins: {doubt}", "nothing was played")
+        return
+    goals = {tally.space.name: tally.played + budget.seeds * TWINS for tally in stood}
+    for tallies, played in Campaign(goals, budget.twins, budget.jobs, ends=budget.ends).run():
+        stood = tallies
+        share.played += played.tally.played
+        share.steps += played.tally.messages
+        for name, said in played.told:
+            share.breaks(command(name), said)
+    counted = (f"{t.space.name}: {t.played} of {catalogue(t.space).count}, {t.broken} broken" for t in stood)
+    share.notes = [f"Twins scenarios so far, by space: {'; '.join(counted)}"]
+
+
 def faults(budget: Budget, share: Share) -> None:
     """Fault schedules of this round's seeds against real validators, after the planted faults and those schedules that
     once found something."""
@@ -196,6 +222,7 @@ def _passed(said: str) -> int:
 PARTS: Final[dict[str, Callable[[Budget, Share], None]]] = {
     "storms": seeded(storm_cases, play, "python -m tests.simulation.soak --storm {0} --count {1} --seeds {2}-{2}"),
     "councils": seeded(council_cases, attempt, "python -m tests.simulation.councils --seeds {1}-{1}", times=COUNCILS),
+    "twins": twins,
     "hypothesis": suite("tests/properties", "tests/fuzz", draws=True),
     "documents": suite("tests/integration/test_http_documents.py", jobs=False),
     "planted": suite("tests/simulation/test_planted.py", "tests/simulation/test_fingerprints.py"),
