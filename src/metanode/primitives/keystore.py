@@ -257,7 +257,7 @@ def _write(file: msgspec.Struct) -> bytes:
 
 def _unhex(text: str, least: int, most: int) -> bytes:
     """Bytes written in hexadecimal and nothing else (`bytes.fromhex` would pass over spaces)."""
-    if not 2 * least <= len(text) <= 2 * most or len(text) & 1 or not text.isalnum():
+    if not 2 * least <= len(text) <= 2 * most or not text.isalnum():
         raise Rejected(KeystoreRefusal.MALFORMED, f"{len(text)} hexadecimal digits, from {2 * least} to {2 * most}")
     try:
         return bytes.fromhex(text)

@@ -208,6 +208,31 @@ def test_a_file_and_a_label_at_their_limits_are_taken() -> None:
     assert decrypt_account(text + b" " * (KEYSTORE_BYTES_MAX - len(text)), "pass") == SEED
 
 
+def test_a_space_counts_in_a_password() -> None:
+    text = encrypt_validator(SECRET, "pass word", FILE, PBKDF2)
+    assert refusal(decrypt_validator, json.loads(text), "password") is KeystoreRefusal.WRONG_PASSWORD
+    assert decrypt_validator(text, "pass\u00a0word") == SECRET, "the space that does not break is one"
+
+
+def test_what_costs_too_much_is_not_written() -> None:
+    with pytest.raises(Rejected) as refused:
+        encrypt_validator(SECRET, "pass", FILE, ScryptCost(n=17))
+    assert refused.value.reason is KeystoreRefusal.MALFORMED
+    with pytest.raises(Rejected) as refused:
+        encrypt_account(
+            SEED, "pass", label="", salt=bytes(16), nonce=bytes(12), cost=Argon2Cost(memory_kib=64, passes=0)
+        )
+    assert refused.value.reason is KeystoreRefusal.MALFORMED
+
+
+def test_unless_told_otherwise_files_cost_what_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cost in (ScryptCost, Argon2Cost):
+        monkeypatch.setattr(cost, "derive", lambda *_: bytes(32))
+    assert json.loads(encrypt_validator(SECRET, "pass", FILE))["crypto"]["kdf"]["params"]["n"] == ScryptCost().n
+    made = json.loads(encrypt_account(SEED, "pass", label="", salt=bytes(16), nonce=bytes(12)))
+    assert made["memory_kib"] == Argon2Cost().memory_kib
+
+
 def test_costs_at_the_limit_are_taken() -> None:
     ScryptCost().check()
     ScryptCost(n=MEMORY_BYTES_MAX // 128 // SCRYPT_BLOCK_MAX, r=SCRYPT_BLOCK_MAX, p=SCRYPT_PARALLEL_MAX).check()

@@ -143,6 +143,7 @@ def test_what_is_not_there_does_not_verify() -> None:
 
 def test_consistency_at_the_edges() -> None:
     full = tree_hash(LEAVES)
+    assert consistency_proof(LEAVES, 0) == consistency_proof(LEAVES, 8) == ()
     assert verify_consistency(0, 8, EMPTY_TREE, full, ())
     assert verify_consistency(8, 8, full, full, ())
     assert verify_consistency(0, 0, EMPTY_TREE, EMPTY_TREE, ())

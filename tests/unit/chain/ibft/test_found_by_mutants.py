@@ -1,0 +1,175 @@
+"""What no test noticed when it was wrong: found by mutation testing (`python -m tests.mutation --room ibft`)."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.chain.ibft.cluster import Cluster, of
+from tests.unit.chain.ibft.counterfeit import CHAIN, certificate, commit, content, signed, validators, vote
+from tests.unit.chain.ibft.test_attacks import hear
+from tests.unit.chain.ibft.test_round_change import change, hash_of
+
+from metanode.chain import guard, ibft
+from metanode.chain.evidence import JustificationRefusal
+from metanode.chain.ibft import IbftRefusal
+from metanode.chain.ibft.answers import DECIDED_RESENDS_MAX, WORDS_SENT_MAX, Answers
+from metanode.chain.ibft.intake import AHEAD_MAX, Ahead
+from metanode.chain.ibft.rules import check_proposal, check_round_change
+from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX
+from metanode.primitives.names import NO_HASH, Height, Round, Seat
+from metanode.primitives.refusal import Rejected
+from metanode.records.commit import certificate_digest
+from metanode.records.vote import Justification, VoteKind
+
+MEMBERS = validators(4)
+BLOCK = content(MEMBERS, 0)
+X = hash_of(BLOCK)
+NOTHING = Justification(round_changes=(), certificates=())
+
+
+def proposal_refused(**changes: Any) -> object:
+    """A PROPOSAL of seat 0 in round 0, rightly signed, with some fields of the vote changed."""
+    word = msgspec.structs.replace(vote(MEMBERS, VoteKind.PROPOSAL, 0, X), **changes)
+    message = ibft.Proposal(vote=word, content=BLOCK, justification=NOTHING)
+    with pytest.raises(Rejected) as refused:
+        check_proposal(message, MEMBERS, CHAIN, Seat(0))
+    return refused.value.reason
+
+
+def test_a_proposal_has_the_fields_of_its_kind_and_the_header_voted_for() -> None:
+    right = ibft.Proposal(vote=vote(MEMBERS, VoteKind.PROPOSAL, 0, X), content=BLOCK, justification=NOTHING)
+    assert check_proposal(right, MEMBERS, CHAIN, Seat(0)).hash == X
+    assert proposal_refused(kind=VoteKind.PREPARE) is IbftRefusal.WRONG_KIND
+    assert proposal_refused(seal=bytes(96)) is IbftRefusal.WRONG_KIND
+    assert proposal_refused(prepared_round=0) is IbftRefusal.WRONG_KIND
+    assert proposal_refused(header_hash=b"\1" * 32) is IbftRefusal.WRONG_HEADER
+    assert proposal_refused(seat=4) is JustificationRefusal.NOT_A_SEAT
+    assert proposal_refused(seat=1) is IbftRefusal.NOT_THE_LEADER
+
+
+def test_a_round_change_shows_the_certificate_of_what_it_says_it_prepared() -> None:
+    """Signed over, but of another round or another value than the vote names."""
+    other = hash_of(content(MEMBERS, 0, "other"))
+    for round_, header_hash in ((1, X), (0, other)):
+        shown = certificate(MEMBERS, [0, 1, 2], header_hash, round_=round_)
+        word = vote(
+            MEMBERS, VoteKind.ROUND_CHANGE, 1, X, round_=2, prepared_round=0, attachment=certificate_digest((shown,))
+        )
+        with pytest.raises(Rejected) as refused:
+            check_round_change(ibft.RoundChange(vote=word, certificates=(shown,)), MEMBERS)
+        assert refused.value.reason is JustificationRefusal.BAD_ROUND_CHANGE
+
+
+def answers() -> Answers:
+    made = Answers()
+    made.decided(ibft.Decide(Height(1), Round(0), X, BLOCK, commit(MEMBERS, [0, 1, 2], X)), 0)
+    return made
+
+
+def test_an_observer_hears_of_a_decided_height_some_times_and_of_no_later_one() -> None:
+    made = answers()
+    later = ibft.Wanted(height=2, header_hash=NO_HASH)
+    assert made.to_wanted(later, Seat(1), {}) == []
+    asked = ibft.Wanted(height=1, header_hash=NO_HASH)
+    told = [len(made.to_wanted(asked, Seat(1), {})) for _ in range(DECIDED_RESENDS_MAX + 2)]
+    assert told == [1] * DECIDED_RESENDS_MAX + [0, 0]
+    assert len(made.to_wanted(asked, Seat(2), {})) == 1
+
+
+def test_nobody_is_answered_who_has_no_seat() -> None:
+    made = answers()
+    nothing = guard.LastWord(vote_key=MEMBERS[0].vote_key, validators_hash=NO_HASH, votes=())
+    assert made.to_asked(nothing, ibft.NO_SEAT) == []
+    assert made.to_wanted(ibft.Wanted(height=1, header_hash=X), ibft.NO_SEAT, {}) == []
+    assert made.to_wanted(ibft.Wanted(height=1, header_hash=b"\1" * 32), Seat(1), {}) == []
+
+
+def test_a_last_word_is_told_some_times_to_each_peer() -> None:
+    made = answers()
+    nothing = guard.LastWord(vote_key=MEMBERS[0].vote_key, validators_hash=NO_HASH, votes=())
+    told = [len(made.to_asked(nothing, Seat(1))) for _ in range(WORDS_SENT_MAX + 2)]
+    assert told == [1] * WORDS_SENT_MAX + [0, 0]
+
+
+def test_what_was_taken_out_of_the_buffer_of_coming_heights_leaves_its_room() -> None:
+    """A link that filled its share for one height may fill it for the next; what still waits counts on."""
+    ahead, message = Ahead(), ibft.Ballot(vote=vote(MEMBERS, VoteKind.PREPARE, 1, X, height=2))
+    assert all(ahead.keep(2, message, Seat(1), 1) for _ in range(AHEAD_MAX))
+    assert not ahead.keep(2, message, Seat(1), 1)
+    assert len(ahead.take(2, same=True)) == AHEAD_MAX
+    assert all(ahead.keep(3 + number % 2, message, Seat(1), 1) for number in range(AHEAD_MAX))
+    assert len(ahead.take(3, same=True)) == AHEAD_MAX // 2
+    room = [ahead.keep(4, message, Seat(1), 1) for _ in range(AHEAD_MAX)]
+    assert sum(room) == AHEAD_MAX // 2
+
+
+def test_a_leader_asks_for_one_block_however_often_one_is_due() -> None:
+    cluster, machine = Cluster(4), ibft.Ibft(CHAIN)
+    machine.handle(cluster.begins(1, 0))
+    assert len(of(machine.handle(ibft.BlockDue(0)), ibft.Build)) == 1
+    assert of(machine.handle(ibft.BlockDue(0)), ibft.Build) == []
+
+
+def test_a_proposal_signed_after_its_round_was_left_is_not_sent() -> None:
+    cluster, machine = Cluster(4), ibft.Ibft(CHAIN)
+    machine.handle(cluster.begins(1, 0))
+    machine.handle(ibft.BlockDue(0))
+    effects = machine.handle(ibft.Built(0, Height(1), Round(0), BLOCK))
+    effects += machine.handle(ibft.Validated(0, X, True, ""))
+    (asked,) = of(effects, ibft.Sign)
+    assert asked.vote.kind == VoteKind.PROPOSAL
+    for seat in (1, 2):
+        hear(machine, change(cluster.members, seat, 1), seat)
+    late = machine.handle(ibft.Signed(0, signed(asked.vote, cluster.members)))
+    assert [one for one in of(late, ibft.Broadcast) if isinstance(one.message, ibft.Proposal)] == []
+
+
+def test_a_block_built_for_a_round_that_was_left_is_not_proposed() -> None:
+    cluster, machine = Cluster(4), ibft.Ibft(CHAIN)
+    machine.handle(cluster.begins(1, 0))
+    machine.handle(ibft.BlockDue(0))
+    for seat in (1, 2):
+        hear(machine, change(cluster.members, seat, 1), seat)
+    effects = machine.handle(ibft.Built(0, Height(1), Round(0), BLOCK))
+    assert of(effects, ibft.Validate) == []
+
+
+def test_a_block_built_twice_is_judged_once() -> None:
+    cluster, machine = Cluster(4), ibft.Ibft(CHAIN)
+    machine.handle(cluster.begins(1, 0))
+    machine.handle(ibft.BlockDue(0))
+    assert len(of(machine.handle(ibft.Built(0, Height(1), Round(0), BLOCK)), ibft.Validate)) == 1
+    other = content(cluster.members, 0, "other")
+    assert of(machine.handle(ibft.Built(0, Height(1), Round(0), other)), ibft.Validate) == []
+
+
+def test_votes_of_rounds_long_left_are_forgotten() -> None:
+    cluster = Cluster(4, puppets=(0, 1, 2))
+    cluster.begin()
+    word = vote(cluster.members, VoteKind.COMMIT, 1, X)
+    cluster.puppet(1, ibft.Ballot(vote=word))
+    cluster.pump()
+    state = cluster[3].state
+    assert (VoteKind.COMMIT, 0) in state.votes
+    for round_ in (ROUNDS_BEHIND_MAX, ROUNDS_BEHIND_MAX + 1):
+        for seat in (0, 1):
+            cluster.puppet(seat, change(cluster.members, seat, round_))
+        cluster.pump()
+        assert state.round == round_
+        assert ((VoteKind.COMMIT, 0) in state.votes) is (round_ == ROUNDS_BEHIND_MAX)
+
+
+def test_words_are_passed_on_in_sets_of_sixteen_and_in_no_larger() -> None:
+    for seats, relays in ((16, True), (17, False)):
+        cluster = Cluster(seats, puppets=tuple(range(seats - 1)))
+        cluster.begin()
+        mine = seats - 1
+        faults = cluster.members.faults
+        for seat in range(faults + 1):
+            cluster.puppet(seat, change(cluster.members, seat, 1), [mine])
+        cluster.pump()
+        assert cluster[mine].state.round == 1
+        cluster.puppet(2, ibft.Ballot(vote=vote(cluster.members, VoteKind.PREPARE, 2, X, round_=1)), [mine])
+        cluster.pump()
+        passed = [one.message for one in cluster[mine].asked(ibft.Relay) if isinstance(one.message, ibft.Ballot)]
+        assert bool(passed) is relays, seats
