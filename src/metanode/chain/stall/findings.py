@@ -160,6 +160,8 @@ def _behind(case: Case, seat: Seat) -> Iterator[Finding]:
         if told.said.seat == seat and not told.final:
             detail = f"it works on height {told.height}"
             yield Finding(seat, Trouble.BEHIND, last, said_by=(told.said.node,), detail=detail)
+    if case.decided >= 0:
+        return  # links tell of now
     connected = [t for t in case.told if any(one.seat == seat and one.connected for one in t.said.links)]
     lower = [(t, one) for t in connected for one in t.said.notes.late if one.seat == seat and one.height < t.height]
     if last == NEVER and lower:
@@ -170,9 +172,9 @@ def _behind(case: Case, seat: Seat) -> Iterator[Finding]:
     if last == NEVER and behind and len(behind) == len(tips):
         detail = f"it has height {max(tip for _, tip in behind)}"
         yield Finding(seat, Trouble.BEHIND, last, said_by=case.names([t for t, _ in behind]), detail=detail)
-    alive = [t for t in case.told if t.said.seat == seat and not t.final]
+    alive = [t for t in case.told if t.said.seat == seat]
     late = [t for t in connected if any(one.seat == seat and one.height == t.height for one in t.said.notes.late)]
-    if case.decided < 0 and (alive or late):
+    if alive or late:
         where = max([last, *(t.said.round for t in alive)])
         detail = f"it is in round {max(where, 0)}, others in round {case.round}"
         yield Finding(seat, Trouble.BEHIND, last, said_by=case.names([*alive, *late]), detail=detail)
