@@ -66,6 +66,25 @@ def test_a_third_of_bad_shares_is_found_in_one_request() -> None:
     assert shares.ask()[0].seats == (0, 1, 2, 3, 4)
 
 
+def test_no_improvement_is_asked_while_one_is_out() -> None:
+    shares = buffer(0, 1, 2, 3, 4)
+    shares.ask()
+    shares.answered(b"sum", ())
+    shares.add(Seat(5), b"5" * 96)
+    assert len(shares.ask_again()) == 1
+    shares.add(Seat(6), b"6" * 96)
+    assert shares.ask_again() == ()
+
+
+@pytest.mark.parametrize(("total", "bad"), [(b"", ()), (b"sum", (1,))])
+def test_there_is_a_sum_only_of_shares_of_which_none_is_bad(total: bytes, bad: tuple[int, ...]) -> None:
+    """Shares that cancel have no sum, and none of them is bad by itself."""
+    shares = buffer(0, 1, 2, 3, 4)
+    shares.ask()
+    shares.answered(total, bad)
+    assert (shares.aggregate, shares.seats) == (b"", ())
+
+
 def test_a_sum_is_improved_by_late_shares_and_kept_when_they_are_bad() -> None:
     shares = buffer(0, 1, 2, 3, 4)
     assert shares.ask_again() == ()
