@@ -12,7 +12,7 @@ from metanode.primitives.names import NO_HASH
 from metanode.records.transcript import NOTES, NOTHING_NOTED, Notes
 from metanode.records.vote import Justification, Vote
 
-Item = TypeVar("Item", Vote, Justification)
+Item = TypeVar("Item", bound=Wire)
 
 
 class KeptHeight(Wire):
@@ -64,7 +64,7 @@ def latest_of(desk: Desk, height: int, bytes_max: int) -> tuple[tuple[Vote, ...]
 def latest(votes: tuple[Vote, ...], bytes_max: int) -> tuple[tuple[Vote, ...], bool]:
     """STALL-1. What fits of these, without doubles, the latest rounds first; in the order they were said."""
     known = sorted(dict.fromkeys(votes), key=lambda vote: (-vote.round, vote.kind, vote.seat))
-    shown, _ = _fitting(known, bytes_max)
+    shown, _ = fitting(known, bytes_max)
     return tuple(sorted(shown, key=lambda vote: (vote.round, vote.kind, vote.seat))), len(shown) == len(known)
 
 
@@ -76,13 +76,13 @@ def notes_of(desk: Desk, height: int) -> Notes:
 
 def _earliest(votes: tuple[Vote, ...], whys: tuple[Justification, ...], bytes_max: int) -> Given:
     by_round = sorted(whys, key=lambda why: why.round_changes[0].round if why.round_changes else 0)
-    shown_whys, left = _fitting(by_round, bytes_max)
-    shown_votes, _ = _fitting(sorted(votes, key=lambda vote: (vote.round, vote.kind, vote.seat)), left)
+    shown_whys, left = fitting(by_round, bytes_max)
+    shown_votes, _ = fitting(sorted(votes, key=lambda vote: (vote.round, vote.kind, vote.seat)), left)
     complete = (len(shown_votes), len(shown_whys)) == (len(votes), len(whys))
     return Given(tuple(shown_votes), tuple(shown_whys), complete)
 
 
-def _fitting(items: list[Item], bytes_left: int) -> tuple[list[Item], int]:
+def fitting(items: list[Item], bytes_left: int) -> tuple[list[Item], int]:
     """The first of them that fit, and what is left."""
     for place, item in enumerate(items):
         bytes_left -= len(encode(item))

@@ -12,8 +12,8 @@ from metanode.records.receipt_file import RECEIPT_FILE_BYTES_MAX, SetChangeStep
 from metanode.records.vote import Vote
 
 TRANSCRIPT_WORDS_BYTES_MAX: Final = 2 << 20
-"""Of the votes and certificates in one: some eight thousand words, eight rounds of the largest set and two thousand of
-a set of four. A node that heard more gives the latest rounds."""
+"""Of the votes in one, and as much of certificates and of evidence: some eight thousand votes, eight rounds of the
+largest set and five hundred of a set of four. A node that has more gives the latest rounds."""
 NODE_NAME_MAX: Final = 64
 """Characters of a node's name."""
 REFUSAL_TEXT_MAX: Final = 200

@@ -7,7 +7,7 @@ import msgspec
 from metanode.api.errors import ApiRefusal
 from metanode.api.guilt import TranscriptGet, TranscriptView
 from metanode.node.desk import Desk
-from metanode.node.forensics import latest, latest_of, notes_of
+from metanode.node.forensics import fitting, latest, latest_of, notes_of
 from metanode.node.requests.exports import steps_to_set
 from metanode.node.requests.finding import block_at, set_at
 from metanode.node.requests.validators import is_reachable
@@ -97,15 +97,12 @@ def _open(desk: Desk) -> _Made:
     if account is None or account.height != desk.tip.height + 1:
         return _Made((), (), complete=True, round=0, speaks=False, notes=NOTHING_NOTED)
     votes, complete = latest(account.votes, TRANSCRIPT_WORDS_BYTES_MAX)
-    certificates, left = [], TRANSCRIPT_WORDS_BYTES_MAX
-    for certificate in sorted(account.certificates, key=lambda one: -one.round):
-        left -= len(encode(certificate))
-        if left >= 0:
-            certificates.append(certificate)
+    known = sorted(account.certificates, key=lambda one: -one.round)
+    certificates, _ = fitting(known, TRANSCRIPT_WORDS_BYTES_MAX)
     return _Made(
         votes,
         tuple(certificates),
-        complete=complete and left >= 0,
+        complete=complete and len(certificates) == len(known),
         round=account.round,
         speaks=account.speaks,
         notes=_of_shown(account.notes, votes, [o for o in account.overdue if o.at_ms >= account.notes.began_ms]),
@@ -136,7 +133,8 @@ def _evidence(desk: Desk, height: int, validators: ValidatorSet) -> tuple[Eviden
         filed = desk.shelf.block(above)
         found += filed.body.evidence if filed is not None else ()
     of_height = [one for one in found if evidence_height(one) == height and one.validators_hash == validators.hash]
-    return tuple(dict.fromkeys(of_height))[: len(validators)]
+    shown, _ = fitting(list(dict.fromkeys(of_height))[: len(validators)], TRANSCRIPT_WORDS_BYTES_MAX)
+    return tuple(shown)
 
 
 def _silence(desk: Desk, *, speaks: bool) -> str:

@@ -155,6 +155,15 @@ def test_the_latest_rounds_are_shown_where_there_are_too_many(monkeypatch: pytes
     assert not read.complete
 
 
+def test_evidence_has_a_bound_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One piece may be 65 KiB long, and each seat may be worth one."""
+    chain = Chain()
+    pieces = tuple(double_vote(seat) for seat in (1, 2, 3))
+    chain.desk.evidence = pieces
+    monkeypatch.setattr(transcripts, "TRANSCRIPT_WORDS_BYTES_MAX", sum(len(encode(one)) for one in pieces[:2]))
+    assert told(chain).evidence == pieces[:2]
+
+
 def test_heights_that_cannot_be_shown() -> None:
     chain = Chain()
     chain.final()
