@@ -156,11 +156,12 @@ def twins(budget: Budget, share: Share) -> None:
 
 
 def faults(budget: Budget, share: Share) -> None:
-    """Fault schedules of this round's seeds against real validators, after the planted faults and those schedules that
-    once found something."""
+    """Fault schedules of this round's seeds against real validators; in the first round the planted faults come before
+    them, and the schedules that once found something."""
     command = [sys.executable, "-m", "tests.faults"]
     seeds = range(budget.first_seed, budget.first_seed + budget.seeds)
-    runs = [["--planted"], ["--kept"], *(["--seed", str(seed)] for seed in seeds)]
+    first = [] if share.played else [["--planted"], ["--kept"]]
+    runs = [*first, *(["--seed", str(seed)] for seed in seeds)]
     for words in runs:
         if budget.over():
             return
