@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.chain.ibft.cluster import Cluster, of
+from tests.unit.chain.ibft.cluster import Cluster, of, state_of
 from tests.unit.chain.ibft.counterfeit import CHAIN, certificate, commit, content, signed, validators, vote
 from tests.unit.chain.ibft.test_attacks import hear
 from tests.unit.chain.ibft.test_round_change import change, hash_of
@@ -19,7 +19,8 @@ from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX
 from metanode.primitives.names import NO_HASH, Height, Round, Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.commit import certificate_digest
-from metanode.records.vote import Justification, VoteKind
+from metanode.records.validators import ValidatorSet
+from metanode.records.vote import Justification, VoteKind, justification_digest
 
 MEMBERS = validators(4)
 BLOCK = content(MEMBERS, 0)
@@ -173,3 +174,150 @@ def test_words_are_passed_on_in_sets_of_sixteen_and_in_no_larger() -> None:
         cluster.pump()
         passed = [one.message for one in cluster[mine].asked(ibft.Relay) if isinstance(one.message, ibft.Ballot)]
         assert bool(passed) is relays, seats
+
+
+def forged_round_change(members: ValidatorSet, seat: int) -> ibft.RoundChange:
+    """Rightly signed, but over a certificate that nobody signed, of the kind that fits the set."""
+    right = certificate(members, list(range(members.quorum)), X)
+    forged = msgspec.structs.replace(right, proof=tuple(bytes(len(one)) for one in right.proof))
+    word = vote(
+        members,
+        VoteKind.ROUND_CHANGE,
+        seat,
+        X,
+        round_=1,
+        prepared_round=0,
+        attachment=certificate_digest((forged,)),
+    )
+    return ibft.RoundChange(vote=word, certificates=(forged,))
+
+
+@pytest.mark.parametrize("seats", [4, 16, 17])
+def test_a_round_change_over_a_forged_certificate_counts_nowhere(seats: int) -> None:
+    """Envelopes up to sixteen seats, from there on one aggregate."""
+    cluster = Cluster(seats)
+    machine = ibft.Ibft(CHAIN)
+    machine.handle(cluster.begins(1, seats - 1))
+    effects = hear(machine, forged_round_change(cluster.members, 1), 1)
+    assert [blame.refusal for blame in of(effects, ibft.Blame)] == [IbftRefusal.BAD_CERTIFICATE]
+    assert state_of(machine).changes == {}
+
+
+def test_a_signature_found_false_is_not_remembered_as_true() -> None:
+    cluster, machine = Cluster(4), ibft.Ibft(CHAIN)
+    machine.handle(cluster.begins(1, 3))
+    word = vote(cluster.members, VoteKind.PREPARE, 1, X)
+    forged = ibft.Ballot(vote=msgspec.structs.replace(word, signature=bytes(64)))
+    for _ in range(2):
+        effects = hear(machine, forged, 1)
+        assert [blame.refusal for blame in of(effects, ibft.Blame)] == [IbftRefusal.BAD_SIGNATURE]
+    assert state_of(machine).votes == {}
+
+
+@pytest.mark.parametrize("seats", [16, 17])
+def test_what_a_certificate_is_made_of(seats: int) -> None:
+    cluster = Cluster(seats).start()
+    cluster.links = lambda s, r, m: not (isinstance(m, ibft.Ballot) and m.vote.kind == VoteKind.COMMIT)
+    cluster.pump()
+    prepared = cluster[0].state.prepared
+    assert prepared is not None
+    assert len(prepared.proof) == (cluster.members.quorum if seats == 16 else 1)
+
+
+def test_a_vote_without_a_share_has_nothing_to_seal() -> None:
+    cluster = Cluster(4).start().pump()
+    asked = {VoteKind(one.vote.kind): one.seal_message for one in cluster[1].asked(ibft.Sign)}
+    assert asked[VoteKind.PREPARE] == b""
+    assert len(asked[VoteKind.COMMIT]) == 124
+
+
+@pytest.mark.parametrize("seat", [0, 1])
+def test_every_seat_asks_before_it_votes(seat: int) -> None:
+    cluster, machine = Cluster(4), ibft.Ibft(CHAIN)
+    machine.handle(ibft.Started(0, guard.read_record(b"")))
+    asked = guard.LastWordAsked(vote_key=cluster.members[seat].vote_key)
+    assert [one.message for one in of(machine.handle(cluster.begins(1, seat)), ibft.Broadcast)] == [asked]
+
+
+def resumed(cluster: Cluster, seat: int, *records: ibft.Record) -> tuple[ibft.Ibft, list[ibft.Effect]]:
+    """A machine that starts on this journal, and what it does at first."""
+    machine = ibft.Ibft(CHAIN)
+    machine.handle(cluster.begins(1, seat))
+    for record in records:
+        machine.handle(ibft.Replayed(record))
+    return machine, machine.handle(ibft.Resumed(0))
+
+
+def asked_to_sign(effects: list[ibft.Effect]) -> list[tuple[VoteKind, int]]:
+    return [(VoteKind(one.vote.kind), one.vote.round) for one in of(effects, ibft.Sign)]
+
+
+HELD = ibft.Held(height=1, content=BLOCK)
+ACCEPTED = ibft.Accepted(height=1, round=0, header_hash=X)
+LOCKED = ibft.Locked(height=1, certificate=certificate(MEMBERS, [0, 1, 2], X))
+
+
+def test_the_last_step_before_a_stop_is_signed_again() -> None:
+    cluster = Cluster(4)
+    assert asked_to_sign(resumed(cluster, 1)[1]) == []
+    assert asked_to_sign(resumed(cluster, 1, HELD, ACCEPTED)[1]) == [(VoteKind.PREPARE, 0)]
+    assert asked_to_sign(resumed(cluster, 1, HELD, ACCEPTED, LOCKED)[1]) == [(VoteKind.COMMIT, 0)]
+    moved = ibft.Moved(height=1, round=2, announced=True)
+    assert asked_to_sign(resumed(cluster, 1, HELD, ACCEPTED, LOCKED, moved)[1]) == [(VoteKind.ROUND_CHANGE, 2)]
+
+
+def test_a_step_of_a_higher_round_says_that_the_round_was_entered() -> None:
+    later = msgspec.structs.replace(ACCEPTED, round=2)
+    machine, effects = resumed(Cluster(4), 1, HELD, later)
+    assert (state_of(machine).round, asked_to_sign(effects)) == (2, [(VoteKind.PREPARE, 2)])
+
+
+def test_who_never_began_says_nothing_at_its_start() -> None:
+    _, effects = resumed(Cluster(4), 1)
+    assert effects == []
+
+
+def test_blocks_from_before_a_stop_are_judged_again_but_not_by_the_clock() -> None:
+    _, effects = resumed(Cluster(4), 1, HELD, ACCEPTED)
+    assert [one.reproposed for one in of(effects, ibft.Validate)] == [True]
+
+
+def test_own_words_from_before_a_stop_are_said_again() -> None:
+    word = vote(MEMBERS, VoteKind.PREPARE, 1, X)
+    _, effects = resumed(Cluster(4), 1, HELD, ACCEPTED, ibft.Spoke(height=1, vote=word))
+    assert ibft.Ballot(vote=word) in [one.message for one in of(effects, ibft.Broadcast)]
+
+
+def test_another_block_than_the_one_accepted_before_a_stop_is_not_prepared() -> None:
+    """What others said is forgotten by a stop, also that the leader had proposed X."""
+    cluster = Cluster(4)
+    machine, _ = resumed(cluster, 1, HELD, ACCEPTED)
+    other = content(MEMBERS, 0, "other")
+    word = vote(MEMBERS, VoteKind.PROPOSAL, 0, hash_of(other), attachment=justification_digest(NOTHING))
+    effects = hear(machine, ibft.Proposal(vote=word, content=other, justification=NOTHING), 0)
+    effects += machine.handle(ibft.Validated(0, hash_of(other), True, ""))
+    assert asked_to_sign(effects) == []
+    assert state_of(machine).accepted == X
+
+
+def test_a_decision_from_before_a_stop_is_not_written_down_again() -> None:
+    settled = ibft.Settled(height=1, commit=commit(MEMBERS, [0, 1, 2], X))
+    machine, effects = resumed(Cluster(4), 1, HELD, ACCEPTED, settled)
+    effects += machine.handle(ibft.Validated(0, X, True, ""))
+    assert len(of(effects, ibft.Decide)) == 1
+    assert [one for one in of(effects, ibft.Journal) if isinstance(one.record, ibft.Settled)] == []
+
+
+def test_one_s_own_seat_is_one_of_those_that_have_come_as_far() -> None:
+    """Two others and this one are three of four: the time of round 1 runs (IBFT-V8)."""
+    cluster = Cluster(4, puppets=(0, 1, 2))
+    cluster.begin()
+    cluster.due()
+    cluster.expire(3)
+    assert not [timer for timer in cluster[3].timers if timer.startswith("ibft.round/")]
+    cluster.puppet(0, change(cluster.members, 0, 1))
+    cluster.pump()
+    assert not [timer for timer in cluster[3].timers if timer.startswith("ibft.round/")]
+    cluster.puppet(1, change(cluster.members, 1, 1))
+    cluster.pump()
+    assert [timer for timer in cluster[3].timers if timer.startswith("ibft.round/")]
