@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
+import msgspec
 import pytest
 from tests.unit.chain.samples import START_MS, Chain, set_of
 
@@ -15,6 +16,7 @@ from metanode.chain.light import (
     body_leaves,
     check_basis_age,
     check_commit,
+    check_commit_form,
     check_history,
     check_link,
     follow,
@@ -23,13 +25,15 @@ from metanode.chain.light import (
     skip,
     trust,
 )
+from metanode.chain.light.headers import set_of as seats_of
 from metanode.primitives import bls
 from metanode.primitives.digest import Tag
 from metanode.primitives.merkle import counted_root, inclusion_proof
 from metanode.primitives.names import NO_HASH, Hash, Height, Millis
 from metanode.primitives.refusal import Rejected
 from metanode.records.header import Header
-from metanode.records.validators import Validator
+from metanode.records.validators import VALIDATORS_MAX, Validator
+from metanode.records.vote import ROUND_MAX
 
 PAIRING = bls.fast_aggregate_verify
 
@@ -205,3 +209,56 @@ def test_sections_are_those_of_the_header() -> None:
     block = made.blocks[2]
     assert section_roots(body_leaves(()), block.body.last_commit, ()) == SectionRoots.of_header(made.header(3))
     assert section_roots((), (), ()) != SectionRoots.of_header(made.header(3))
+
+
+def test_what_follows_is_higher_and_later() -> None:
+    """Another header of the trusted height, or of the same time, does not follow, whoever signed it."""
+    made, trusted = chain(), followed(5)
+    same = replace(made.header(6), height=Height(5))
+    assert refused(lambda: skip(trusted, same, made.commit(6), (), PAIRING)) == (
+        LightRefusal.HEADER,
+        "height 5, trusted is 5",
+    )
+    at_once = replace(made.header(6), timestamp_ms=trusted.timestamp_ms)
+    assert refused(lambda: skip(trusted, at_once, made.commit(6), (), PAIRING)) == (
+        LightRefusal.HEADER,
+        "height 6 is not later than 5",
+    )
+
+
+def test_the_form_of_a_certificate() -> None:
+    made = chain()
+    header, right = made.header(3), made.commit(3)
+    for round_ in (0, ROUND_MAX):
+        check_commit_form(header, msgspec.structs.replace(right, round=round_))
+    wrongs: tuple[dict[str, object], ...]
+    wrongs = ({"version": 2}, {"height": 4}, {"round": -1}, {"round": ROUND_MAX + 1}, {"header_hash": bytes(32)})
+    for changes in wrongs:
+        wrong = msgspec.structs.replace(right, **changes)
+        assert refused(lambda one=wrong: check_commit_form(header, one))[0] == LightRefusal.COMMIT  # type: ignore[misc]
+
+
+def test_how_many_seats_a_set_may_have() -> None:
+    seat = set_of(1).validators[0]
+    assert [len(seats_of([seat] * count, LightRefusal.SET_CHANGE)) for count in (1, VALIDATORS_MAX)] == [
+        1,
+        VALIDATORS_MAX,
+    ]
+    for count in (0, VALIDATORS_MAX + 1):
+        told = refused(lambda many=count: seats_of([seat] * many, LightRefusal.SET_CHANGE))  # type: ignore[misc]
+        assert told[0] == LightRefusal.SET_CHANGE
+
+
+def test_keys_cut_elsewhere_have_the_announced_digest_and_are_not_believed() -> None:
+    """The digest of a set is of its keys one after another: a byte of one may not become a byte of the next."""
+    made = chain()
+    first, true = followed(1), made.next_set(2).validators
+    one = true[0]
+    for cut in (47, 49):
+        keys = one.bls_key + one.vote_key
+        bent = msgspec.structs.replace(one, bls_key=keys[:cut], vote_key=keys[cut:])
+        told = refused(lambda seat=bent: follow(first, made.header(2), made.commit(2), (seat, *true[1:]), PAIRING))  # type: ignore[misc]
+        assert told == (LightRefusal.SET_CHANGE, "a key of the wrong length")
+    short = [msgspec.structs.replace(one, bls_key=one.bls_key[1:]), msgspec.structs.replace(one, vote_key=bytes(33))]
+    for seat in short:
+        assert refused(lambda seat=seat: seats_of([seat], LightRefusal.SET_CHANGE))[1] == "a key of the wrong length"  # type: ignore[misc]
