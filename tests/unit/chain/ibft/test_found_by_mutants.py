@@ -321,3 +321,15 @@ def test_one_s_own_seat_is_one_of_those_that_have_come_as_far() -> None:
     cluster.puppet(1, change(cluster.members, 1, 1))
     cluster.pump()
     assert [timer for timer in cluster[3].timers if timer.startswith("ibft.round/")]
+
+
+def test_what_was_prepared_in_a_higher_round_says_that_it_was_entered() -> None:
+    later = ibft.Locked(height=1, certificate=certificate(MEMBERS, [0, 1, 2], X, round_=2))
+    assert state_of(resumed(Cluster(4), 1, HELD, later)[0]).round == 2
+
+
+def test_an_own_proposal_from_before_a_stop_is_said_again() -> None:
+    word = vote(MEMBERS, VoteKind.PROPOSAL, 0, X, attachment=justification_digest(NOTHING))
+    proposed = ibft.Proposed(height=1, round=0, header_hash=X, justification=NOTHING)
+    machine, _ = resumed(Cluster(4), 0, HELD, proposed, ibft.Spoke(height=1, vote=word))
+    assert state_of(machine).own[VoteKind.PROPOSAL] == ibft.Proposal(vote=word, content=BLOCK, justification=NOTHING)
