@@ -18,10 +18,13 @@ from metanode.chain.light import (
 )
 from metanode.primitives import bls
 from metanode.primitives.codec import encode
+from metanode.primitives.digest import Tag
+from metanode.primitives.merkle import counted_root, inclusion_proof
 from metanode.primitives.names import Height
 from metanode.primitives.refusal import Rejected
-from metanode.records.receipt import RECEIPTS
+from metanode.records.receipt import RECEIPTS, receipt_leaf
 from metanode.records.receipt_file import (
+    STEPS_MAX,
     CommitStep,
     HeaderStep,
     HistoryStep,
@@ -178,6 +181,7 @@ def test_encoding() -> None:
         (*steps, steps[-1]),
         (steps[1], steps[0], *steps[2:]),
         (steps[0], *steps),
+        (steps[0], *steps[2:]),
         (*steps[:2], steps[2], *steps[2:]),
     ):
         assert refused(ReceiptFile(version=1, chain_id=file.chain_id, steps=wrong)) == LightRefusal.ENCODING
@@ -185,6 +189,26 @@ def test_encoding() -> None:
     with pytest.raises(Rejected) as rejected:
         verify_receipt_bytes(encode(file) + b"\0", genesis_basis(), PAIRING)
     assert rejected.value.reason == LightRefusal.ENCODING
+
+
+def test_how_many_steps_there_may_be() -> None:
+    file = plain_file(5, 0)
+    for more, layer in ((0, LightRefusal.SET_CHANGE), (1, LightRefusal.ENCODING)):
+        steps = (*file.steps[:3], *[chain().set_change_step(3)] * (STEPS_MAX - 4 + more), file.steps[-1])
+        with pytest.raises(Rejected) as rejected:
+            verify_receipt_file(ReceiptFile(version=1, chain_id=file.chain_id, steps=steps), genesis_basis(), PAIRING)
+        assert rejected.value.reason == layer
+
+
+def test_a_receipt_that_says_of_itself_that_it_belongs_elsewhere() -> None:
+    """Of another height or place than where a header has it: whoever certified that, nobody reads it as such."""
+    made = chain()
+    for other, index in ((made.receipts[1][1], 0), (made.receipts[4][1], 0), (made.receipts[1][0], 1)):
+        leaves = [receipt_leaf(other)] * 2
+        header = replace(made.header(5), receipts_root=counted_root(Tag.RECEIPTS_ROOT, leaves))
+        step = ReceiptStep(receipt=other, index=index, size=2, path=inclusion_proof(leaves, index))
+        file = receipt_file(made.chain_id, transaction=[], receipt=step, header=header, commit=[made.commit(5)])
+        assert refused(file) == LightRefusal.INCLUSION
 
 
 def test_a_certificate_where_none_is_needed() -> None:
