@@ -16,9 +16,10 @@ from metanode.chain.ibft.answers import DECIDED_RESENDS_MAX, WORDS_SENT_MAX, Ans
 from metanode.chain.ibft.intake import AHEAD_MAX, Ahead
 from metanode.chain.ibft.rules import check_proposal, check_round_change
 from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX
-from metanode.primitives.names import NO_HASH, Height, Round, Seat
+from metanode.primitives.names import NO_HASH, Hash, Height, Round, Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.commit import certificate_digest
+from metanode.records.proposal import ProposalContent
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import Justification, VoteKind, justification_digest
 
@@ -333,3 +334,54 @@ def test_an_own_proposal_from_before_a_stop_is_said_again() -> None:
     proposed = ibft.Proposed(height=1, round=0, header_hash=X, justification=NOTHING)
     machine, _ = resumed(Cluster(4), 0, HELD, proposed, ibft.Spoke(height=1, vote=word))
     assert state_of(machine).own[VoteKind.PROPOSAL] == ibft.Proposal(vote=word, content=BLOCK, justification=NOTHING)
+
+
+def lone(seat: int = 3) -> tuple[Cluster, ibft.Ibft]:
+    cluster, machine = Cluster(4), ibft.Ibft(CHAIN)
+    machine.handle(cluster.begins(1, seat))
+    machine.handle(ibft.BlockDue(0))
+    return cluster, machine
+
+
+def proposed(machine: ibft.Ibft, block: ProposalContent) -> list[ibft.Effect]:
+    """Seat 0 proposes this in round 0."""
+    word = vote(MEMBERS, VoteKind.PROPOSAL, 0, hash_of(block), attachment=justification_digest(NOTHING))
+    return hear(machine, ibft.Proposal(vote=word, content=block, justification=NOTHING), 0)
+
+
+def test_late_words_that_agree_with_the_decision_accuse_nobody() -> None:
+    """EVID-9: only who denies its COMMIT is guilty."""
+    _, machine = lone()
+    proposed(machine, BLOCK)
+    machine.handle(ibft.Validated(0, X, True, ""))
+    decided = ibft.Decided(commit=commit(MEMBERS, [0, 1, 2], X), header=BLOCK.header)
+    assert len(of(hear(machine, decided, 0), ibft.Decide)) == 1
+    for seat in (0, 1, 2):
+        for kind in (VoteKind.PREPARE, VoteKind.COMMIT):
+            assert of(hear(machine, ibft.Ballot(vote=vote(MEMBERS, kind, seat, X)), seat), ibft.Accuse) == []
+    denies = change(MEMBERS, 1, 1)
+    assert len(of(hear(machine, denies, 1), ibft.Accuse)) == 1
+
+
+def test_an_invalid_block_beside_the_certified_one_stops_nobody() -> None:
+    """A block is certified that is not here yet; another, of a liar, is judged invalid meanwhile."""
+    _, machine = lone()
+    other = content(MEMBERS, 0, "other")
+    proposed(machine, other)
+    decided = ibft.Decided(commit=commit(MEMBERS, [0, 1, 2], X), header=BLOCK.header)
+    effects = hear(machine, decided, 1)
+    effects += machine.handle(ibft.Validated(0, hash_of(other), False, "bad"))
+    assert of(effects, ibft.Diverged) == []
+    certified = machine.handle(ibft.Received(0, ibft.Content(height=1, content=BLOCK), Seat(1), 0))
+    assert [one.header_hash for one in of(certified, ibft.Validate)] == [X]
+
+
+def test_an_invalid_block_takes_no_other_s_place() -> None:
+    """What is turned down is the candidate of that header alone."""
+    _, machine = lone()
+    proposed(machine, BLOCK)
+    assert of(machine.handle(ibft.Validated(0, Hash(b"\1" * 32), False, "bad")), ibft.Blame) == []
+    candidate = state_of(machine).candidate
+    assert candidate is not None
+    assert candidate.vote.header_hash == X
+    assert asked_to_sign(machine.handle(ibft.Validated(0, X, True, ""))) == [(VoteKind.PREPARE, 0)]
