@@ -20,7 +20,7 @@ from metanode.primitives import bls
 from metanode.primitives.codec import encode
 from metanode.primitives.digest import Tag
 from metanode.primitives.merkle import counted_root, inclusion_proof
-from metanode.primitives.names import Height
+from metanode.primitives.names import Hash, Height
 from metanode.primitives.refusal import Rejected
 from metanode.records.receipt import RECEIPTS, receipt_leaf
 from metanode.records.receipt_file import (
@@ -198,6 +198,21 @@ def test_how_many_steps_there_may_be() -> None:
         with pytest.raises(Rejected) as rejected:
             verify_receipt_file(ReceiptFile(version=1, chain_id=file.chain_id, steps=steps), genesis_basis(), PAIRING)
         assert rejected.value.reason == layer
+
+
+def test_what_the_layers_below_would_refuse_later_is_named_where_it_stands() -> None:
+    made = chain()
+    elsewhere = HeaderStep(header=replace(made.header(2), chain_id=Hash(bytes(32))).encoded)
+    file = history_file(4, certified=True)
+    steps = tuple(elsewhere if isinstance(step, HeaderStep) else step for step in file.steps)
+    assert refused(ReceiptFile(version=1, chain_id=file.chain_id, steps=steps)) == LightRefusal.HEADER
+    receipt, header = made.receipt_step(5, 0), made.header(5)
+    changes = [made.set_change_step(3)]
+    known = receipt_file(made.chain_id, transaction=[], receipt=receipt, header=header, set_changes=changes, commit=[])
+    assert refused(known, made.basis(5)) == LightRefusal.ENCODING
+    twin = replace(header, state_root=Hash(bytes(32)))
+    beside = receipt_file(made.chain_id, transaction=[], receipt=receipt, header=twin, commit=[made.commit(5)])
+    assert refused(beside, made.basis(5)) == LightRefusal.BASIS
 
 
 def test_a_receipt_that_says_of_itself_that_it_belongs_elsewhere() -> None:
