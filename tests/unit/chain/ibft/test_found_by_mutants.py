@@ -385,3 +385,35 @@ def test_an_invalid_block_takes_no_other_s_place() -> None:
     assert candidate is not None
     assert candidate.vote.header_hash == X
     assert asked_to_sign(machine.handle(ibft.Validated(0, X, True, ""))) == [(VoteKind.PREPARE, 0)]
+
+
+def test_words_of_the_round_make_its_time_run_too() -> None:
+    """Who votes in a round has come as far (IBFT-V8)."""
+    cluster = Cluster(4, puppets=(0, 1, 2))
+    cluster.begin()
+    cluster.due()
+    cluster.expire(3)
+    for seat in (0, 1):
+        assert not [timer for timer in cluster[3].timers if timer.startswith("ibft.round/")]
+        cluster.puppet(seat, ibft.Ballot(vote=vote(cluster.members, VoteKind.PREPARE, seat, X, round_=1)))
+        cluster.pump()
+    assert [timer for timer in cluster[3].timers if timer.startswith("ibft.round/")]
+
+
+def test_a_justification_shows_a_quorum_and_no_more() -> None:
+    cluster = Cluster(4, puppets=(0, 2, 3))
+    cluster.begin()
+    cluster.due()
+    for seat in (0, 2, 3):
+        cluster.puppet(seat, change(cluster.members, seat, 1))
+    cluster.pump()
+    shown = [one.message for one in cluster[1].asked(ibft.Broadcast) if isinstance(one.message, ibft.Proposal)]
+    assert [len(one.justification.round_changes) for one in shown] == [cluster.members.quorum]
+
+
+def test_a_straggler_hears_the_decision_sixteen_times() -> None:
+    made = answers()
+    told = [len(made.to_late(change(MEMBERS, 1, round_), Seat(1), 0)) for round_ in range(1, DECIDED_RESENDS_MAX + 3)]
+    assert told == [1] * DECIDED_RESENDS_MAX + [0, 0]
+    assert len(made.to_late(change(MEMBERS, 2, 1), Seat(2), 0)) == 1
+    assert made.to_late(change(MEMBERS, 2, 1), Seat(2), 0) == [], "the same round again, at once"
