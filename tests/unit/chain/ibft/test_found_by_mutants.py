@@ -83,6 +83,7 @@ def test_nobody_is_answered_who_has_no_seat() -> None:
     nothing = guard.LastWord(vote_key=MEMBERS[0].vote_key, validators_hash=NO_HASH, votes=())
     assert made.to_asked(nothing, ibft.NO_SEAT) == []
     assert made.to_wanted(ibft.Wanted(height=1, header_hash=X), ibft.NO_SEAT, {}) == []
+    assert made.to_wanted(ibft.Wanted(height=1, header_hash=NO_HASH), ibft.NO_SEAT, {}) == []
     assert made.to_wanted(ibft.Wanted(height=1, header_hash=b"\1" * 32), Seat(1), {}) == []
 
 
