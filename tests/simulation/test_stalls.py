@@ -90,6 +90,10 @@ def test_a_chain_that_goes_on_has_nothing_to_explain() -> None:
     calm.later(CALM_MS)
     explained = calm.explain(0, 1, 2, 3)
     assert (explained.cause, explained.stands_still, explained.rounds) == (Cause.NONE, False, ())
+    for _ in range(20):  # also in the middle of a height, where some have spoken and others not yet
+        calm.later(77)
+        midway = calm.explain(0, 1, 2, 3)
+        assert (midway.cause, midway.findings) == (Cause.NONE, ())
     past = calm.explain(0, height=calm.tip())
     assert (past.cause, past.case.decided, past.findings) == (Cause.NONE, 0, ())
 

@@ -131,8 +131,9 @@ def seat_findings(case: Case, proofs: dict[Seat, Evidence]) -> tuple[Finding, ..
 def _troubles(case: Case, seat: Seat) -> Iterator[Finding]:
     """The first that fits counts."""
     yield from _observing(case, seat)
-    if not case.votes:
-        return
+    yield from _lower(case, seat)
+    if not case.votes or (case.decided < 0 and case.round == 0):
+        return  # in a first round that nobody gave up a word that is not there may still come
     if seat in case.heard:
         yield from _partitioned(case, seat)
         yield from _slow(case, seat)
@@ -153,15 +154,19 @@ def _observing(case: Case, seat: Seat) -> Iterator[Finding]:
             yield Finding(seat, Trouble.OBSERVING, case.reached[seat], said_by=by, detail=told.said.silence)
 
 
-def _behind(case: Case, seat: Seat) -> Iterator[Finding]:
-    """It is alive, and not where the others are: itself says so, its link, or a word that came too late."""
-    last = case.reached[seat]
+def _lower(case: Case, seat: Seat) -> Iterator[Finding]:
     for told in case.lower:
         if told.said.seat == seat and not told.final:
             detail = f"it works on height {told.height}"
-            yield Finding(seat, Trouble.BEHIND, last, said_by=(told.said.node,), detail=detail)
+            by = (told.said.node,)
+            yield Finding(seat, Trouble.BEHIND, case.reached[seat], said_by=by, detail=detail)
+
+
+def _behind(case: Case, seat: Seat) -> Iterator[Finding]:
+    """It is alive, and not where the others are: its link says so, its round, or a word that came too late."""
     if case.decided >= 0:
         return  # links tell of now
+    last = case.reached[seat]
     connected = [t for t in case.told if any(one.seat == seat and one.connected for one in t.said.links)]
     lower = [(t, one) for t in connected for one in t.said.notes.late if one.seat == seat and one.height < t.height]
     if last == NEVER and lower:

@@ -47,7 +47,7 @@ def sentence(explained: Explanation) -> str:
             f"height {case.height} is open{_since(case.told)}, and nobody has given up a round: it does not stand still"
         )
     if case.decided < 0:
-        return f"height {case.height} stands still in round {case.round}: {_cause(explained)}"
+        return f"height {case.height} stands still{_since(case.told)}, in round {case.round}: {_cause(explained)}"
     failed = "1 round" if case.decided == 1 else f"{case.decided} rounds"
     return f"height {case.height} became final{_after(case.told)} after {failed} had failed: {_cause(explained)}"
 

@@ -189,7 +189,7 @@ def _human(session: Session, explained: Any, facts: dict[str, Any], brought: Bro
         whole = "" if told.complete else " (it has more: these are the latest rounds)"
         line(f"asked     {told.said.node} · height {told.height} · {kept}{whole}")
     for url, code in brought.silent.items():
-        line(f"asked     {url} · no answer ({code})")
+        line(f"asked     {url} · no transcript ({code})")
     if case.round:
         shown = f"round {case.decided} made it final" if case.decided >= 0 else f"it is in round {case.round}"
         line(f"height    {case.height} · {len(case.validators)} validators, quorum {case.validators.quorum} · {shown}")
