@@ -10,6 +10,7 @@ from typing import Final
 from metanode.sim.twins import Space
 
 HEAD: Final = "metanode twins progress 1"
+"""With another number where the scenarios of a space get other numbers or another order: then a count says nothing."""
 NAMED_MAX: Final = 100
 """So many broken scenarios of a space are named; an engine that breaks more is not told more by a longer list."""
 BYTES_MAX: Final = 100_000
