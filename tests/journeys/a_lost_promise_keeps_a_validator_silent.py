@@ -20,6 +20,10 @@ def observes(sick: Ward) -> str:
     """It follows, has everything, and does not vote; what would mend it."""
     sick.await_everything()
     status = sick.patient.status
+    genesis = sick.folder / "genesis.toml"
+    told = sick.shell.run(f"doctor stall --url {sick.patient.url} --genesis {genesis} --json").data["seats"]
+    found = [(one["detail"], one["said_by"]) for one in told if one["trouble"] == "observing"]
+    assert found == [("its journal or sign guard is not to be trusted", [sick.patient.name])]
     return until(lambda: lit.fix if "does not vote" in (lit := status().light).reason else "", 20, "it does not vote")
 
 

@@ -115,6 +115,20 @@ def test_two_of_four_are_dead() -> None:
         }
 
 
+@pytest.mark.parametrize(("count", "dead"), [(7, (1, 3, 5)), (17, (1, 3, 5, 7, 9, 11))])
+def test_more_than_may_fail_are_dead(count: int, dead: tuple[int, ...]) -> None:
+    """Also where votes go by way of the leader, and certificates are aggregates."""
+    halted = scene(count=count)
+    halted.later(CALM_MS)
+    for index in dead:
+        halted.world.crash(index)
+    halted.later(12_000)
+    for asked in ((0,), (0, 2, 4)):
+        explained = halted.explain(*asked)
+        assert (explained.cause, explained.blamed) == (Cause.NO_QUORUM, dead)
+        assert troubles(explained) == dict.fromkeys(dead, Trouble.SILENT)
+
+
 def test_one_is_left_alone() -> None:
     halted = scene()
     halted.later(CALM_MS)
