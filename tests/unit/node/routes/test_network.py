@@ -62,7 +62,18 @@ def test_a_peer_that_votes_has_the_block_below_and_one_that_boasts_is_not_believ
     keys = [one.transport_key for one in chain.desk.tip.validators.validators]
 
     def hear(origin: int, seat: int, height: int) -> int:
-        word = Vote(1, VoteKind.PREPARE, height, 0, seat, bytes(32), NO_ROUND, bytes(32), b"", bytes(64))
+        word = Vote(
+            version=1,
+            kind=VoteKind.PREPARE,
+            height=height,
+            round=0,
+            seat=seat,
+            header_hash=bytes(32),
+            prepared_round=NO_ROUND,
+            attachment=bytes(32),
+            seal=b"",
+            signature=bytes(64),
+        )
         message = ibft.Ballot(vote=word)
         consensus.hear(chain.desk, Seat(origin), encode(message))
         return chain.desk.heights.get(keys[seat], 0)
