@@ -16,6 +16,7 @@ from metanode.primitives.keystore import (
     LABEL_MAX,
     MEMORY_BYTES_MAX,
     PBKDF2_ROUNDS_MAX,
+    SALT_BYTES_MIN,
     SCRYPT_BLOCK_MAX,
     SCRYPT_PARALLEL_MAX,
     AccountFile,
@@ -231,6 +232,15 @@ def test_unless_told_otherwise_files_cost_what_they_should(monkeypatch: pytest.M
     assert json.loads(encrypt_validator(SECRET, "pass", FILE))["crypto"]["kdf"]["params"]["n"] == ScryptCost().n
     made = json.loads(encrypt_account(SEED, "pass", label="", salt=bytes(16), nonce=bytes(12)))
     assert made["memory_kib"] == Argon2Cost().memory_kib
+
+
+def test_the_numbers_that_files_of_people_depend_on() -> None:
+    """Lower limits would lock somebody out of a file that was good; other costs are another choice."""
+    assert (KEYSTORE_BYTES_MAX, SALT_BYTES_MIN, LABEL_MAX) == (16_384, 8, 128)
+    assert (SCRYPT_BLOCK_MAX, SCRYPT_PARALLEL_MAX, PBKDF2_ROUNDS_MAX) == (64, 4, 4_194_304)
+    assert (ARGON2_PASSES_MAX, ARGON2_LANES_MAX, MEMORY_BYTES_MAX) == (16, 16, 256 * 1024 * 1024)
+    assert ScryptCost() == ScryptCost(n=262_144, r=8, p=1)
+    assert Argon2Cost() == Argon2Cost(memory_kib=65_536, passes=3, lanes=4)
 
 
 def test_costs_at_the_limit_are_taken() -> None:

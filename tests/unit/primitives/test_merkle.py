@@ -242,6 +242,7 @@ def test_consistency_is_what_the_recursive_definition_says() -> None:
 
 
 def test_sizes_at_the_limit_are_taken() -> None:
+    assert SIZE_MAX == 0xFFFF_FFFF_FFFF_FFFF, "what eight bytes hold (BYTES-7)"
     proof = (bytes(32),) * (SIZE_MAX - 1).bit_count()
     assert len(root_from_inclusion(b"leaf", SIZE_MAX - 1, SIZE_MAX, proof)) == 32
     assert Frontier(SIZE_MAX, (bytes(32),) * SIZE_MAX.bit_count()).size == SIZE_MAX
