@@ -418,3 +418,53 @@ def test_a_straggler_hears_the_decision_sixteen_times() -> None:
     assert told == [1] * DECIDED_RESENDS_MAX + [0, 0]
     assert len(made.to_late(change(MEMBERS, 2, 1), Seat(2), 0)) == 1
     assert made.to_late(change(MEMBERS, 2, 1), Seat(2), 0) == [], "the same round again, at once"
+
+
+def test_a_block_decided_without_having_been_accepted_is_durable_before_the_decision() -> None:
+    """Its content came after the certificate: a stop between the two must not leave a decision without its block."""
+    _, machine = lone()
+    decided = ibft.Decided(commit=commit(MEMBERS, [0, 1, 2], X), header=BLOCK.header)
+    effects = hear(machine, decided, 1)
+    assert [one.message for one in of(effects, ibft.SendTo)] == [ibft.Wanted(height=1, header_hash=X)]
+    effects = machine.handle(ibft.Received(0, ibft.Content(height=1, content=BLOCK), Seat(1), 0))
+    assert of(effects, ibft.Decide) == []
+    effects += machine.handle(ibft.Validated(0, X, True, ""))
+    written = [type(one.record) for one in of(effects, ibft.Journal)]
+    assert written == [ibft.Held, ibft.Settled]
+    assert len(of(effects, ibft.Decide)) == 1
+
+
+def test_a_vote_heard_twice_does_nothing_the_second_time() -> None:
+    _, machine = lone()
+    proposed(machine, BLOCK)
+    machine.handle(ibft.Validated(0, X, True, ""))
+    word = ibft.Ballot(vote=vote(MEMBERS, VoteKind.COMMIT, 1, X))
+    hear(machine, word, 1)
+    assert hear(machine, word, 2) == []
+
+
+def test_a_carried_block_is_not_judged_by_the_clock_by_its_new_leader() -> None:
+    """Q seats prepared it: its time was judged (PROP-4)."""
+    cluster = Cluster(4)
+    cluster.links = lambda s, r, m: not (isinstance(m, ibft.Ballot) and m.vote.kind == VoteKind.COMMIT)
+    cluster.start().pump()
+    cluster.expire()
+    cluster[1].effects.clear()
+    cluster.pump()
+    assert cluster[1].state.round == 1
+    judged = [one.reproposed for one in cluster[1].asked(ibft.Validate)]
+    assert False not in judged
+    assert [one.message for one in cluster[1].asked(ibft.Broadcast) if isinstance(one.message, ibft.Proposal)]
+
+
+def test_what_is_no_vote_of_a_decided_height_is_passed_over() -> None:
+    cluster, machine = lone()
+    proposed(machine, BLOCK)
+    machine.handle(ibft.Validated(0, X, True, ""))
+    decided = ibft.Decided(commit=commit(MEMBERS, [0, 1, 2], X), header=BLOCK.header)
+    hear(machine, decided, 0)
+    machine.handle(cluster.begins(2, 3))
+    shown = ibft.Prepared(certificate=certificate(MEMBERS, [0, 1, 2], X))
+    for message in (decided, shown, ibft.Content(height=1, content=BLOCK)):
+        assert of(hear(machine, message, 1), ibft.SendTo) == []
+    assert len(of(hear(machine, change(MEMBERS, 1, 1), 1), ibft.SendTo)) == 1
