@@ -9,6 +9,7 @@ import ast
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -57,13 +58,19 @@ class Mutant:
 
     def source(self) -> bytes:
         """The whole file with this fault in it."""
-        whole = (SOURCE / self.file).read_bytes()
+        whole = text_of(self.file)
         return whole[: self.start] + self.text + whole[self.end :]
+
+
+@cache
+def text_of(file: str) -> bytes:
+    """As it was when it was first asked for: whoever edits it meanwhile moves every place."""
+    return (SOURCE / file).read_bytes()
 
 
 def mutants(file: str) -> list[Mutant]:
     """All of one file, in the order of their places."""
-    found = _Finder((SOURCE / file).read_bytes(), file).find()
+    found = _Finder(text_of(file), file).find()
     seen: Counter[str] = Counter()
     numbered = []
     for mutant in found:
@@ -263,7 +270,7 @@ def statement_lines(file: str, line: int) -> range:
     """The lines of the smallest statement around a line: an interpreter may give any of them for its place."""
     best = range(line, line + 1)
     width = None
-    for node in ast.walk(ast.parse((SOURCE / file).read_bytes())):
+    for node in ast.walk(ast.parse(text_of(file))):
         if isinstance(node, ast.stmt) and not hasattr(node, "body"):
             assert node.end_lineno is not None
             spanned = node.end_lineno - node.lineno

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from tests.mutation.mutants import ROOT, SOURCE, Mutant, statement_lines
+from tests.mutation.mutants import ROOT, Mutant, statement_lines, text_of
 from tests.mutation.rooms import Room
 from tests.mutation.warm import Edit, Traced, Verdict, Warm, children, collect, run_cold
 
@@ -67,7 +67,7 @@ def tests_digest(room: Room) -> str:
 
 
 def _digest(file: str) -> str:
-    return hashlib.sha256((SOURCE / file).read_bytes()).hexdigest()[:16]
+    return hashlib.sha256(text_of(file)).hexdigest()[:16]
 
 
 class Trial:

@@ -21,7 +21,7 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Final, Self
 
 import pytest
-from tests.mutation.mutants import ROOT, SOURCE
+from tests.mutation.mutants import ROOT, SOURCE, text_of
 
 OPTIMIZED: Final = 0x1
 """The flag of a code object that belongs to a function, not to a module or class."""
@@ -93,7 +93,7 @@ class Bodies:
     def change(self, edit: Edit) -> None:
         """Put a fault inside a function into every function object that has its code."""
         path = str(SOURCE / edit.file)
-        before = list(functions(compile((SOURCE / edit.file).read_bytes(), path, "exec")))
+        before = list(functions(compile(text_of(edit.file), path, "exec")))
         after = list(functions(compile(edit.source, path, "exec")))
         placed = 0
         for old, new in zip(before, after, strict=True):
