@@ -227,12 +227,12 @@ def _consistency(old_size: int, new_size: int, old_tree: bytes, proof: tuple[byt
 
 def test_consistency_is_what_the_recursive_definition_says() -> None:
     """Every proof of two sizes, shown as that of any other two, shortened, lengthened."""
-    leaves = [b"%d" % number for number in range(9)]
-    trees = [tree_hash(leaves[:size]) for size in range(10)]
-    for old, new in combinations(range(1, 10), 2):
+    leaves = [b"%d" % number for number in range(14)]
+    trees = [tree_hash(leaves[:size]) for size in range(15)]
+    for old, new in combinations(range(1, 15), 2):
         right = consistency_proof(leaves[:new], old)
         for proof in (right, right[:-1], right[1:], (*right, trees[1]), (trees[1], *right)):
-            for shown_old, shown_new in combinations(range(1, 12), 2):
+            for shown_old, shown_new in combinations(range(1, 15), 2):
                 try:
                     expected = _consistency(shown_old, shown_new, trees[old], proof) == (trees[old], trees[new])
                 except ValueError:
