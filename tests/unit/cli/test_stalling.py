@@ -25,7 +25,7 @@ def test_a_missing_quorum_is_told_by_name() -> None:
     told = two_heard()
     (zero, one), (two, three_) = names(0, 1), names(2, 3)
     heard = f"3 of 4 validators are needed, heard 2: {zero}, {one}; silent: {two}, {three_}"
-    assert sentence(told) == f"height 5 stands still since 0.0 s, in round 1: {heard}"
+    assert sentence(told) == f"height 5 stands still for 0.0 s, in round 1: {heard}"
     assert next_step(told, development=True) == "bpi testnet heal"
     assert next_step(told, development=False).startswith(f"start or reconnect {two}, {three_}")
     assert seat_words(told, told.findings[0]) == (
@@ -63,7 +63,7 @@ def with_cause(told: Explanation, cause: Cause, **fields: object) -> Explanation
 @pytest.mark.parametrize("cause", [cause for cause in Cause if cause is not Cause.NONE])
 def test_every_cause_has_a_sentence_and_a_next_step(cause: Cause) -> None:
     told = with_cause(explain([three(said())]), cause)
-    assert sentence(told).startswith("height 5 stands still since 0.0 s, in round 1: ")
+    assert sentence(told).startswith("height 5 stands still for 0.0 s, in round 1: ")
     assert not sentence(told).endswith(": ")
     for development in (True, False):
         assert next_step(told, development=development)
@@ -71,7 +71,7 @@ def test_every_cause_has_a_sentence_and_a_next_step(cause: Cause) -> None:
 
 def test_nothing_is_wrong_in_words() -> None:
     well = explain([read(shown(votes=(), said=said(round=0, at_ms=chain().header(4).timestamp_ms + 700)))])
-    assert sentence(well) == "height 5 is open since 0.7 s, and nobody has given up a round: it does not stand still"
+    assert sentence(well) == "height 5 has been open for 0.7 s, and nobody has given up a round: it does not stand still"
     assert next_step(well, development=True) == ""
     past = explain([read(shown(final=True, votes=()))])
     assert sentence(past) == "height 5 became final in its first round"
