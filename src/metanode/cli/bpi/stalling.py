@@ -43,16 +43,15 @@ def sentence(explained: Explanation) -> str:
     if explained.cause is Cause.NONE:
         if case.decided == 0:
             return f"height {case.height} became final in its first round"
-        return f"height {case.height} has been open{_for_how_long(case.told)}, and nobody has given up a round: it does not stand still"
+        open_for = f"height {case.height} has been open{_how_long(case.told)}"
+        return f"{open_for}, and nobody has given up a round: it does not stand still"
     if case.decided < 0:
-        return (
-            f"height {case.height} stands still{_for_how_long(case.told)}, in round {case.round}: {_cause(explained)}"
-        )
+        return f"height {case.height} stands still{_how_long(case.told)}, in round {case.round}: {_cause(explained)}"
     failed = "1 round" if case.decided == 1 else f"{case.decided} rounds"
     return f"height {case.height} became final{_after(case.told)} after {failed} had failed: {_cause(explained)}"
 
 
-def _for_how_long(told: Sequence[Told]) -> str:
+def _how_long(told: Sequence[Told]) -> str:
     """By the time in the block below, and the clock of who was asked."""
     ages = [one.said.at_ms - header.timestamp_ms for one in told for header in one.below]
     return f" for {max(*ages, 0) / 1000:.1f} s" if ages else ""
