@@ -17,10 +17,6 @@ FAULTS = faults()
 SCRATCH = [fault for fault in FAULTS if not fault.by_one_test]
 """Those that need a copy and a process of their own."""
 KINDS = tomllib.loads(Path(__file__).with_name("kinds.toml").read_text())
-NOT_PLANTED = {
-    "IBFT-C3": "no message of a node credits late COMMITs yet",
-}
-"""Rules that no fault is planted for, and why."""
 
 
 def rules_of(*kinds: str) -> list[str]:
@@ -34,12 +30,8 @@ def test_every_rule_is_of_one_kind() -> None:
 
 @pytest.mark.parametrize("kind", ["safety", "liveness"])
 def test_every_rule_of_safety_and_of_liveness_has_a_fault(kind: str) -> None:
-    missing = sorted({*rules_of(kind)} - {fault.rule for fault in FAULTS} - {*NOT_PLANTED})
+    missing = sorted({*rules_of(kind)} - {fault.rule for fault in FAULTS})
     assert not missing, "no fault is planted for " + " ".join(missing)
-
-
-def test_what_is_excused_is_not_planted() -> None:
-    assert not {*NOT_PLANTED} & {fault.rule for fault in FAULTS}
 
 
 def test_faults_that_one_test_notices() -> None:

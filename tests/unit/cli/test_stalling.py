@@ -71,7 +71,9 @@ def test_every_cause_has_a_sentence_and_a_next_step(cause: Cause) -> None:
 
 def test_nothing_is_wrong_in_words() -> None:
     well = explain([read(shown(votes=(), said=said(round=0, at_ms=chain().header(4).timestamp_ms + 700)))])
-    assert sentence(well) == "height 5 has been open for 0.7 s, and nobody has given up a round: it does not stand still"
+    assert (
+        sentence(well) == "height 5 has been open for 0.7 s, and nobody has given up a round: it does not stand still"
+    )
     assert next_step(well, development=True) == ""
     past = explain([read(shown(final=True, votes=()))])
     assert sentence(past) == "height 5 became final in its first round"
