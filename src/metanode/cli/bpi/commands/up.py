@@ -10,10 +10,11 @@ from typing import Any, Final
 import click
 
 from metanode.api.exits import ExitStatus
+from metanode.api.node import NodeStatus
 from metanode.cli.bpi.commands.init import PORT_BASE_MAX, create
 from metanode.cli.bpi.local_network import PORT_BASE_DEFAULT, VALIDATORS_DEFAULT, LocalNetwork
 from metanode.cli.bpi.ports import how_to_free, is_free, spans, taker
-from metanode.cli.bpi.processes import Started, abandon, await_ready, start, stop
+from metanode.cli.bpi.processes import POLL_S, Started, abandon, await_ready, start, stop
 from metanode.cli.bpi.reach import answers, status_when
 from metanode.cli.bpi.self_test import SelfTest
 from metanode.cli.bpi.showing import amount_of_space
@@ -26,6 +27,8 @@ from metanode.client import Client
 
 WATCH_S: Final = 0.2
 """How often `--foreground` looks at its nodes."""
+LINKS_S: Final = 5.0
+"""How long it waits for the last links, when there is a quorum already."""
 PEER_PORTS: Final = 20
 """Ports for peers of a new network are this far above the public ones."""
 
@@ -174,8 +177,9 @@ def _bring_up(session: Session, steps: Steps, network: LocalNetwork) -> list[Sta
 def _observe(steps: Steps, network: LocalNetwork) -> str:
     """What the chain does: validators, finality, one transaction and its receipt. Returns the URL it asked."""
     with Client(network.nodes[0].url) as client:
-        status = status_when(client, lambda s: s.validators_reachable >= s.quorum)
+        status_when(client, lambda s: s.validators_reachable >= s.quorum)
         ready = sum(answers(node.url) for node in network.nodes)
+        status = _linked(client, ready)
         words = f"{ready}/{len(network.nodes)} running · tolerates {status.faults_tolerated} faulty"
         steps.saw("validators", words, running=ready, nodes=len(network.nodes), tolerated=status.faults_tolerated)
         test = SelfTest(client, network)
@@ -188,6 +192,17 @@ def _observe(steps: Steps, network: LocalNetwork) -> str:
         words = f"1 transaction sent, receipt verified from raw bytes in {found.verify_ms:.1f} ms"
         steps.saw("self-test", words, receipt=found.receipt, height=found.height, verify_ms=round(found.verify_ms, 3))
     return network.nodes[0].url
+
+
+def _linked(client: Client, running: int) -> NodeStatus:
+    """The status once every validator that runs is linked, or time is up: a quorum is enough to go on, but a link may
+    need a second try, and whoever looks right after READY should not find the light yellow."""
+    deadline = time.monotonic() + LINKS_S
+    while (status := client.node.status()).validators_reachable < min(running, status.validators_total):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(POLL_S)
+    return status
 
 
 def _say_ready(session: Session, url: str) -> None:
