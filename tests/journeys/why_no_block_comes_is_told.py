@@ -17,18 +17,25 @@ LIMIT_S = 40
 FLIPS = 60
 
 
-def stalled(bpi: Shell, cause: str, options: str = "") -> Any:
-    """What is said once a height stands still for this cause; until then rounds may fail for others."""
+def stalled(bpi: Shell, cause: str, options: str = "", wanted: str = "cause") -> Any:
+    """What is said once a height stands still for this cause, and this much is known of it; until then rounds may fail
+    for others, and nodes may not have been in their round long enough to say whom they hear."""
 
     def ask() -> Any:
         said = bpi.run(f"doctor stall {options} --json")
-        return said.data if said.status == 20 and said.data["cause"] == cause else None
+        return said.data if said.status == 20 and said.data["cause"] == cause and said.data[wanted] else None
 
     return until(ask, LIMIT_S, f"it stands still: {cause}", pause_s=0.5)
 
 
 def troubles(found: Any) -> dict[str, str]:
     return {one["name"]: one["trouble"] for one in found["seats"]}
+
+
+def everybody_votes(bpi: Shell) -> bool:
+    """GUARD-8. Who was started again asks the others before it votes: cut off before that it says nothing."""
+    said = bpi.run("doctor stall --json")
+    return said.status == 0 and len(said.data["asked"]) == 4 and not said.data["seats"]
 
 
 def hard_height(client: Client, led_by: str) -> int:
@@ -77,8 +84,9 @@ def test_why_no_block_comes(tmp_path):
         assert (over["open"], over["round"] > 0, over["stands_still"]) == (False, True, False)
 
         bpi.says("testnet heal")
+        until(lambda: everybody_votes(bpi), LIMIT_S, "nobody who came back only observes")
         bpi.says("testnet partition validator-0,validator-1 validator-2,validator-3")
-        cut = stalled(bpi, "partition")
+        cut = stalled(bpi, "partition", wanted="sides")
         assert cut["sides"] == [["validator-0", "validator-1"], ["validator-2", "validator-3"]]
         assert set(troubles(cut).values()) == {"partitioned"}
         url = cut["asked"][0]["source"]

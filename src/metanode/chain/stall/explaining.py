@@ -83,7 +83,7 @@ def explain(told: Sequence[Told]) -> Explanation:
         return Explanation(case, cause, mute if cause is Cause.NO_QUORUM else (), findings, rounds)
     if len(case.heard) < quorum:
         return Explanation(case, Cause.NO_QUORUM, unheard, findings, rounds)
-    views = [hears(case, place) for place, one in enumerate(case.told) if is_settled(one)]
+    views = [hears(case, place) for place in range(len(case.told)) if is_settled(case, place)]
     if views and all(len(view) < quorum for view in views) and len(set(views)) > 1:
         sides = tuple(dict.fromkeys(views))
         return Explanation(case, Cause.PARTITION, (), findings, rounds, sides)

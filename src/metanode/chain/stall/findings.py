@@ -195,17 +195,31 @@ def _partitioned(case: Case, seat: Seat) -> Iterator[Finding]:
 
 
 def hears(case: Case, place: int) -> tuple[Seat, ...]:
-    """STALL-5. Whom the node of a transcript hears in its own round of an open height, itself among them."""
+    """STALL-5. Whom the node of a transcript hears in an open height, itself among them: it has the word of its own
+    round, or of a seat that is not there yet the last one that anybody has."""
     told, last = case.told[place], case.last[place]
-    seats = range(len(case.validators))
-    return tuple(Seat(s) for s in seats if last.get(s, NEVER) >= told.said.round or s == told.said.seat)
+    seats = [Seat(s) for s in range(len(case.validators))]
+    return tuple(s for s in seats if NEVER < _expected(case, told, s) <= last.get(s, NEVER) or s == told.said.seat)
 
 
-def is_settled(told: Told) -> bool:
-    """Whether a node has been in its round long enough to have heard whom it can hear."""
-    notes = told.said.notes
+def _expected(case: Case, told: Told, seat: Seat) -> int:
+    """The round of the word of this seat that a node should have."""
+    return min(told.said.round, case.reached[seat])
+
+
+def misses(case: Case, place: int, seat: Seat) -> bool:
+    """STALL-5. Whether the node of a transcript would have heard this seat by now, if it could: it has been in a round
+    for a second, and so has the word been there when it was asked. Nodes are asked one after another."""
+    told, notes = case.told[place], case.told[place].said.notes
     entered = max((one.at_ms for one in notes.rounds), default=notes.began_ms)
-    return told.said.at_ms - entered >= SETTLED_MS
+    since = max(entered, case.spoke_ms(seat, _expected(case, told, seat)))
+    return seat not in hears(case, place) and told.said.at_ms - since >= SETTLED_MS
+
+
+def is_settled(case: Case, place: int) -> bool:
+    """Whether whom a node does not hear it will not hear: all it can hear is there."""
+    view = hears(case, place)
+    return all(seat in view or misses(case, place, Seat(seat)) for seat in range(len(case.validators)))
 
 
 def _sides_of(case: Case, seat: Seat) -> tuple[list[Told], list[Told]]:
@@ -214,7 +228,7 @@ def _sides_of(case: Case, seat: Seat) -> tuple[list[Told], list[Told]]:
     for place, told in enumerate(case.told):
         if seat in hears(case, place):
             heard.append(told)
-        elif told.said.round <= case.reached[seat] and is_settled(told):
+        elif told.said.round <= case.reached[seat] and misses(case, place, seat):
             missed.append(told)
     return heard, missed
 

@@ -278,3 +278,17 @@ def test_who_runs_and_does_not_vote_says_so_itself() -> None:
     second = read(shown(votes=(), said=said(2, silence="it is catching up", round=0)))
     two = explain([*speaks[:2], second, mute])
     assert (two.cause, two.blamed, two.stands_still) == (Cause.NO_QUORUM, (2, 3), True)
+
+
+def test_a_word_said_after_a_node_was_asked_was_not_kept_from_it() -> None:
+    """Found by the journey: of nodes asked one after another the first seemed cut off from a seat that had only spoken
+    since. Seat 2's ROUND-CHANGE came 300 ms before node 0 was asked, or three seconds."""
+    changes = [spoken(5, VoteKind.ROUND_CHANGE, seat, NO_HASH, 1) for seat in (0, 1, 2)]
+    troubles = {}
+    for came_ms in (9_700, 7_000):
+        arrival = Arrival(kind=VoteKind.ROUND_CHANGE, round=1, seat=2, at_ms=came_ms, own_round=1)
+        notes = msgspec.structs.replace(NOTHING_NOTED, arrivals=(arrival,))
+        first = read(shown(votes=tuple(changes[:2])))
+        second = read(shown(votes=tuple(changes), said=said(1, at_ms=10_500, notes=notes)))
+        troubles[came_ms] = [f.trouble for f in explain([first, second]).findings if f.seat == 2]
+    assert troubles == {9_700: [], 7_000: [Trouble.PARTITIONED]}
