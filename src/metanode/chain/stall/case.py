@@ -83,24 +83,6 @@ class Case:
         seats = range(len(self.validators))
         return tuple(Seat(s) for s in seats if self.reached[s] >= self.round or s in self.credited)
 
-    def spoke_ms(self, seat: Seat, round_: int) -> int:
-        """When the first word of this seat of this round, or a later one, was there, as nodes noted it: itself when it
-        entered, or whoever heard it. 0 where nobody did."""
-        own = [
-            entered.at_ms
-            for told in self.told
-            if told.said.seat == seat
-            for entered in told.said.notes.rounds
-            if entered.round >= round_
-        ]
-        heard = [
-            one.at_ms
-            for told in self.told
-            for one in told.said.notes.arrivals
-            if one.seat == seat and one.round >= round_
-        ]
-        return min([*own, *heard], default=0)
-
     def leader(self, round_: int) -> Seat:
         """IBFT-P1. Of a round: proved by the block below."""
         return leader(self.told[0].leads, len(self.validators), round_)

@@ -207,12 +207,24 @@ def _expected(case: Case, told: Told, seat: Seat) -> int:
     return min(told.said.round, case.reached[seat])
 
 
+def _spoke_ms(case: Case, seat: Seat, round_: int) -> int:
+    """When the first word of this seat of this round, or a later one, was there, as nodes noted it: itself when it
+    entered, or whoever heard it. 0 where nobody did."""
+    times: list[int] = []
+    for told in case.told:
+        notes = told.said.notes
+        times += [one.at_ms for one in notes.arrivals if one.seat == seat and one.round >= round_]
+        if told.said.seat == seat:
+            times += [entered.at_ms for entered in notes.rounds if entered.round >= round_]
+    return min(times, default=0)
+
+
 def misses(case: Case, place: int, seat: Seat) -> bool:
     """STALL-5. Whether the node of a transcript would have heard this seat by now, if it could: it has been in a round
     for a second, and so has the word been there when it was asked. Nodes are asked one after another."""
     told, notes = case.told[place], case.told[place].said.notes
     entered = max((one.at_ms for one in notes.rounds), default=notes.began_ms)
-    since = max(entered, case.spoke_ms(seat, _expected(case, told, seat)))
+    since = max(entered, _spoke_ms(case, seat, _expected(case, told, seat)))
     return seat not in hears(case, place) and told.said.at_ms - since >= SETTLED_MS
 
 
