@@ -1,11 +1,9 @@
 """A world in which seats do nothing but agree: IBFT, guards and journals under a storm, everything else left out."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from heapq import heappop, heappush
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from metanode.chain import ibft
 from metanode.primitives.names import Seat
@@ -13,6 +11,7 @@ from metanode.records.header import read_header
 from metanode.records.proposal import ProposalContent
 from metanode.sim import standins
 from metanode.sim.council.chair import Chair
+from metanode.sim.council.floor import Floor, demand_agreement
 from metanode.sim.council.liar import Liar
 from metanode.sim.council.members import CHAIN, Register, block, register
 from metanode.sim.council.weather import Weather
@@ -63,23 +62,19 @@ class Verdicts:
         return known
 
 
-class Council:
+class Council(Floor):
     """Chairs under a weather; one seed, one order of events."""
 
     def __init__(self, seed: int, weather: Weather, *, watched: bool = True) -> None:
+        super().__init__(LOOK_MS, EVENTS_MAX)
         self.seed: Final = seed
         self.random: Final = Random(seed)  # noqa: S311 - a pretend world must be the same twice
         self.weather: Final = weather
-        self.now_ms = START_MS
-        self.steps = 0
-        self.delivered = 0
         self.register: Final[Register] = register(weather.count, self.random, weather.changes)
         self._liars: Final[dict[int, Liar]] = {}
         self.chairs: Final = [self._chair(index) for index in range(weather.count)]
         self.invalid: Final[dict[bytes, bool]] = {}
         self.honest: Final = self.chairs[: weather.count - weather.liars]
-        self._due: list[tuple[int, int, Any]] = []
-        self._order = 0
         self._cuts: dict[tuple[int, int], int] = {}
         self._healed = False
         self.good: Final = Verdicts()
@@ -106,35 +101,13 @@ class Council:
             if self.random.randrange(2):
                 chair.traps[first + self.random.randint(1, 8)] = self.random.randrange(2) > 0
 
-    # --- time ---------------------------------------------------------------------------------------------------------
-
-    def at(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """Do something later."""
-        self._order += 1
-        heappush(self._due, (self.now_ms + delay_ms, self._order, action))
-
-    def run(self, until_ms: int, done: Callable[[], bool] = lambda: False) -> bool:
-        """Run until `done`, at the latest until this instant. Whether it was reached."""
-        due, chairs, look_ms = self._due, self.chairs, 0
-        while due and due[0][0] <= until_ms:
-            self.now_ms, _, what = heappop(due)
-            self.steps += 1
-            if type(what) is tuple:
-                sender, receiver, message = what
-                chair = chairs[receiver]
-                if chair.alive:
-                    self.delivered += 1
-                    origin = self._origins[receiver].get(sender, ibft.NO_SEAT)
-                    chair.hear(ibft.Received(self.now_ms, message, origin))
-            else:
-                what()
-            if self.now_ms >= look_ms:
-                assert self.steps < EVENTS_MAX, "the council does not come to rest"
-                look_ms = self.now_ms + LOOK_MS
-                if done():
-                    return True
-        self.now_ms = until_ms
-        return done()
+    def _deliver(self, letter: tuple[int, int, ibft.Message]) -> None:
+        sender, receiver, message = letter
+        chair = self.chairs[receiver]
+        if chair.alive:
+            self.delivered += 1
+            origin = self._origins[receiver].get(sender, ibft.NO_SEAT)
+            chair.hear(ibft.Received(self.now_ms, message, origin))
 
     def perform(self) -> Outcome:
         """The storm, the healing, and what must come of it. Raises `AssertionError`, which says how to see it again."""
@@ -156,16 +129,9 @@ class Council:
         got_on = self.run(bound_ms, lambda: all(c.alive and c.height >= due for c in self.honest))
         stand = [chair.height for chair in self.honest]
         assert got_on, f"{weather.bound_ms} ms after the healing: heights {stand}, {due} is due"
-        self._demand_agreement()
+        demand_agreement(self.honest)
         signed = (vote.signature for chair in self.honest for vote in chair.signed)
         return Outcome(self.delivered, self.steps, min(stand), sha256(b"".join(signed)).hexdigest())
-
-    def _demand_agreement(self) -> None:
-        known: dict[int, tuple[bytes, int]] = {}
-        for chair in self.honest:
-            for height, (header, _) in chair.log.items():
-                first, index = known.setdefault(height, (header.hash, chair.index))
-                assert first == header.hash, f"FORK: chairs {index} and {chair.index} differ at height {height}"
 
     # --- weather ------------------------------------------------------------------------------------------------------
 
@@ -241,8 +207,7 @@ class Council:
             delay = 1 + int(self.random.random() * self.weather.late_ms)
         else:
             delay = 1 + int(self.random.random() * 4)
-        self._order += 1
-        heappush(self._due, (self.now_ms + delay, self._order, (sender, receiver, message)))
+        self._post(delay, (sender, receiver, message))
 
     def witness(self, chair: Chair) -> Witness | None:
         """Who watches the life of an honest chair that begins."""

@@ -11,12 +11,10 @@ twin speak on: their seats are f that may do anything. They are not connected wi
 itself; what others pass on they hear.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from heapq import heappop, heappush
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from metanode.chain import ibft
 from metanode.chain.guard import LastWord, LastWordAsked
@@ -27,6 +25,7 @@ from metanode.records.proposal import ProposalContent
 from metanode.records.vote import VoteKind
 from metanode.sim.council.chair import Chair
 from metanode.sim.council.council import PERIOD_MS, SYNC_MS, TIMEOUT_MAX_MS, TIMEOUT_MS, Verdicts
+from metanode.sim.council.floor import Floor, demand_agreement
 from metanode.sim.council.members import CHAIN, Register, block
 from metanode.sim.founding import START_MS, validator
 from metanode.sim.oracle import Jury, Witness
@@ -58,14 +57,12 @@ class Outcome:
     fingerprint: str
 
 
-class Stage:
+class Stage(Floor):
     """One scenario; chance is only in how long words take, and comes from its name."""
 
     def __init__(self, scenario: Scenario, *, watched: bool = True) -> None:
+        super().__init__(LOOK_MS, STEPS_MAX)
         self.scenario: Final = scenario
-        self.now_ms = START_MS
-        self.steps = 0
-        self.delivered = 0
         self.highest_round = 0
         self.healed = False
         self.good: Final = Verdicts()
@@ -77,39 +74,15 @@ class Stage:
         self.honest: Final = [c for c in self.chairs if self._seats[c.index] not in scenario.twins]
         self._spoke: Final = [(0, 0) for _ in self.chairs]
         self._opened: Final[dict[int, int]] = {}
-        self._due: Final[list[tuple[int, int, Any]]] = []
-        self._order = 0
         self._built = 0
         self._behind: Final = [False for _ in self.chairs]
         self._watched: Final = watched
         self._jury: Final = Jury(CHAIN, (chair.keys.vote_key for chair in self.honest))
 
-    # --- time ---------------------------------------------------------------------------------------------------------
-
-    def at(self, delay_ms: int, action: Callable[[], None]) -> None:
-        """Do something later."""
-        self._order += 1
-        heappush(self._due, (self.now_ms + delay_ms, self._order, action))
-
-    def _run(self, until_ms: int, done: Callable[[], bool]) -> bool:
-        """Run until `done`, at the latest until this instant. Whether it was reached."""
-        due, chairs, look_ms = self._due, self.chairs, 0
-        while due and due[0][0] <= until_ms:
-            self.now_ms, _, what = heappop(due)
-            self.steps += 1
-            if type(what) is tuple:
-                receiver, message, origin = what
-                self.delivered += 1
-                chairs[receiver].hear(ibft.Received(self.now_ms, message, origin))
-            else:
-                what()
-            if self.now_ms >= look_ms:
-                assert self.steps < STEPS_MAX, "the machines do not come to rest"
-                look_ms = self.now_ms + LOOK_MS
-                if done():
-                    return True
-        self.now_ms = until_ms
-        return done()
+    def _deliver(self, letter: tuple[int, ibft.Message, Seat]) -> None:
+        receiver, message, origin = letter
+        self.delivered += 1
+        self.chairs[receiver].hear(ibft.Received(self.now_ms, message, origin))
 
     def perform(self) -> Outcome:
         """Both acts. Raises `AssertionError`, which says what was wrong in which scenario."""
@@ -122,12 +95,12 @@ class Stage:
         rounds = self.scenario.space.rounds
         for chair in self.chairs:
             self.at(0, chair.boot)
-        self._run(START_MS + ACT_MS * sum(map(_timeout_ms, range(rounds))), self._is_played)
+        self.run(START_MS + ACT_MS * sum(map(_timeout_ms, range(rounds))), self._is_played)
         early = max(chair.height for chair in self.honest) - 1
         self._heal()
         due = early + 2
-        got_on = self._run(self.now_ms + BOUND_MS, lambda: all(chair.height >= due for chair in self.honest))
-        self._demand_agreement()
+        got_on = self.run(self.now_ms + BOUND_MS, lambda: all(chair.height >= due for chair in self.honest))
+        demand_agreement(self.honest)
         heights = [chair.height for chair in self.honest]
         assert got_on, f"{BOUND_MS} ms after the healing: heights {heights}, {due} is due"
         signed = (vote.signature for chair in self.chairs for vote in chair.signed)
@@ -146,13 +119,6 @@ class Stage:
                 self._block_due(chair)
             self._look_around(chair)
 
-    def _demand_agreement(self) -> None:
-        known: dict[int, tuple[bytes, int]] = {}
-        for chair in self.honest:
-            for height, (header, _) in chair.log.items():
-                first, index = known.setdefault(height, (header.hash, chair.index))
-                assert first == header.hash, f"FORK: machines {index} and {chair.index} differ at height {height}"
-
     # --- who hears whom -----------------------------------------------------------------------------------------------
 
     def say(self, chair: Chair, seats: tuple[int, ...], message: ibft.Message) -> None:
@@ -168,9 +134,7 @@ class Stage:
         for receiver, seat in enumerate(self._seats):
             meant = not seats or (seat == seats[0] if seats[0] >= 0 else seat != seats[1])
             if meant and seat != own and self._is_heard(index, receiver, message, round_):
-                self._order += 1
-                delay = 1 + int(self._random.random() * FLIGHT_MS)
-                heappush(self._due, (self.now_ms + delay, self._order, (receiver, message, Seat(own))))
+                self._post(1 + int(self._random.random() * FLIGHT_MS), (receiver, message, Seat(own)))
 
     def _round_of(self, index: int, message: ibft.Message) -> int:
         """The round to which a message belongs."""
