@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -28,6 +28,8 @@ TWINS: Final = 50
 """Twins scenarios of each space for each seed of a storm."""
 TWINS_PROGRESS: Final = ROOT / ".soak" / "twins"
 """Where the Twins campaign of this checkout stands, unless told otherwise."""
+SAID_MAX: Final = 6_000
+"""Characters shown of what a broken command said."""
 AT_ONCE: Final = 8
 """Worlds a process is given before anybody looks at the clock."""
 
@@ -117,22 +119,18 @@ def suite(*paths: str, jobs: bool = True, draws: bool = False) -> Callable[[Budg
     """A part that runs tests: with another seed each round. `draws`: Hypothesis draws, so it gets the seed, too."""
 
     def part(budget: Budget, share: Share) -> None:
-        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
+        words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *paths]
         if draws:
             words.append(f"--hypothesis-seed={budget.first_seed}")
         if jobs:
             words += ["-n", str(budget.jobs)]
         environment = {**os.environ, "HYPOTHESIS_PROFILE": "soak", "METANODE_SEED": str(budget.first_seed)}
         environment.pop("CI", None)
-        left = min(SUITE_SECONDS_MAX, budget.ends - time.monotonic())
-        said, status = _run(words, environment, left)
-        if status is None:
-            print(f"{share.name}: cut off by the end of the time, not counted", flush=True)
-            return
+        said, status = _run(budget, share, words, environment)
         share.played += _passed(said)
         if status:
             shown = " ".join(f"{name}={environment[name]}" for name in ("HYPOTHESIS_PROFILE", "METANODE_SEED"))
-            share.breaks(f"{shown} {' '.join(['python', *words[1:]])}", said[-6000:])
+            _tell(share, words, said, shown)
 
     return part
 
@@ -158,60 +156,68 @@ def twins(budget: Budget, share: Share) -> None:
 def faults(budget: Budget, share: Share) -> None:
     """Fault schedules of this round's seeds against real validators; in the first round the planted faults come before
     them, and the schedules that once found something."""
-    command = [sys.executable, "-m", "tests.faults"]
     seeds = range(budget.first_seed, budget.first_seed + budget.seeds)
     first = [] if share.played else [["--planted"], ["--kept"]]
     runs = [*first, *(["--seed", str(seed)] for seed in seeds)]
     for words in runs:
         if budget.over():
             return
-        said, status = _run(
-            [*command, *words], dict(os.environ), min(SUITE_SECONDS_MAX, budget.ends - time.monotonic())
-        )
-        if status is None:
-            print(f"{share.name}: cut off by the end of the time, not counted", flush=True)
-            return
+        said, status = _run(budget, share, ["-m", "tests.faults", *words])
         share.played += said.count("played seed ")
         if status:
-            share.breaks(" ".join(["python", *command[1:], *words]), said[-6000:])
+            _tell(share, ["-m", "tests.faults", *words], said)
 
 
 def walked(budget: Budget, share: Share) -> None:
     """Once: which rules and branches the pretend worlds walk through (`tests.soak.walked`)."""
     if share.notes:
         return
-    words = [sys.executable, "-m", "tests.soak.walked", "--first-seed", str(budget.first_seed), "--missing"]
-    said, status = _run(words, dict(os.environ), min(SUITE_SECONDS_MAX, budget.ends - time.monotonic()))
+    words = ["-m", "tests.soak.walked", "--first-seed", str(budget.first_seed), "--missing"]
+    said, status = _run(budget, share, words)
     share.notes = said.splitlines()
     if status:
-        share.breaks(" ".join(["python", *words[1:]]), said[-6000:])
+        _tell(share, words, said)
 
 
 def mutations(budget: Budget, share: Share) -> None:
     """Some mutants of each room, drawn by the seed of this round. One that survives is a test that is missing, or
     something to judge: told at the end, and no defect of the product."""
-    words = [sys.executable, "-m", "tests.mutation", "--seed", str(budget.first_seed), "--sample", str(MUTANTS)]
+    words = ["-m", "tests.mutation", "--seed", str(budget.first_seed), "--sample", str(MUTANTS)]
     words += ["--jobs", str(budget.jobs), "--minutes", str(MUTATION_MINUTES)]
-    said, status = _run(words, dict(os.environ), min(SUITE_SECONDS_MAX, budget.ends - time.monotonic()))
+    said, status = _run(budget, share, words)
     lines = said.splitlines()
     share.played += sum(int(line.split()[1]) for line in lines if " mutants, " in line)
     share.notes += [line for line in lines if line.startswith(("SURVIVED", "JUDGED")) and line not in share.notes]
     if status not in {None, 0, 1} or (status == 1 and not share.notes):
-        share.breaks(" ".join(["python", *words[1:]]), said[-6000:])
+        _tell(share, words, said)
 
 
-def _run(words: Sequence[str], environment: dict[str, str], seconds: float) -> tuple[str, int | None]:
-    """What it said and how it ended; None where the time was over first."""
+def _run(
+    budget: Budget, share: Share, words: Sequence[str], environment: Mapping[str, str] = os.environ
+) -> tuple[str, int | None]:
+    """What Python said with these words, and how it ended; nothing and None where the time was over first."""
+    left = min(SUITE_SECONDS_MAX, budget.ends - time.monotonic())
     with subprocess.Popen(
-        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         try:
-            said, _ = process.communicate(timeout=max(seconds, 1.0))
+            said, _ = process.communicate(timeout=max(left, 1.0))
         except subprocess.TimeoutExpired:
             process.terminate()
             process.communicate()
+            print(f"{share.name}: cut off by the end of the time, not counted", flush=True)
             return "", None
         return said, process.returncode
+
+
+def _tell(share: Share, words: Sequence[str], said: str, setting: str = "") -> None:
+    """It broke: the line that repeats it, and the end of what it said. `setting`: of the environment."""
+    share.breaks(" ".join([*([setting] if setting else []), "python", *words]), said[-SAID_MAX:])
 
 
 def _passed(said: str) -> int:
