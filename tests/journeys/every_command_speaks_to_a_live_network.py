@@ -51,9 +51,10 @@ def test_status_says_in_one_line_how_the_chain_is(bpi, stranger):
 
 def test_verify_checks_the_chain_from_genesis(bpi, stranger):
     assert "VALID  height" in bpi.says("verify")
-    found = bpi.data("verify --height 1")
-    assert (found["valid"], found["headers"], found["receipts"]) == (True, 1, 1)
-    assert bpi.data("verify --headers-only --height 1")["receipts"] is None
+    first = bpi.data("receipt list --limit 1 --first 1")["items"][0]["height"]  # empty blocks may come before it
+    found = bpi.data(f"verify --height {first}")
+    assert (found["valid"], found["headers"], found["receipts"]) == (True, first, 1)
+    assert bpi.data(f"verify --headers-only --height {first}")["receipts"] is None
     skipped = bpi.data("verify --skip")
     assert (skipped["headers"], skipped["receipts"], skipped["basis"]["recent"]) == (1, None, True)
     assert skipped["height"] > 1
@@ -159,7 +160,8 @@ def test_receipts_are_got_listed_exported_and_verified(bpi, stranger):
     assert bpi.data(f"receipt get {paid['identity']}")["receipt"] == name
     bpi.refuses(f"receipt get {NOBODY}", 3, "api.not-found")
     assert name in bpi.says("receipt list --account globex --limit 100")
-    assert bpi.data("receipt list --limit 1 --first 1")["items"][0]["height"] == 1
+    height = int(paid["height"])
+    assert bpi.data(f"receipt list --limit 1 --first {height}")["items"][0]["height"] == height
     bpi.refuses("receipt list --account nobody", 3, "cli.unknown-account")
     assert f"{name}.receipt" in bpi.says(f"receipt export {name}")
     exported = bpi.data(f"receipt export {name} -o other.receipt")
