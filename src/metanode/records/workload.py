@@ -184,8 +184,8 @@ class WorkloadSpec(Wire, tag="metanode.workload.1"):
     """PLACE-2. Everything a node needs to run a replica. Lists of names and targets ascending, each once.
 
     `image`: the reference as people write it; what counts is `terms.demand.image`. `command` and `arguments` replace
-    the image's entrypoint and its arguments where not empty. `health` none or one. `egress`: `host:port` that it may reach.
-    `agreement`: digest of the policy bundle it runs under, empty for none.
+    the image's entrypoint and its arguments where not empty. `health` none or one. `egress`: `host:port` that it may
+    reach. `agreement`: digest of the policy bundle it runs under, empty for none.
     """
 
     terms: Terms
@@ -321,7 +321,7 @@ def _check_files(spec: WorkloadSpec) -> None:
 
 
 def check_spec(spec: WorkloadSpec) -> None:
-    """PLACE-2. A specification that a node could carry out. Raises `Rejected`, of a `DemandRefusal` or `SpecRefusal`."""
+    """PLACE-2. A specification that a node could run. Raises `Rejected` by a `DemandRefusal` or `SpecRefusal`."""
     check_terms(spec.terms)
     _check_text("the image", spec.image, PATH_BYTES_MAX)
     _check_words("the words of the command", spec.command)
