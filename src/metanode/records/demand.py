@@ -99,7 +99,8 @@ class Demand(Wire):
     `image`: SHA-256 of the image's manifest, empty for the node's own read-only /usr. `ports`: of the node.
     `volumes`: named, must be there. `affinity`, `anti_affinity`: workloads of the same cluster to stand beside (a
     better score), not to stand beside (a filter). `node_max`: replicas of it on one node, 0 for any number. `regions`:
-    values of the node's label `region`, none for any. `strategy` empty: the cluster's. `preempts`: may push out lower ones.
+    values of the node's label `region`, none for any. `strategy` empty: the cluster's. `preempts`: may push out lower
+    ones.
     """
 
     image: bytes

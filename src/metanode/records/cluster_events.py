@@ -1,0 +1,100 @@
+"""What happened in a cluster: events of the module `cluster`."""
+
+from typing import TypeAlias
+
+from metanode.primitives.codec import Wire
+
+
+class ClusterCreated(Wire, tag="cluster.created"):
+    """A cluster came to be."""
+
+    cluster: str
+    owner: bytes
+
+
+class ClusterConfigured(Wire, tag="cluster.configured"):
+    """A cluster has other settings."""
+
+    cluster: str
+
+
+class NodeChanged(Wire, tag="cluster.node-changed"):
+    """A node has joined, was admitted, marked, lost, or is back: its state now."""
+
+    cluster: str
+    node: str
+    state: str
+
+
+class ImageAdmitted(Wire, tag="cluster.image-admitted"):
+    """An image may be placed, or no longer."""
+
+    cluster: str
+    image: bytes
+    admitted: bool
+
+
+class WorkloadChanged(Wire, tag="cluster.workload-changed"):
+    """A workload is in another phase, or has another revision: its number and the digest of its specification."""
+
+    cluster: str
+    workload: str
+    phase: str
+    revision: int
+    spec: bytes
+
+
+class ReplicaWaits(Wire, tag="cluster.replica-waits"):
+    """No node can take a replica now, said once: the code of what most nodes lack."""
+
+    cluster: str
+    workload: str
+    index: int
+    attempt: int
+    reason: str
+
+
+class ReplicaPlaced(Wire, tag="cluster.replica-placed"):
+    """The committee's decision: this attempt of this replica runs on this node, under this revision."""
+
+    cluster: str
+    workload: str
+    index: int
+    attempt: int
+    revision: int
+    node: str
+
+
+class ReplicaChanged(Wire, tag="cluster.replica-changed"):
+    """A replica's attempt is in another state: reported by its node, or decided (`stopping`, `preempted`, `lost`)."""
+
+    cluster: str
+    workload: str
+    index: int
+    attempt: int
+    node: str
+    state: str
+    code: int
+
+
+class ReceiptsPinned(Wire, tag="cluster.receipts-pinned"):
+    """CLUSTER-9. A node's receipts number `first` … `first + count - 1` have this root."""
+
+    cluster: str
+    node: str
+    first: int
+    count: int
+    root: bytes
+
+
+ClusterEvent: TypeAlias = (
+    ClusterCreated
+    | ClusterConfigured
+    | NodeChanged
+    | ImageAdmitted
+    | WorkloadChanged
+    | ReplicaWaits
+    | ReplicaPlaced
+    | ReplicaChanged
+    | ReceiptsPinned
+)
