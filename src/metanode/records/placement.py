@@ -16,20 +16,22 @@ EXPLANATION_BYTES_MAX: Final = 16 << 20
 
 
 class Weights(Wire):
-    """PLACE-7. How much each score counts, 0 … 100, and what is meant where a demand names no strategy."""
+    """PLACE-3. What counts how much when several nodes would do; 0: not at all.
 
-    strategy: str
-    fit: int
-    balance: int
-    affinity: int
-    spread: int
-    image: int
-    sticky: int
-    avoid: int
+    `strategy` binpack or spread for demands that name none; `fill` its weight. `balance`: cpu and memory used alike.
+    `affinity`: beside the workloads asked for. `spread`: even over the labels asked for. `image`: the node has it.
+    `stay`: where the replica stood before. `avoid`: against nodes with a taint `avoid` that is not tolerated.
+    What people ask for by name counts more than what merely costs less.
+    """
 
-
-USUAL_WEIGHTS: Final = Weights(strategy="spread", fit=2, balance=1, affinity=2, spread=4, image=1, sticky=1, avoid=4)
-"""Even use; what people ask for by name (affinity, spread, avoid) counts more than what merely costs less."""
+    strategy: str = "spread"
+    fill: int = 2
+    balance: int = 1
+    affinity: int = 2
+    spread: int = 4
+    image: int = 1
+    stay: int = 1
+    avoid: int = 4
 
 
 class Verdict(Wire):
@@ -89,10 +91,10 @@ EXPLANATIONS: Final = Decoder[Explanation](Explanation, EXPLANATION_BYTES_MAX)
 
 
 def check_weights(weights: Weights) -> None:
-    """PLACE-7. Weights within their range. Raises `Rejected`."""
+    """PLACE-3. A strategy, and weights within 0 … 100. Raises `Rejected` with a `DemandRefusal`."""
     check_word("the strategy of a cluster", weights.strategy, STRATEGIES[1:])
     for name in Weights.__struct_fields__[1:]:
-        check_range(f"the weight of {name}", getattr(weights, name), 0, WEIGHT_MAX)
+        check_range(f"the weight {name}", getattr(weights, name), 0, WEIGHT_MAX)
 
 
 def explanation_digest(explanation: Explanation) -> Hash:
