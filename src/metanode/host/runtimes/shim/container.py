@@ -1,0 +1,136 @@
+"""One container as the shim knows it: what it is, how far it is, what it has said."""
+
+import json
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from metanode.host.runtimes.plan import ContainerPlan
+from metanode.host.runtimes.refusals import RuntimeRefusal
+from metanode.host.runtimes.shim import proc
+from metanode.host.runtimes.shim.cgroups import Group, Usage
+from metanode.host.runtimes.shim.frames import Message
+from metanode.host.runtimes.shim.logfiles import LogFiles
+from metanode.host.runtimes.shim.plans import plan_message
+from metanode.primitives.refusal import Rejected
+
+
+class Phase(StrEnum):
+    """How far a container is. It goes through them once: another attempt is another container."""
+
+    CREATED = "created"
+    """Accepted, its folder is there, nothing runs."""
+    STARTING = "starting"
+    """Its first process is being made."""
+    RUNNING = "running"
+    """Its program runs."""
+    PAUSED = "paused"
+    """All its processes stand still."""
+    EXITED = "exited"
+    """Its program has ended, or never began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How it ended. `code`: the program's, or 128 and the signal's number; `signal`: 0 where it ended by itself;
+    `oom`: the kernel killed something in it for want of memory."""
+
+    code: int
+    signal: int
+    oom: bool
+    at_ns: int
+
+
+def exit_of(status: int, *, oom: bool) -> Exit:
+    """What `waitpid` said."""
+    code = os.waitstatus_to_exitcode(status)
+    ended = code if code >= 0 else 128 - code
+    return Exit(ended, max(0, -code), oom, time.time_ns())
+
+
+class Container:
+    """Its state; who changes it is the server."""
+
+    def __init__(self, plan: ContainerPlan, engine: str, folder: Path, group: Group | None) -> None:
+        self.secrets: ContainerPlan | None = plan
+        """The plan with its secrets, until it is started."""
+        self.plan: Final = replace(plan, secrets=())
+        self.engine: Final = engine
+        self.folder: Final = folder
+        self.group: Final = group
+        self.phase = Phase.CREATED
+        self.pid = 0
+        self.pidfd = -1
+        self.created_ns: Final = time.time_ns()
+        self.started_ns = 0
+        self.exit: Exit | None = None
+        self.last_usage: Usage | None = None
+        self.log: Final = LogFiles(folder / "log", plan.log.file_bytes, plan.log.files)
+        (folder / "plan.json").write_text(json.dumps(plan_message(plan, secrets=False)))
+
+    def require(self, *phases: Phase) -> None:
+        """The refusal of what cannot be done in this phase."""
+        if self.phase not in phases:
+            wanted = " or ".join(phases)
+            raise Rejected(RuntimeRefusal.WRONG_PHASE, f"{self.plan.id} is {self.phase}, not {wanted}")
+
+    def runs(self, pid: int) -> None:
+        """Its program runs: note it where the sweep finds it."""
+        self.pid, self.phase, self.started_ns = pid, Phase.RUNNING, time.time_ns()
+        note = {"pid": pid, "ticks": proc.start_ticks(pid)}
+        (self.folder / "state.json").write_text(json.dumps(note))
+
+    def signal(self, number: int) -> None:
+        """To its first process; nothing where that has ended."""
+        if self.pidfd >= 0:
+            try:
+                signal.pidfd_send_signal(self.pidfd, number)
+            except ProcessLookupError:
+                pass
+
+    def usage(self) -> Usage:
+        """What it uses; after its end, what it had used."""
+        if self.last_usage is not None:
+            return self.last_usage
+        if self.group is not None:
+            return self.group.usage()
+        return proc.usage(self.pid) if self.pid else Usage(0, 0, 0, 0, 0)
+
+    def freeze(self, *, frozen: bool) -> None:
+        """All its processes, by its group or, without one, by signals."""
+        if self.group is not None:
+            self.group.freeze(frozen=frozen)
+        else:
+            proc.freeze(self.pid, frozen=frozen)
+
+    def ends(self, ended: Exit) -> None:
+        """Its program has ended, and with it everything in its namespaces."""
+        self.last_usage = self.usage()
+        self.exit = replace(ended, oom=self.last_usage.oom_kills > 0)
+        self.phase = Phase.EXITED
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+        self.pid, self.pidfd = 0, -1
+        self.log.close()
+        if self.group is not None:
+            self.group.remove()
+        (self.folder / "state.json").unlink(missing_ok=True)
+
+    def message(self) -> Message:
+        """All of it, for the agent."""
+        mark, ended = self.log.mark(), self.exit
+        return {
+            "id": self.plan.id,
+            "engine": self.engine,
+            "phase": str(self.phase),
+            "pid": self.pid,
+            "created_ns": self.created_ns,
+            "started_ns": self.started_ns,
+            "exit": [ended.code, ended.signal, ended.oom, ended.at_ns] if ended else None,
+            "log": [mark.end, mark.first, mark.lost, mark.digest],
+            "log_folder": str(self.folder / "log"),
+        }

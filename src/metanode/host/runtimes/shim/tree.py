@@ -1,0 +1,45 @@
+"""Folders of containers, taken away whole."""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from metanode.host.runtimes.shim import kernel
+
+
+def unmount_below(folder: Path) -> None:
+    """Every mount of this namespace at or below a folder, inner before outer."""
+    points = []
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        point = line.split()[1].encode().decode("unicode_escape").encode("latin-1").decode(errors="replace")
+        if point.startswith(f"{folder}/"):
+            points.append(point)
+    for point in sorted(points, key=len, reverse=True):
+        with suppress(OSError):
+            kernel.unmount(point)
+
+
+def remove_tree(folder: Path) -> None:
+    """RUN-19. A folder and what is in it, never across a mount and never through a link."""
+    try:
+        device = os.lstat(folder).st_dev
+    except FileNotFoundError:
+        return
+    with suppress(OSError):
+        _remove(str(folder), device)
+
+
+def _remove(path: str, device: int) -> None:
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        os.unlink(path)
+        return
+    if found.st_dev != device:
+        return
+    if found.st_mode & 0o700 != 0o700:  # the kernel's own folder of an overlay has no rights at all
+        os.chmod(path, 0o700)
+    for entry in os.scandir(path):
+        with suppress(OSError):
+            _remove(entry.path, device)
+    os.rmdir(path)
