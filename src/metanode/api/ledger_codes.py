@@ -135,6 +135,7 @@ ROOMS: Final[dict[str, Explanation]] = {
     "genesis": Explanation(_E.CONFIGURATION, 422, -32010, "GEN-3", "correct the genesis: bpi genesis check"),
     "parameter": Explanation(_E.CONFIGURATION, 422, -32010, "GEN-2", "choose a value within the parameter's range"),
     "settings": Explanation(_E.CONFIGURATION, 422, -32010, "HTTP-7", "correct the settings file"),
+    "compose": Explanation(_E.CONFIGURATION, 422, -32010, "COMPOSE-2", "correct the file where the message says"),
     "keystore": Explanation(_E.NOT_ALLOWED, 422, -32010, "HTTP-2", "check the password and the file"),
 }
 """HTTP-2. Of rooms whose codes all mean the same to a caller."""
