@@ -23,6 +23,7 @@ from metanode.ledger.accounts import Account
 from metanode.node.known import known_transaction
 from metanode.node.rows import STATE
 from metanode.node.storage import StateRows
+from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.primitives import bls
 from metanode.primitives.codec import encode
 from metanode.primitives.ed25519 import SigningKey
@@ -195,11 +196,11 @@ def main() -> None:
     bank = Bank(genesis_hash(world), asked.accounts)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "store")
-        rows = {**genesis_state(world), **dict(bank.state())}
+        rows = {**genesis_state(world, STATE_MODULES), **dict(bank.state())}
         store.write({STATE + key: value for key, value in rows.items()})
         store.flush()
         mathematics = Mathematics(bls.verify_possession, is_account_key)
-        ledger = Ledger(world, StateRows(store), Height(0), NO_HASH, mathematics)
+        ledger = Ledger(world, StateRows(store), Height(0), NO_HASH, mathematics, STATE_MODULES)
         del rows
         gc.collect()
         gc.freeze()

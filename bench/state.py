@@ -13,6 +13,7 @@ from bench.kit.report import Report, parser
 from metanode.ledger import BlockInput, Ledger, Mathematics, MemoryReader, genesis_state
 from metanode.ledger.accounts import Account
 from metanode.ledger.state import build_tree, verify_state_proof
+from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.primitives.codec import encode
 from metanode.primitives.names import NO_HASH, Hash, Height, Millis, Seat
 from metanode.records.address import address_of_key
@@ -126,7 +127,7 @@ def payment(chain_id: Hash, key: bytes, nonce: int, calls: tuple[CoinTransfer, .
 def transfers(accounts: int, size: int, calls: int) -> dict[str, Any]:
     """Blocks of `size` transactions of `calls` transfers, executed and committed."""
     genesis = make_genesis()
-    state = genesis_state(genesis)
+    state = genesis_state(genesis, STATE_MODULES)
     keys = [number.to_bytes(32, "big") for number in range(accounts)]
     addresses = [address_of_key(key) for key in keys]
     account = encode(Account(nonces=(), keys=(), threshold=0))
@@ -135,7 +136,7 @@ def transfers(accounts: int, size: int, calls: int) -> dict[str, Any]:
         state[b"aa" + address] = account
     reader = MemoryReader(state)
     mathematics = Mathematics(lambda _key, _proof: True, lambda _key: True)
-    ledger = Ledger(genesis, reader, Height(0), NO_HASH, mathematics)
+    ledger = Ledger(genesis, reader, Height(0), NO_HASH, mathematics, STATE_MODULES)
     chain_id = genesis_hash(genesis)
     spent = tree_time = 0.0
     rounds = 5

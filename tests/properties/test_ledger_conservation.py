@@ -11,6 +11,7 @@ from tests.unit.ledger.world import MATHEMATICS, World, address, name_of
 
 from metanode.ledger import Execution, Ledger
 from metanode.ledger.state import build_tree
+from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.records.amount import amount_bytes, amount_value
 from metanode.records.block import KnownTransaction
 from metanode.records.calls import Call, CoinBurn, CoinDefine, CoinMint, CoinTransfer, GovernancePropose, SetParameter
@@ -81,7 +82,7 @@ class Chain(RuleBasedStateMachine):
     @rule()
     def the_machine_restarts(self) -> None:
         height, tip, root = self.world.ledger.tip
-        self.world.ledger = Ledger(self.world.genesis, self.world.reader, height, tip, MATHEMATICS)
+        self.world.ledger = Ledger(self.world.genesis, self.world.reader, height, tip, MATHEMATICS, STATE_MODULES)
         assert self.world.ledger.tip[2] == root
 
     def follow(self, execution: Execution) -> None:

@@ -7,7 +7,9 @@ from metanode.primitives.codec import Wire
 from metanode.records.address import ADDRESS_BYTES, show_address
 from metanode.records.amount import AMOUNT_BYTES_MAX
 
-ADDRESS_FIELDS: Final = frozenset({"account", "to", "sender", "issuer", "proposer", "voter", "operator", "minters"})
+ADDRESS_FIELDS: Final = frozenset(
+    ("account", "to", "sender", "issuer", "proposer", "voter", "operator", "minters", "operators", "executors", "owner")
+)
 """Fields of calls, actions and events that hold an address, or several."""
 AMOUNT_FIELDS: Final = frozenset({"amount", "supply_max"})
 """Fields that hold an amount."""

@@ -1,6 +1,6 @@
 """Calls written as plain objects, read back into records: the other direction of `plain`."""
 
-from typing import Any, Final, get_args
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 
@@ -38,30 +38,34 @@ def _bytes(value: Any, name: str) -> bytes:
 def _field(kind: Any, value: Any, name: str) -> Any:
     if kind is bytes:
         return _bytes(value, name)
-    if kind == tuple[bytes, ...]:
+    if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
             raise _refuse(f"{name}: a list is due")
-        return tuple(_bytes(item, name) for item in value)
+        return tuple(_field(get_args(kind)[0], item, name) for item in value)
     if name == "action":
-        return _record(value, ACTION_TYPES, name)
+        return _tagged(value, ACTION_TYPES, name)
+    if isinstance(kind, type) and issubclass(kind, Wire):
+        return _record(value, kind, name)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise _refuse(f"{name}: {error}") from None
 
 
-def _record(value: Any, kinds: dict[str, type[Wire]], where: str) -> Wire:
+def _tagged(value: Any, kinds: dict[str, type[Wire]], where: str) -> Wire:
     if not isinstance(value, dict) or value.get("type") not in kinds:
         raise _refuse(f"{where}: an object is due whose type is one of {', '.join(kinds)}")
-    kind = kinds[value["type"]]
-    given = set(value) - {"type"}
-    if given != set(kind.__struct_fields__):
-        raise _refuse(f"{value['type']}: the fields are {', '.join(kind.__struct_fields__)}, no more, no less")
+    return _record({name: value[name] for name in value if name != "type"}, kinds[value["type"]], value["type"])
+
+
+def _record(value: Any, kind: type[Wire], where: str) -> Wire:
+    if not isinstance(value, dict) or set(value) != set(kind.__struct_fields__):
+        raise _refuse(f"{where}: the fields are {', '.join(kind.__struct_fields__)}, no more, no less")
     fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
     return kind(**{name: _field(fields[name], value[name], name) for name in kind.__struct_fields__})
 
 
 def read_call(value: Any) -> Call:
     """HTTP-18. The call of a plain object; what `plain` shows is read back exactly. Raises `Rejected`."""
-    call: Any = _record(value, CALL_TYPES, "call")
+    call: Any = _tagged(value, CALL_TYPES, "call")
     return call  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
+from metanode.api.cluster_sentences import cluster_sentence
 from metanode.records.address import ADDRESS_BYTES, show_address
 from metanode.records.amount import AMOUNT_BYTES_MAX
 from metanode.records.calls import (
@@ -103,7 +104,7 @@ def call_sentence(call: Call, glossary: Glossary) -> str:
         case GovernanceVote(proposal=proposal, approve=approve):
             return f"votes {'for' if approve else 'against'} proposal {proposal}"
         case _:
-            assert_never(call)
+            return cluster_sentence(call, glossary.who)
 
 
 def transaction_sentence(transaction: Transaction, glossary: Glossary) -> str:

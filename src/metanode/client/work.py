@@ -17,6 +17,19 @@ from metanode.records.calls import (
     GovernanceVote,
     RotateKeys,
 )
+from metanode.records.cluster_calls import (
+    ClusterAdmit,
+    ClusterAdmitImage,
+    ClusterApply,
+    ClusterConfigure,
+    ClusterControl,
+    ClusterCreate,
+    ClusterJoin,
+    ClusterMark,
+    ClusterReport,
+    ClusterRollBack,
+    ClusterScale,
+)
 
 TRANSACTION: Final = 50
 """Admission, account, receipt."""
@@ -24,6 +37,10 @@ AUTHORIZATION: Final = 60
 """One signature to verify."""
 FIRST_CREDIT: Final = 30
 """An account that a credit may create."""
+DEPENDENCIES_FOLLOWED: Final = 30 * 66
+"""Workloads looked at for a circle of dependencies, at most."""
+REPLICAS_FORGOTTEN: Final = 5_000
+"""Replicas whose failures a start forgets, at most."""
 
 
 def call_work(call: Call) -> int:
@@ -46,6 +63,16 @@ def call_work(call: Call) -> int:
         case GovernancePropose():
             return 300
         case GovernanceVote():
+            return 200
+        case ClusterReport(replicas=replicas):
+            return 120 + 40 * len(replicas)
+        case ClusterApply(terms=terms):
+            return 400 + 60 * len(terms.dependencies) + DEPENDENCIES_FOLLOWED
+        case ClusterControl():
+            return 400 + REPLICAS_FORGOTTEN
+        case ClusterCreate() | ClusterJoin() | ClusterAdmit() | ClusterMark() | ClusterScale() | ClusterRollBack():
+            return 400
+        case ClusterConfigure() | ClusterAdmitImage():
             return 200
         case _:
             assert_never(call)

@@ -5,6 +5,7 @@ from metanode.ledger.execution import WORK_AUTHORIZATION, BlockInput, Refused
 from metanode.ledger.executor import AccountView, Execution, Ledger, LedgerRefusal, Proved
 from metanode.ledger.frame import Mathematics
 from metanode.ledger.genesis import MODULES, genesis_state
+from metanode.ledger.module import Module
 from metanode.ledger.reader import MemoryReader, Reader
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LedgerRefusal",
     "Mathematics",
     "MemoryReader",
+    "Module",
     "Proved",
     "Reader",
     "Refused",

@@ -15,7 +15,6 @@ from metanode.ledger.accounts.state import Account, account_key, next_nonce, rea
 from metanode.ledger.coin.state import balance_key, read_number
 from metanode.ledger.execution import BlockInput, BlockRun, Refused, keys_of_calls, keys_of_senders
 from metanode.ledger.frame import BlockContext, Mathematics
-from metanode.ledger.genesis import MODULES
 from metanode.ledger.governance.state import read_parameters, read_rules, read_validators
 from metanode.ledger.module import Method, Module
 from metanode.ledger.reader import Reader
@@ -132,7 +131,7 @@ class Ledger:
         height: Height,
         tip: Hash,
         mathematics: Mathematics,
-        modules: Sequence[Module] = MODULES,
+        modules: Sequence[Module],
     ) -> None:
         assert tuple(module.name for module in modules) == genesis.modules, "genesis pins the modules"
         self._chain_id: Final = genesis_hash(genesis)
@@ -169,7 +168,7 @@ class Ledger:
         keys += keys_of_calls(block.transactions, self._methods, work_max)
         view = View(lambda key: self._find(lineage, key), self._find_many(lineage, keys))
         assert block.height == self._versions[-1].height + len(lineage) + 1, "a block follows its parent"
-        context = self._context(view, block.height, block.timestamp_ms)
+        context = self._context(view, parent, block.height, block.timestamp_ms)
         run = BlockRun(context, view, self._methods)
         refused_evidence = run.run_evidence(block.evidence)
         included, refused = run.run_transactions(block.transactions)
@@ -281,7 +280,7 @@ class Ledger:
         """LEDGER-N1 to LEDGER-N6 of each by itself, as if in a block on the tip at this time. `None`: admissible."""
         keys = keys_of_senders(transactions, self._fee_coin)
         view = View(self.get, self._find_many((), keys))
-        context = self._context(view, Height(self._versions[-1].height + 1), timestamp_ms)
+        context = self._context(view, self._tip, Height(self._versions[-1].height + 1), timestamp_ms)
         verdicts: list[Rejected | None] = []
         for known in transactions:
             sender = known.signed.transaction.sender
@@ -311,9 +310,10 @@ class Ledger:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _context(self, view: View, height: Height, timestamp_ms: Millis) -> BlockContext:
+    def _context(self, view: View, parent: Hash, height: Height, timestamp_ms: Millis) -> BlockContext:
         return BlockContext(
             chain_id=self._chain_id,
+            parent=parent,
             fee_coin=self._fee_coin,
             height=height,
             timestamp_ms=timestamp_ms,

@@ -38,9 +38,11 @@ class Mathematics:
 
 @dataclass(frozen=True, slots=True)
 class BlockContext:
-    """What every transaction of a block knows: all of it from the parent's state, the block or genesis."""
+    """What every transaction of a block knows: all of it from the parent's state, the block or genesis. `parent`: the
+    hash of the header before, which nobody who makes this block can choose."""
 
     chain_id: Hash
+    parent: Hash
     fee_coin: str
     height: Height
     timestamp_ms: Millis

@@ -10,14 +10,14 @@ from metanode.ledger.view import View
 from metanode.records.genesis import Genesis
 
 MODULES: tuple[Module, ...] = (ACCOUNTS, COIN, GOVERNANCE)
-"""The modules of rules version 1, in the order genesis pins and their end-of-block steps are run."""
+"""The modules of this floor, in the order genesis pins and their end-of-block steps are run; others stand on them."""
 
 
 def _nothing_yet(_key: bytes) -> None:
     """Before genesis no key has a value."""
 
 
-def genesis_state(genesis: Genesis, modules: Iterable[Module] = MODULES) -> dict[bytes, bytes]:
+def genesis_state(genesis: Genesis, modules: Iterable[Module]) -> dict[bytes, bytes]:
     """LEDGER-G1. Raw keys and values of height 0, to be stored before the ledger is opened. Raises `Rejected`."""
     view = View(_nothing_yet)
     for module in modules:

@@ -13,6 +13,7 @@ from metanode.node.blocks import BODY_RECORD, BODY_RECORDS, BodyRecord, apply, k
 from metanode.node.desk import Candidate, Desk, Tip
 from metanode.node.effects import AppendBlock, JournalCheckpoint, SetTimer
 from metanode.node.known import known_transaction
+from metanode.node.modules import MODULES
 from metanode.node.rows import RECEIPTS, SET, STATE, TIP, TIP_ROWS, height_key
 from metanode.node.storage import Archive, Rows
 from metanode.primitives.codec import encode
@@ -47,7 +48,7 @@ def first_rows(genesis: Genesis) -> Mapping[bytes, bytes | None]:
         parameters=genesis.parameters,
         rules_version=genesis.rules_version,
     )
-    rows: dict[bytes, bytes | None] = {STATE + k: v for k, v in genesis_state(genesis).items()}
+    rows: dict[bytes, bytes | None] = {STATE + k: v for k, v in genesis_state(genesis, MODULES).items()}
     rows[TIP] = tip_row(tip)
     rows[height_key(SET, 1)] = set_row(validators)
     return rows

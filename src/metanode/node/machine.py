@@ -15,6 +15,7 @@ from metanode.node.desk import Desk
 from metanode.node.effects import Effect
 from metanode.node.heights import allow_peers, begin_height
 from metanode.node.judging import BlockRefusal, checked
+from metanode.node.modules import MODULES
 from metanode.node.pacing import CREDIT, DUE, fired
 from metanode.node.requests import answer, submit
 from metanode.node.routes import bodies, consensus, network, pool, synchronise
@@ -38,7 +39,7 @@ class Node:
     ) -> None:
         self._mathematics: Final = mathematics
         height, tip_hash = height_of_tip(rows)
-        ledger = Ledger(genesis, StateRows(rows), height, tip_hash, mathematics)
+        ledger = Ledger(genesis, StateRows(rows), height, tip_hash, mathematics, MODULES)
         chain_id = genesis_hash(genesis)
         tip = stored_tip(genesis, rows, ledger)
         self._desk: Final = Desk(genesis, chain_id, settings, rows, archive, ledger, tip)

@@ -11,6 +11,7 @@ from metanode.ledger.state import SUBTREE_PROOF_DECODER, PieceSorter, subtree_pr
 from metanode.node.applied import set_row, tip_row
 from metanode.node.desk import Desk, Tip
 from metanode.node.effects import JournalCheckpoint, WriteStore
+from metanode.node.modules import MODULES
 from metanode.node.rows import SET, STATE, TIP, height_key
 from metanode.node.storage import StateRows
 from metanode.primitives.codec import encode
@@ -142,7 +143,7 @@ def finish(desk: Desk, mathematics: Mathematics) -> bool:
     if not desk.installing:
         return False
     (tip,), desk.installing = desk.installing, ()
-    desk.ledger = Ledger(desk.genesis, StateRows(desk.rows), tip.height, tip.hash, mathematics)
+    desk.ledger = Ledger(desk.genesis, StateRows(desk.rows), tip.height, tip.hash, mathematics, MODULES)
     validators = current_validators(desk.ledger)
     desk.tip = Tip(
         height=tip.height,

@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from metanode.primitives.codec import Wire
+from metanode.records.cluster_calls import ClusterCall
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
 
@@ -134,4 +135,5 @@ Call: TypeAlias = (
     | CoinBurn
     | GovernancePropose
     | GovernanceVote
+    | ClusterCall
 )

@@ -144,7 +144,7 @@ def check_settings(settings: ClusterSettings) -> None:
         check_count(what, len(accounts), OPERATORS_MAX)
         check_ascending(what, accounts)
         for account in accounts:
-            _check_width(f"an account of the {what}", account, ADDRESS_BYTES)
+            check_account(f"an account of the {what}", account)
     for quota in settings.quotas:
         check_range("the cores of a quota, in thousandths", quota.cpu_millicores, 0, CPU_MILLICORES_MAX * NODES_MAX)
         check_range("the memory of a quota, in KiB", quota.memory_kib, 0, MEMORY_KIB_MAX * NODES_MAX)
@@ -169,6 +169,11 @@ def check_taints(taints: tuple[Taint, ...]) -> None:
     check_ascending("taints", tuple(f"{one.key} {one.value} {one.effect}" for one in taints))
     for taint in taints:
         check_taint(taint)
+
+
+def check_account(what: str, account: bytes) -> None:
+    """An address of 20 bytes. Raises `Rejected`."""
+    _check_width(what, account, ADDRESS_BYTES)
 
 
 def _check_width(what: str, data: bytes, width: int) -> None:

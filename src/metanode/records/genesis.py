@@ -22,7 +22,7 @@ COINS_MAX: Final = 64
 """More coins are defined by transactions."""
 RULES_VERSION: Final = 1
 """The version of the rules this program knows."""
-MODULES: Final = ("accounts", "coin", "governance")
+MODULES: Final = ("accounts", "coin", "governance", "cluster")
 """The modules of rules version 1, in order."""
 
 

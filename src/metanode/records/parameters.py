@@ -43,6 +43,7 @@ class Parameters(Wire):
     trusting_period_ms: int = 43_200_000
     validators_min: int = 1
     proposal_period_ms: int = 604_800_000
+    placements_per_block: int = 128
 
 
 REASONS: Final[dict[str, tuple[int, int, str]]] = {
@@ -66,6 +67,7 @@ REASONS: Final[dict[str, tuple[int, int, str]]] = {
     "evidence_period_ms": (60_000, 1 << 42, "how long a liar can be convicted; longer than the trusting period"),
     "trusting_period_ms": (30_000, 1 << 42, "how old a trusted header may be for a light client"),
     "validators_min": (1, 256, "jailing and leaving never go below it"),
+    "placements_per_block": (1, 4_096, "placing takes up to a millisecond each: a block stays short, the rest waits"),
     "proposal_period_ms": (1_000, 1 << 42, "a vote that nobody finishes is closed"),
 }
 """GEN-2. Of every parameter: its least and greatest value, and why it exists."""

@@ -6,6 +6,7 @@ from typing import Final, TypeAlias
 from metanode.primitives.codec import Decoder, Wire, encode
 from metanode.primitives.digest import Tag, digest
 from metanode.primitives.names import Hash
+from metanode.records.cluster_events import ClusterEvent
 
 RECEIPT_BYTES_MAX: Final = 262_144
 """A receipt with the most events of the longest transaction stays below this."""
@@ -190,6 +191,7 @@ Event: TypeAlias = (
     | ValidatorJailed
     | ParameterSet
     | RulesVersionSet
+    | ClusterEvent
 )
 
 

@@ -18,6 +18,7 @@ from metanode.node.known import known_transaction
 from metanode.node.rows import IDENTITY, STATE, TIP, TIP_ROWS
 from metanode.node.rows import place_of as place_of_row
 from metanode.node.storage import StateRows
+from metanode.node.modules import MODULES
 from metanode.primitives.bitmap import decode as decode_bitmap
 from metanode.primitives.names import NO_HASH, Height, Round
 from metanode.records.block import FINAL_BLOCKS, FinalBlock
@@ -157,7 +158,7 @@ class _Referee:
         self._rows = SimRows()
         self._rows.write(first_rows(genesis))
         mathematics = scene.world.rooms[0].mathematics
-        self._ledger: Final = Ledger(genesis, StateRows(self._rows), Height(0), NO_HASH, mathematics)
+        self._ledger: Final = Ledger(genesis, StateRows(self._rows), Height(0), NO_HASH, mathematics, MODULES)
         self._once: Final[dict[bytes, int]] = {}
 
     def execute(self, block: FinalBlock) -> Iterator[str]:

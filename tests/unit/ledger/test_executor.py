@@ -23,6 +23,7 @@ from metanode.ledger.queries import (
     holders_after,
 )
 from metanode.ledger.state import build_tree, verify_state_proof
+from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.primitives.digest import Tag
 from metanode.primitives.merkle import counted_root
 from metanode.primitives.names import NO_HASH, Hash, Height, Millis, Seat
@@ -198,7 +199,7 @@ def test_a_restarted_ledger_goes_on_where_it_was() -> None:
     world = World()
     world.commit(world.transaction("alice", pay(5)))
     height, tip, root = world.ledger.tip
-    restarted = Ledger(world.genesis, MemoryReader(world.reader.values), height, tip, MATHEMATICS)
+    restarted = Ledger(world.genesis, MemoryReader(world.reader.values), height, tip, MATHEMATICS, STATE_MODULES)
     assert restarted.tip == (height, tip, root)
     block = world.block(world.transaction("bob", pay(7, ALICE)))
     assert restarted.execute(tip, block) == world.ledger.execute(tip, block)
@@ -340,7 +341,7 @@ def test_a_genesis_that_contradicts_the_modules_is_refused(
     genesis = make_genesis()
     broken = with_fields(genesis, accounts=(*genesis.accounts, account), coins=(*genesis.coins, coin))
     with pytest.raises(Rejected) as refused:
-        genesis_state(broken)
+        genesis_state(broken, STATE_MODULES)
     assert refused.value.reason is reason
 
 

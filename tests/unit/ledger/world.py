@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 from metanode.ledger import BlockInput, Execution, Ledger, Mathematics, MemoryReader, genesis_state
+from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.primitives.codec import encode
 from metanode.primitives.names import NO_HASH, Address, Hash, Height, Millis, Seat
 from metanode.records.address import address_of_key
@@ -106,8 +107,8 @@ class World:
     def __init__(self, genesis: Genesis | None = None) -> None:
         self.genesis = genesis or make_genesis()
         self.chain_id = genesis_hash(self.genesis)
-        self.reader = MemoryReader(genesis_state(self.genesis))
-        self.ledger = Ledger(self.genesis, self.reader, Height(0), NO_HASH, MATHEMATICS)
+        self.reader = MemoryReader(genesis_state(self.genesis, STATE_MODULES))
+        self.ledger = Ledger(self.genesis, self.reader, Height(0), NO_HASH, MATHEMATICS, STATE_MODULES)
         self.now_ms = START_MS
 
     def transaction(

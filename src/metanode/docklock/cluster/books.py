@@ -2,27 +2,18 @@
 
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from metanode.docklock.cluster.refusals import ClusterRefusal
 from metanode.docklock.cluster.state import (
-    AGENDA,
     NO_REPLICA,
-    Agenda,
     Cluster,
     Member,
-    Named,
-    Queue,
     Replica,
     Share,
     Workload,
     cluster_key,
     member_key,
-    queue_key,
-    read_agenda,
     read_cluster,
     read_member,
-    read_queue,
     read_replica,
     read_share,
     read_workload,
@@ -83,10 +74,6 @@ class Books:
         """A replica, empty where there is none."""
         return read_replica(self.frame.view, self.name, workload, index)
 
-    def queue(self) -> Queue:
-        """Who waits for a node."""
-        return read_queue(self.frame.view, self.name)
-
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def keep_cluster(self, cluster: Cluster) -> None:
@@ -109,39 +96,3 @@ class Books:
         """Replace a replica; an empty one is forgotten."""
         kept = replica if replica != NO_REPLICA else None
         write(self.frame.view, replica_key(self.name, workload, index), kept)
-
-    def keep_queue(self, queue: Queue) -> None:
-        """Replace the queue; an empty one is forgotten."""
-        write(self.frame.view, queue_key(self.name), queue if queue.waiting else None)
-        if queue.waiting and queue.tried < len(queue.waiting):
-            self.try_placing()
-
-    # --- what the end of the block has to look at ---------------------------------------------------------------------
-
-    def changed(self, workload: str) -> None:
-        """CLUSTER-22. The workload is looked at when this block ends, or the next one that has time."""
-        agenda = read_agenda(self.frame.view)
-        named = Named(cluster=self.name, workload=workload)
-        if named not in agenda.changed:
-            self._keep(replace(agenda, changed=(*agenda.changed, named)))
-
-    def try_placing(self) -> None:
-        """CLUSTER-17. Somebody waits, and something changed: who waits is tried again."""
-        agenda = read_agenda(self.frame.view)
-        if self.name not in agenda.placing:
-            self._keep(replace(agenda, placing=(*agenda.placing, self.name)))
-
-    def freed(self) -> None:
-        """CLUSTER-17. Room came to be, so that all who wait are tried again from the first."""
-        queue = self.queue()
-        if queue.waiting:
-            self.keep_queue(replace(queue, tried=0))
-
-    def look_again(self, due_ms: int) -> None:
-        """CLUSTER-22. The cluster is looked at, at the latest, in the first block of this time."""
-        cluster = self.cluster()
-        if due_ms < cluster.due_ms:
-            self.keep_cluster(replace(cluster, due_ms=due_ms))
-
-    def _keep(self, agenda: Agenda) -> None:
-        write(self.frame.view, AGENDA, agenda)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from metanode.docklock.cluster.agenda import changed, freed, keep_queue, queue_of
 from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.lifecycle import INSTANCE_LIFE
-from metanode.docklock.cluster.state import Instance, Replica, Waiting
+from metanode.docklock.cluster.state import Instance, Queue, Replica, Waiting
 from metanode.records.cluster import ENDED, ReplicaReport
 from metanode.records.cluster_events import ReplicaChanged
 
@@ -42,7 +43,7 @@ def _unassign(books: Books, node: str, workload: str, index: int, attempt: int) 
         one for one in share.assignments if (one.workload, one.index, one.attempt) != (workload, index, attempt)
     )
     books.keep_share(node, replace(share, assignments=left))
-    books.freed()
+    freed(books)
 
 
 def report_instance(books: Books, node: str, report: ReplicaReport) -> None:
@@ -56,19 +57,19 @@ def report_instance(books: Books, node: str, report: ReplicaReport) -> None:
     state = INSTANCE_LIFE.get((instance.state, report.state))
     if state is None or state == instance.state:
         return
-    changed = replace(instance, state=state, code=report.code, since_ms=books.now_ms)
-    books.say(said(books, report.workload, report.index, changed))
-    books.changed(report.workload)
+    told = replace(instance, state=state, code=report.code, since_ms=books.now_ms)
+    books.say(said(books, report.workload, report.index, told))
+    changed(books, report.workload)
     if state in ENDED:
-        ended(books, report.workload, report.index, replica, changed)
+        ended(books, report.workload, report.index, replica, told)
     else:
-        others = tuple(changed if one is instance else one for one in replica.instances)
+        others = tuple(told if one is instance else one for one in replica.instances)
         failures = 0 if state == "ready" else replica.failures
         books.keep_replica(report.workload, report.index, replace(replica, instances=others, failures=failures))
 
 
 def ended(books: Books, workload: str, index: int, replica: Replica, instance: Instance) -> None:
-    """CLUSTER-11. Nothing of an attempt runs any more: its place is free; what failed waits before it is tried again."""
+    """CLUSTER-11. Nothing of an attempt runs any more: its place is free; what failed waits for its next attempt."""
     _unassign(books, instance.node, workload, index, instance.attempt)
     kept = tuple(one for one in replica.instances if one.attempt != instance.attempt)
     after = replace(replica, instances=kept, stood=instance.node)
@@ -93,7 +94,7 @@ def lose(books: Books, node: str, state: str) -> None:
         replica = books.replica(one.workload, one.index)
         kept = tuple(other for other in replica.instances if other.attempt != one.attempt)
         books.keep_replica(one.workload, one.index, replace(replica, instances=kept, stood=node))
-        books.changed(one.workload)
+        changed(books, one.workload)
         books.say(
             ReplicaChanged(
                 cluster=books.name,
@@ -103,10 +104,10 @@ def lose(books: Books, node: str, state: str) -> None:
                 node=node,
                 state=state,
                 code=0,
-            )  # fmt: skip
+            )
         )
     books.keep_share(node, replace(books.share(node), assignments=()))
-    books.freed()
+    freed(books)
 
 
 def wait(books: Books, workload: str, indices: Sequence[int], revision: int, priority: int) -> None:
@@ -122,10 +123,17 @@ def wait(books: Books, workload: str, indices: Sequence[int], revision: int, pri
             workload, index, replace(replica, instances=(*replica.instances, instance), attempts=attempt)
         )
         joining.append(
-            Waiting(workload=workload, index=index, attempt=attempt, priority=priority, since_ms=books.now_ms)
+            Waiting(
+                workload=workload,
+                index=index,
+                attempt=attempt,
+                priority=priority,
+                since_ms=books.now_ms,
+                vain=0,
+                tried=False,
+            )
         )
-    queue = books.queue()
-    books.keep_queue(replace(queue, waiting=(*queue.waiting, *joining)))
+    keep_queue(books, Queue(waiting=(*queue_of(books).waiting, *joining)))
 
 
 def stop(books: Books, workload: str, index: int, instance: Instance, state: str = "stopping") -> None:
@@ -150,11 +158,11 @@ def stop(books: Books, workload: str, index: int, instance: Instance, state: str
         books.say(said(books, workload, index, replace(ending, state=state)))
     else:
         others = tuple(one for one in replica.instances if one.attempt != instance.attempt)
-        queue = books.queue()
+        queue = queue_of(books)
         kept = tuple(
             one
             for one in queue.waiting
             if (one.workload, one.index, one.attempt) != (workload, index, instance.attempt)
         )
-        books.keep_queue(replace(queue, waiting=kept, tried=0))
+        keep_queue(books, Queue(waiting=kept))
     books.keep_replica(workload, index, replace(replica, instances=others))

@@ -35,8 +35,8 @@ INSTANCE_LIFE: Final[dict[tuple[str, str], str]] = {
     **{(state, end): end for state in ("placed", "started", "ready", "unready", "stopping")
        for end in ("exited", "failed", "refused", "stopped")},
 }  # fmt: skip
-"""CLUSTER-11. An instance's state, what its node reports, its state after that. `waiting` has no node that could report;
-of a `stopping` one only its end counts."""
+"""CLUSTER-11. An instance's state, what its node reports, its state after that. `waiting` has no node that could
+report; of a `stopping` one only its end counts."""
 
 RUNNING: Final = ("placed", "started", "ready", "unready")
 """States of an instance that is on a node and is to stay there."""

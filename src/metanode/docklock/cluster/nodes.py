@@ -2,18 +2,19 @@
 
 from msgspec.structs import replace
 
+from metanode.docklock.cluster.agenda import changed, freed, look_again
 from metanode.docklock.cluster.authority import check_operator
 from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.instances import lose, report_instance
 from metanode.docklock.cluster.lifecycle import NODE_LIFE
 from metanode.docklock.cluster.refusals import ClusterRefusal
 from metanode.docklock.cluster.state import NEVER, Member, Share
-from metanode.ledger.accounts.rules import check_address
 from metanode.ledger.frame import Frame
 from metanode.primitives.refusal import Rejected
 from metanode.records.cluster import (
     MARKS,
     NODES_MAX,
+    check_account,
     check_inventory,
     check_labels,
     check_report,
@@ -37,7 +38,7 @@ def _keep(books: Books, node: str, before: str, member: Member) -> None:
     books.keep_member(node, member)
     if member.state != before:
         books.say(NodeChanged(cluster=books.name, node=node, state=member.state))
-    books.freed()
+    freed(books)
 
 
 def _enter(books: Books, node: str) -> Member:
@@ -72,7 +73,7 @@ def admit(call: ClusterAdmit, frame: Frame) -> None:
     """CLUSTER-3. An operator lets a node in, before or after it joined, and names its labels and taints."""
     books = Books(frame, call.cluster)
     check_operator(books.cluster(), frame.sender)
-    check_address(call.account)
+    check_account("the account of the node", call.account)
     check_labels(call.labels)
     check_taints(call.taints)
     member = _found_or_new(books, call.node)
@@ -90,14 +91,14 @@ def admit(call: ClusterAdmit, frame: Frame) -> None:
 def _look_at_replicas(books: Books, node: str) -> None:
     """CLUSTER-21. What stands on a node that changed may have to move."""
     for workload in sorted({one.workload for one in books.share(node).assignments}):
-        books.changed(workload)
+        changed(books, workload)
 
 
 def _hear(books: Books, node: str) -> None:
     """CLUSTER-10. A node that came in counts as heard, and is looked after from now on."""
     share = books.share(node)
     books.keep_share(node, replace(share, heard_ms=books.now_ms))
-    books.look_again(books.now_ms + books.cluster().settings.heartbeat_timeout_ms)
+    look_again(books, books.now_ms + books.cluster().settings.heartbeat_timeout_ms)
 
 
 def mark(call: ClusterMark, frame: Frame) -> None:
@@ -137,7 +138,7 @@ def report(call: ClusterReport, frame: Frame) -> None:
     )
     if standing != member.standing:
         _keep(books, call.node, member.state, replace(member, standing=standing))
-        books.look_again(books.now_ms + books.cluster().settings.heartbeat_timeout_ms)
+        look_again(books, books.now_ms + books.cluster().settings.heartbeat_timeout_ms)
     for one in call.replicas:
         report_instance(books, call.node, one)
 
@@ -164,8 +165,8 @@ def _pin(books: Books, call: ClusterReport, share: Share) -> None:
 
 
 def look_for_silence(books: Books) -> int:
-    """CLUSTER-10. Nodes not heard within the timeout are lost, and what ran there is placed again. Returns when the next
-    one would be."""
+    """CLUSTER-10. Nodes not heard within the timeout are lost, and what ran there is placed again. Returns when the
+    next one would be."""
     cluster = books.cluster()
     timeout, due = cluster.settings.heartbeat_timeout_ms, NEVER
     for node in cluster.nodes:

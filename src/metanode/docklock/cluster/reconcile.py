@@ -1,15 +1,16 @@
-"""What a workload that changed needs next: replicas that are missing, too many, of an old revision, or on a node that is
-to be left. Pure bookkeeping: who waits here is placed elsewhere."""
+"""What a workload that changed needs next: replicas that are missing, too many, of an old revision, or on a node that
+is to be left. Pure bookkeeping: who waits here is placed elsewhere."""
 
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from metanode.docklock.cluster.agenda import changed, look_again
 from metanode.docklock.cluster.authority import NOTHING, demanded, use
 from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.instances import stop, wait
 from metanode.docklock.cluster.lifecycle import RUNNING, RUNS, WORKLOAD_LIFE
-from metanode.docklock.cluster.state import NEVER, Instance, Progress, Replica, Workload, read_workload, replica_key
+from metanode.docklock.cluster.state import NEVER, Instance, Replica, Workload, read_workload, replica_key
 from metanode.docklock.cluster.workloads import keep, led_back
 from metanode.primitives.refusal import Rejected
 from metanode.records.demand import Taint, Toleration
@@ -73,7 +74,7 @@ def _finish(look: Look) -> None:
     if current.due_ms != look.due_ms:
         look.books.keep_workload(look.name, replace(current, due_ms=look.due_ms))
     if look.due_ms != NEVER:
-        look.books.look_again(look.due_ms)
+        look_again(look.books, look.due_ms)
     _tell_dependents(look, current)
 
 
@@ -81,7 +82,7 @@ def _tell_dependents(look: Look, workload: Workload) -> None:
     """CLUSTER-16. Whoever depends on this one looks whether it may go on."""
     for dependent in workload.dependents:
         if condition_met(look.books, look.name, "started"):
-            look.books.changed(dependent)
+            changed(look.books, dependent)
 
 
 def _end(look: Look) -> None:
@@ -167,8 +168,8 @@ def _misplaced(look: Look, instance: Instance) -> bool:
 
 
 def _renew(look: Look) -> None:
-    """CLUSTER-13. Old instances give way to new ones, at most `parallelism` replicas at a time, each by the order of the
-    update rule; those of nodes to be left likewise. A workload on pause renews nothing."""
+    """CLUSTER-13. Old instances give way to new ones, at most `parallelism` replicas at a time, each by the order of
+    the update rule; those of nodes to be left likewise. A workload on pause renews nothing."""
     rule = look.workload.current.terms.update
     busy = [index for index in range(look.workload.replicas) if index in look.waiting or _under_way(look, index)]
     room = rule.parallelism - len(busy)
@@ -236,7 +237,7 @@ def _update_failed(look: Look) -> bool:
     except Rejected:  # the quota became smaller meanwhile: what runs goes on running
         keep(look.books, look.name, replace(look.workload, phase=WORKLOAD_LIFE["updating", "pause"]))
         return True
-    for index, replica in enumerate(look.replicas):
+    for index, replica in enumerate(look.replicas[: look.workload.replicas]):
         if replica.failures:
             look.books.keep_replica(look.name, index, replace(replica, failures=0, not_before_ms=0))
     keep(look.books, look.name, back)
@@ -307,6 +308,3 @@ def _dependencies_met(look: Look) -> bool:
     return all(
         condition_met(look.books, one.workload, one.condition) for one in look.workload.current.terms.dependencies
     )
-
-
-__all__ = ["Progress", "condition_met", "reconcile", "tolerated"]

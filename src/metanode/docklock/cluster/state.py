@@ -45,7 +45,7 @@ class Cluster(Wire):
 
 
 class Member(Wire):
-    """A node. `standing`: invited, joining, in, lost; `mark`: what its operators want of it. `inventory` none or one."""
+    """A node. `standing`: invited, joining, in, lost; `mark`: what its operators want of it. `inventory`: none, one."""
 
     account: bytes
     standing: str
@@ -145,20 +145,21 @@ class Replica(Wire):
 
 
 class Waiting(Wire):
-    """An instance that waits for a node."""
+    """An instance that waits for a node: tried so often in `vain`; `tried` since something last changed."""
 
     workload: str
     index: int
     attempt: int
     priority: int
     since_ms: int
+    vain: int
+    tried: bool
 
 
 class Queue(Wire):
-    """Who waits, in order; the first `tried` of them found no place since something last changed."""
+    """Who waits, in the order of coming."""
 
     waiting: tuple[Waiting, ...]
-    tried: int
 
 
 class Usage(Wire):
@@ -177,7 +178,8 @@ class Named(Wire):
 
 
 class Agenda(Wire):
-    """What the end of a block looks at: all clusters; workloads that changed; clusters in which somebody can be placed."""
+    """What the end of a block looks at: all clusters; workloads that changed; clusters in which somebody is to be
+    tried."""
 
     clusters: tuple[str, ...]
     changed: tuple[Named, ...]
@@ -201,7 +203,7 @@ _workload = lru_cache(maxsize=4_096)(_WORKLOADS.decode)
 
 NOTHING_DUE: Final = Agenda(clusters=(), changed=(), placing=())
 NO_SHARE: Final = Share(sequence=0, heard_ms=0, receipts=0, assignments=())
-NO_QUEUE: Final = Queue(waiting=(), tried=0)
+NO_QUEUE: Final = Queue(waiting=())
 NO_USAGE: Final = Usage(cpu_millicores=0, memory_kib=0, replicas=0)
 NO_REPLICA: Final = Replica(instances=(), attempts=0, failures=0, not_before_ms=0, done=False, stood="", refused=())
 

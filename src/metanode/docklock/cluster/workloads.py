@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from metanode.docklock.cluster.agenda import changed, freed
 from metanode.docklock.cluster.authority import NOTHING, check_image, check_operator, check_owner, demanded, use
 from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.lifecycle import WORKLOAD_LIFE
@@ -66,7 +67,7 @@ def configure(call: ClusterConfigure, frame: Frame) -> None:
     check_owner(cluster, frame.sender)
     check_settings(call.settings)
     books.keep_cluster(replace(cluster, settings=call.settings, due_ms=min(cluster.due_ms, books.now_ms)))
-    books.freed()
+    freed(books)
     books.say(ClusterConfigured(cluster=call.cluster))
 
 
@@ -76,7 +77,7 @@ def admit_image(call: ClusterAdmitImage, frame: Frame) -> None:
     check_operator(books.cluster(), frame.sender)
     check_digest("the image", call.image)
     frame.view.put(image_key(call.cluster, call.image), b"\1" if call.admitted else None)
-    books.freed()
+    freed(books)
     books.say(ImageAdmitted(cluster=call.cluster, image=call.image, admitted=call.admitted))
 
 
@@ -100,7 +101,7 @@ def keep(books: Books, name: str, workload: Workload) -> None:
             spec=workload.current.spec,
         )
     )
-    books.changed(name)
+    changed(books, name)
 
 
 def apply(call: ClusterApply, frame: Frame) -> None:
@@ -218,7 +219,8 @@ def roll_back(call: ClusterRollBack, frame: Frame) -> None:
 
 
 def led_back(books: Books, before: Workload, phase: str) -> Workload:
-    """CLUSTER-14. A workload on the way back to the revision before; the one it leaves is not kept. Raises `Rejected`."""
+    """CLUSTER-14. A workload on the way back to the revision before; the one it leaves is forgotten. Raises
+    `Rejected`."""
     if not before.earlier:
         raise Rejected(ClusterRefusal.NOTHING_EARLIER, f"revision {before.current.number} is the first that is kept")
     back, *older = before.earlier

@@ -25,6 +25,7 @@ from metanode.node.requests import answer
 from metanode.node.settings import NodeSettings
 from metanode.node.shelf import Shelf
 from metanode.node.storage import StateRows
+from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.primitives.bitmap import encode as bitmap
 from metanode.primitives.merkle import Frontier
 from metanode.primitives.names import NO_HASH, Height, Millis, Seat
@@ -94,7 +95,7 @@ class Chain:
         self.genesis = genesis or make_genesis()
         self.rows = Rows(first_rows(self.genesis))
         self.blocks = Blocks()
-        ledger = Ledger(self.genesis, StateRows(self.rows), Height(0), NO_HASH, MATHEMATICS)
+        ledger = Ledger(self.genesis, StateRows(self.rows), Height(0), NO_HASH, MATHEMATICS, STATE_MODULES)
         validators = current_validators(ledger)
         tip = Tip(
             height=Height(0),
