@@ -59,6 +59,8 @@ class FaultReason(StrEnum):
     """A key that no room reads: most often a misspelt one."""
     SETTINGS_WRONG_VALUE = "settings.wrong-value"
     """A value of the wrong type or outside its range."""
+    BLOB_DAMAGED = "blob.damaged"
+    """Content that was stored under its digest has other bytes now."""
     BACKUP_DAMAGED = "backup.damaged"
     """A backup lacks a file, or a file differs from what was written."""
     PORT_TAKEN = "port.taken"
