@@ -18,7 +18,7 @@ def _resources(service: ServiceText, notes: Notes) -> None:
 
 def _image(service: ServiceText, notes: Notes) -> None:
     image, at = service.image, service.at("image")
-    if image.digest or image.is_host:
+    if image.digest or image.is_host or not image.reference:
         return
     if image.tag in ("", "latest"):
         says = f"{image.reference[:80]} has {'the tag latest' if image.tag else 'no tag, so latest'}"

@@ -71,9 +71,10 @@ class _Builder:
         match event:
             case yaml.ScalarEvent():
                 self._check_tag(event, line, column)
-                is_null = event.style is None and event.value in NULLS
+                is_plain = not event.style  # libyaml says '', the parser in Python says None
+                is_null = is_plain and event.value in NULLS
                 node = Scalar(event.value, line, column, null=is_null)
-                is_merge = event.value == "<<" and event.style is None
+                is_merge = event.value == "<<" and is_plain
                 self._count(1, len(event.value), line, column)
                 self._remember(event.anchor, node, _Weight(1, len(event.value), 1))
                 self._put(node, _Weight(1, len(event.value), 1), line, column, is_merge=is_merge)

@@ -81,7 +81,7 @@ def image(spot: Spot, notes: Notes) -> Image:
     if found is None or len(text) > 400:
         fix = "write it like registry.example.org/shop/web:1.4 or with @sha256: and 64 digits 0-9a-f behind it"
         spot.say(notes, ComposeRefusal.BAD_FORM, quoted(text), "[REGISTRY/]NAME[:TAG][@sha256:DIGEST]", fix)
-        return Image(text, b"", "")
+        return Image("", b"", "")
     return Image(text, bytes.fromhex(found.group(3) or ""), found.group(2) or "")
 
 

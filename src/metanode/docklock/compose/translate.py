@@ -53,6 +53,8 @@ class Application:
 def _digest(service: ServiceText, notes: Notes, outside: Outside) -> bytes:
     """COMPOSE-7. The manifest's digest: as it is written, else as the resolver knows it; none for the node's /usr."""
     image = service.image
+    if not image.reference:
+        return bytes(32)  # no reference could be read: that was noted
     if image.is_host:
         if not service.process.entrypoint and not service.process.command:
             fix = "write `command: [/usr/bin/python3, …]`"
@@ -178,6 +180,21 @@ def _reachable(service: ServiceText, others: dict[str, ServiceText], jobs: set[s
             at.say(notes, ComposeRefusal.NEVER_REACHED, says, "service_started, service_healthy", fix)
 
 
+def _check(service: ServiceText, spec: WorkloadSpec, notes: Notes) -> None:
+    """COMPOSE-15. What only the whole specification can tell; after other errors it would say the same again."""
+    if notes.errors:
+        return
+    try:
+        check_spec(spec)
+    except Rejected as rejected:
+        service.spot.say(notes, rejected.reason, rejected.detail)
+    sizes = ((len(encode(spec)), SPEC_BYTES_MAX, "specification"), (len(encode(spec.terms)), TERMS_BYTES_MAX, "terms"))
+    for size, most, what in sizes:
+        if size > most:
+            fix = "put long texts into the image or a volume"
+            service.spot.say(notes, ComposeRefusal.TOO_LARGE, f"{what} of {size} bytes", f"at most {most}", fix)
+
+
 def jobs_of(text: ComposeText) -> set[str]:
     """COMPOSE-8. The services that run to their end: those that say so, and those whose end another waits for, unless
     they say that they are always restarted."""
@@ -203,19 +220,7 @@ def translate(text: ComposeText, notes: Notes, outside: Outside) -> Application:
         service = others[name]
         _reachable(service, others, jobs, notes)
         spec = _spec(service, notes, outside, is_job=name in jobs)
-        try:
-            check_spec(spec)
-        except Rejected as rejected:
-            service.spot.say(notes, rejected.reason, rejected.detail)
-        for size, most, what in (
-            (len(encode(spec)), SPEC_BYTES_MAX, "specification"),
-            (len(encode(spec.terms)), TERMS_BYTES_MAX, "part of it on chain"),
-        ):
-            if size > most:
-                fix = "put long texts into the image or a volume"
-                service.spot.say(
-                    notes, ComposeRefusal.TOO_LARGE, f"the {what} has {size} bytes", f"at most {most}", fix
-                )
+        _check(service, spec, notes)
         made.append(Workload(spec, service.deploy.replicas, service.spot.place.line))
     used = {secret.secret for one in made for secret in one.spec.secrets}
     sources = {one.name: one for one in text.declared.secrets.values() if one.name in used}
