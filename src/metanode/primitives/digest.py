@@ -47,6 +47,7 @@ class Tag(Enum):
     BLOCK_LOG = b"metanode.blklog1"
     JOURNAL = b"metanode.jrnlog1"
     SNAPSHOT = b"metanode.snapsh1"
+    IMAGE_SIGNATURE = b"metanode.imgsig1"
     PLACEMENT_TIE = b"metanode.plctie1"
     PLACEMENT_INPUTS = b"metanode.plcinp1"
     EXPLANATION = b"metanode.plcwhy1"

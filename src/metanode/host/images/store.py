@@ -70,7 +70,7 @@ class ImageStore:
         """IMG-16. Gather all parts of an image, each checked, and then enter it: an image that is listed is whole."""
         found = gather(self.blobs, origin, top, self.machine, lease)
         image = Image(
-            found.top,
+            Descriptor(top.media_type, top.digest, top.size),
             found.manifest_at.digest,
             found.config.platform,
             names,
