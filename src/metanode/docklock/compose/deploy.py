@@ -146,12 +146,17 @@ def _placement(at: Spot | None, notes: Notes) -> _Placement:
     for spot in items(keys["constraints"], notes, LISTED_MAX) if "constraints" in keys else []:
         _constrain(spot, notes, made)
     for spot in items(keys["preferences"], notes, LISTED_MAX) if "preferences" in keys else []:
+        before = notes.errors
         spread = fields(spot, notes, ("spread",)).get("spread")
-        text = "" if spread is None else text_of(spread, notes)
-        if spread is None or not text.startswith(_LABELS):
-            spot.say(notes, ComposeRefusal.BAD_FORM, quoted(text), "spread: node.labels.NAME", "name a label of nodes")
-        elif agreed(spread, notes, check_label, "a label", text.removeprefix(_LABELS)):
-            label = text.removeprefix(_LABELS)
+        if spread is None:
+            if notes.errors == before:
+                spot.say(notes, ComposeRefusal.MISSING_KEY, "no spread", "spread: node.labels.NAME")
+            continue
+        text = text_of(spread, notes)
+        label = text.removeprefix(_LABELS)
+        if label == text:
+            spread.say(notes, ComposeRefusal.BAD_FORM, quoted(text), "node.labels.NAME", f"write {_LABELS}{label[:60]}")
+        elif agreed(spread, notes, check_label, "a label", label):
             made.spread[label] = Spread(label=label, skew_max=0)
     if "max_replicas_per_node" in keys:
         made.node_max = whole(keys["max_replicas_per_node"], notes, 0, 1_000)

@@ -72,7 +72,7 @@ class _EnvFile:
     def _value(self, spot: Spot, text: str, known: dict[str, str]) -> str:
         quote = text[:1]
         if quote not in ("'", '"') or not quote:
-            return told(spot, _COMMENT.sub("", text, count=1).rstrip(), self._notes, self._by, known)
+            return told(spot, _COMMENT.sub("", text, count=1).rstrip(), self._notes, self._by, known) or ""
         made, at = [], 1
         while at < len(text) and text[at] != quote:
             following = text[at + 1 : at + 2]
@@ -88,7 +88,7 @@ class _EnvFile:
             spot.say(self._notes, ComposeRefusal.BAD_ENV_FILE, quoted(text), "a quotation on one line", fix)
             return ""
         value = "".join(made)
-        return value if quote == "'" else told(spot, value, self._notes, self._by, known)
+        return value if quote == "'" else told(spot, value, self._notes, self._by, known) or ""
 
 
 def _env_files(at: Spot | None, notes: Notes, outside: Outside, by: Interpolation) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Final
 from metanode.docklock.compose.fields import fields, texts
 from metanode.docklock.compose.findings import ComposeRefusal, Notes, quoted
 from metanode.docklock.compose.keys import HEALTHCHECK, HEALTHCHECK_REFUSED, PROBE, PROBE_HTTP, PROBE_TCP
-from metanode.docklock.compose.nodes import Scalar, Spot
+from metanode.docklock.compose.nodes import Scalar, Sequence, Spot
 from metanode.docklock.compose.scalars import period_ms, text_of, truth, whole
 from metanode.docklock.compose.words import SHELL
 from metanode.records.demand import PORT_MAX
@@ -31,6 +31,8 @@ def _test(spot: Spot, notes: Notes) -> tuple[str, ...]:
     match words:
         case ("NONE",):
             return ()
+        case () if not isinstance(spot.node, Sequence):
+            return ()  # no list: that was noted
         case ("CMD", _, *_):
             return words[1:]
         case ("CMD-SHELL", line):

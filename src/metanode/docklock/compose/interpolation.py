@@ -124,12 +124,13 @@ def interpolated(spot: Spot, notes: Notes, by: Interpolation) -> Node:
     """COMPOSE-3. The same tree with the variables of its values; what cannot be is noted and left as it is."""
     match spot.node:
         case Scalar(text=text) if "$" in text:
-            return Scalar(told(spot, text, notes, by), spot.node.line, spot.node.column)
+            done = told(spot, text, notes, by)
+            return Scalar(done or "", spot.node.line, spot.node.column, broken=done is None)
         case Scalar():
             return spot.node
         case Sequence(items=items):
-            done = (interpolated(spot.item(at, one), notes, by) for at, one in enumerate(items))
-            return Sequence(tuple(done), spot.node.line, spot.node.column)
+            filled = (interpolated(spot.item(at, one), notes, by) for at, one in enumerate(items))
+            return Sequence(tuple(filled), spot.node.line, spot.node.column)
         case Mapping(entries=entries):
             pairs = (
                 (key, node if is_foreign(key.text) else interpolated(spot.inside(key, node), notes, by))
@@ -138,15 +139,15 @@ def interpolated(spot: Spot, notes: Notes, by: Interpolation) -> Node:
             return Mapping(tuple(pairs), spot.node.line, spot.node.column)
 
 
-def told(spot: Spot, text: str, notes: Notes, by: Interpolation, more: Variables[str, str] | None = None) -> str:
-    """COMPOSE-3. The text with its variables; what was wrong with them is noted at the place."""
+def told(spot: Spot, text: str, notes: Notes, by: Interpolation, more: Variables[str, str] | None = None) -> str | None:
+    """COMPOSE-3. The text with its variables; nothing where they were wrong, which is noted at the place."""
     try:
         done = by.text(text, more)
     except Rejected as rejected:
         missing = rejected.reason is ComposeRefusal.MISSING_VARIABLE
         fix = "set it in the environment, or write a default `${NAME:-default}`" if missing else ""
         spot.say(notes, rejected.reason, rejected.detail, "" if missing else FORMS, fix)
-        return text
+        return None
     for name in sorted(set(by.unset)):
         found = f"{name[:60]} is not set: empty text is taken"
         spot.say(notes, ComposeAdvice.UNSET_VARIABLE, found, "", f"set it, or write ${{{name[:60]}:-default}}")

@@ -9,12 +9,14 @@ from metanode.docklock.compose.findings import Finding, Notes
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A text; `null` for `~`, `null` and nothing at all, written without quotes."""
+    """A text; `null` for `~`, `null` and nothing at all, written without quotes; `broken` where a variable in it could
+    not be filled in, which was noted: nothing more is said of it."""
 
     text: str
     line: int
     column: int
     null: bool = False
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Spot:
 
     def say(self, notes: Notes, code: StrEnum, found: str, allowed: str = "", fix: str = "") -> None:
         """COMPOSE-2. Note a finding here."""
+        if isinstance(self.node, Scalar) and self.node.broken:
+            return
         place = self.place
         notes.add(Finding(code, place.line, place.column, self.path, found, allowed, fix, self.file))
 

@@ -58,6 +58,9 @@ def _short(spot: Spot, notes: Notes, *, may_publish: bool) -> list[Port]:
     if host and not may_publish:
         spot.say(notes, ComposeRefusal.BAD_FORM, quoted(text), "ports of the container alone", f"write {target}")
         return []
+    if rest.startswith(":"):
+        spot.say(notes, ComposeRefusal.BAD_FORM, quoted(text), FORM, f"write {target}")
+        return []
     return _ports(spot, notes, published, target, protocol or "tcp")
 
 
