@@ -261,7 +261,7 @@ class Candidates:
         for place in places:
             cpu = place.cpu_used + cpu_asked
             memory = place.memory_used + memory_asked
-            if cpu > place.cpu or memory > place.memory:
+            if cpu > place.cpu or memory > place.memory or len(place.standing) >= place.standing_max:
                 found.append(-19)
                 continue
             workloads = place.workloads

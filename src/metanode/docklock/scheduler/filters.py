@@ -152,10 +152,14 @@ def holds_volumes(question: Question, places: Places) -> Places:
 
 
 def has_room(question: Question, places: Places) -> Places:
-    """PLACE-19. Cores and memory."""
+    """PLACE-19. Cores, memory, and one more replica."""
     cpu, memory = question.demand.cpu_millicores, question.demand.memory_kib
     return [
-        place for place in places if place.cpu_used + cpu <= place.cpu and place.memory_used + memory <= place.memory
+        place
+        for place in places
+        if place.cpu_used + cpu <= place.cpu
+        and place.memory_used + memory <= place.memory
+        and len(place.standing) < place.standing_max
     ]
 
 

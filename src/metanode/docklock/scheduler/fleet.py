@@ -37,6 +37,7 @@ class Place:
         "refuses",
         "repelling",
         "standing",
+        "standing_max",
         "view",
         "volumes",
         "workloads",
@@ -48,6 +49,7 @@ class Place:
         self.order: Final = order
         self.cpu: Final = view.cpu_millicores
         self.memory: Final = view.memory_kib
+        self.standing_max: Final = view.standing_max
         self.labels: Final = dict(view.labels)
         self.engines: Final = frozenset(view.engines)
         self.images: Final = frozenset(view.images)

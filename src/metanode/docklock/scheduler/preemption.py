@@ -30,20 +30,22 @@ class Room:
     free: tuple[Replica, ...]
     cpu: int
     memory: int
+    number: int
 
     def least(self) -> tuple[int, int]:
         """No set has a smaller sum and number: as if the cheapest were as large as the largest."""
         ahead = Ahead(self.free)
-        more = ahead.fewest(self.cpu, self.memory)
+        more = ahead.fewest(self.cpu, self.memory, self.number)
         return _sum(self.forced) + ahead.cheapest[more], len(self.forced) + more
 
     def lacks(self, gone: Iterable[Replica]) -> bool:
         """Whether it is still too little when those are gone as well."""
-        cpu, memory = self.cpu, self.memory
+        cpu, memory, number = self.cpu, self.memory, self.number
         for one in gone:
             cpu -= one.demand.cpu_millicores
             memory -= one.demand.memory_kib
-        return cpu > 0 or memory > 0
+            number -= 1
+        return cpu > 0 or memory > 0 or number > 0
 
 
 def _sum(replicas: Iterable[Replica]) -> int:
@@ -62,9 +64,9 @@ class Ahead:
         self._widest: Final = max((one.demand.memory_kib for one in free), default=1)
         self.cheapest: Final = (0, *accumulate(sorted(one.demand.priority for one in free)))
 
-    def fewest(self, cpu: int, memory: int) -> int:
+    def fewest(self, cpu: int, memory: int, number: int) -> int:
         """At least so many must go to free this much, which all of them do."""
-        return max(0, -(-cpu // self._largest), -(-memory // self._widest))
+        return max(0, number, -(-cpu // self._largest), -(-memory // self._widest))
 
 
 def measure(victims: Iterable[Replica]) -> Measure:
@@ -103,6 +105,7 @@ def _room(question: Question, place: Place) -> Room | None:
     demand = question.demand
     cpu = place.cpu_used + demand.cpu_millicores - place.cpu
     memory = place.memory_used + demand.memory_kib - place.memory
+    number = len(place.standing) + 1 - place.standing_max
     others = {one.name for one in question.others(place)} if place.refuses or demand.anti_affinity else ()
     forced, free = [], []
     for one in place.standing.values():
@@ -116,10 +119,11 @@ def _room(question: Question, place: Place) -> Room | None:
             forced.append(one)
             cpu -= one.demand.cpu_millicores
             memory -= one.demand.memory_kib
+            number -= 1
         elif may:
             free.append(one)
     free.sort(key=lambda one: one.name)
-    room = Room(place, tuple(forced), tuple(free), cpu, memory)
+    room = Room(place, tuple(forced), tuple(free), cpu, memory, number)
     return None if room.lacks(free) or len(forced) > VICTIMS_MAX else room
 
 
@@ -161,24 +165,25 @@ class _Search:
         self._worst: Final = worst
         self._cost: tuple[int, int] | None = None
         self.best: tuple[Replica, ...] | None = None
-        self._look(0, (), (0, 0), (room.cpu, room.memory))
+        self._look(0, (), (0, 0), (room.cpu, room.memory, room.number))
 
-    def _look(self, at: int, gone: tuple[Replica, ...], cost: tuple[int, int], lack: tuple[int, int]) -> None:
+    def _look(self, at: int, gone: tuple[Replica, ...], cost: tuple[int, int], lack: tuple[int, int, int]) -> None:
         """From the possible victim `at` on: `lack` is still missing."""
-        cpu, memory = lack
-        if cpu <= 0 and memory <= 0:
+        cpu, memory, number = lack
+        if cpu <= 0 and memory <= 0 and number <= 0:
             if self._is_better(*cost):
                 self._cost, self.best = cost, gone
             return
         ahead = self._ahead[at]
-        if cpu > ahead.cpu or memory > ahead.memory:
+        if cpu > ahead.cpu or memory > ahead.memory or at + number > len(self._free):
             return
-        more = ahead.fewest(cpu, memory)
+        more = ahead.fewest(cpu, memory, number)
         if not self._is_better(cost[0] + ahead.cheapest[more], cost[1] + more):
             return
         one = self._free[at].demand
         taken = cost[0] + one.priority, cost[1] + 1
-        self._look(at + 1, (*gone, self._free[at]), taken, (cpu - one.cpu_millicores, memory - one.memory_kib))
+        left = cpu - one.cpu_millicores, memory - one.memory_kib, number - 1
+        self._look(at + 1, (*gone, self._free[at]), taken, left)
         self._look(at + 1, gone, cost, lack)
 
     def _is_better(self, priorities: int, number: int) -> bool:

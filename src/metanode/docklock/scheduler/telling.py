@@ -118,7 +118,10 @@ def _room(question: Question, place: Place) -> Told:
     if demand.memory_kib > memory:
         short.append(f"{demand.memory_kib - memory} KiB")
     asked = f"{demand.cpu_millicores} millicores, {demand.memory_kib} KiB"
-    return asked, f"free: {cpu} millicores, {memory} KiB", f"ask for {' and '.join(short)} less, or free as much"
+    has = f"free: {cpu} millicores, {memory} KiB"
+    if len(place.standing) >= place.standing_max:
+        return asked, f"{has}; {len(place.standing)} replicas", "free a place: it has as many replicas as it may"
+    return asked, has, f"ask for {' and '.join(short)} less, or free as much"
 
 
 def _ports(question: Question, place: Place) -> Told:

@@ -16,6 +16,9 @@ SEED_BYTES: Final = 32
 INPUTS_BYTES_MAX: Final = 64 << 20
 """Largest inputs: 1,024 nodes with their images, 16,384 standing replicas of 3 KiB each."""
 
+STANDING_MAX: Final = 256
+"""Most replicas on a node, unless it says less: what a node is to do is one value of the state."""
+
 Name: TypeAlias = tuple[str, int, int]
 """What names a replica: workload, index, attempt."""
 
@@ -24,6 +27,7 @@ class NodeView(Wire):
     """PLACE-6. What is known of one node. Labels ascending by key, `images` (digests) and `volumes` that it holds.
 
     `barred`: why nothing new comes here (cordoned, draining, lost …); empty: it may. `leaving`: what stands must go.
+    `standing_max`: most replicas on it.
     """
 
     name: str
@@ -38,6 +42,7 @@ class NodeView(Wire):
     volumes: tuple[str, ...]
     barred: str
     leaving: bool
+    standing_max: int = STANDING_MAX
 
 
 class Replica(Wire):

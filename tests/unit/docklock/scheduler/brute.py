@@ -41,6 +41,8 @@ class Brute:
             found.add(19)
         if sum(one.demand.memory_kib for one in there) + asked.memory_kib > node.memory_kib:
             found.add(19)
+        if len(there) >= node.standing_max:
+            found.add(19)
         if set(asked.ports) & set(chain.from_iterable(one.demand.ports for one in there)):
             found.add(20)
         for other in others:
@@ -86,9 +88,9 @@ class Brute:
     @staticmethod
     def tolerated(taint, who: Newcomer) -> bool:
         for one in who.replica.demand.tolerations:
-            if (not one.key or one.key == taint.key) and (not one.value or one.value == taint.value):
-                if not one.effect or one.effect == taint.effect:
-                    return True
+            right_taint = (not one.key or one.key == taint.key) and (not one.value or one.value == taint.value)
+            if right_taint and (not one.effect or one.effect == taint.effect):
+                return True
         return False
 
     @staticmethod
@@ -104,9 +106,8 @@ class Brute:
 
         def at(wanted: str) -> int:
             homes = {node.name for node in self.nodes if (label, wanted) in node.labels}
-            return len(
-                [1 for home, one in standing if home in homes and one.workload == who.replica.workload and not self.same(one, who)]
-            )  # fmt: skip
+            mine = [one for home, one in standing if home in homes and one.workload == who.replica.workload]
+            return len([one for one in mine if not self.same(one, who)])
 
         open_values = {v for node in self.nodes if not self.nature(node, who) for k, v in node.labels if k == label}
         return at(value) - min([at(one) for one in open_values], default=0)

@@ -136,6 +136,7 @@ class Chance:
             memory_kib=draw.choice((3_000, 4_096, 8_192, 12_000)),
             images=self.some(IMAGES, 2, 2),
             volumes=self.some(("data", "logs"), 2, 6),
+            standing_max=draw.choice((1, 3, 256, 256, 256)),
             barred="" if draw.randrange(12) else draw.choice(("cordoned", "lost")),
         )
 
