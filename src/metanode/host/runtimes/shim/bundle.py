@@ -24,7 +24,7 @@ def process(plan: ContainerPlan, *, terminal: bool = False) -> dict[str, Any]:
         "args": list(plan.command),
         "env": paths + [f"{name}={value}" for name, value in plan.env],
         "cwd": plan.workdir,
-        "capabilities": {name: kept for name in sets},
+        "capabilities": dict.fromkeys(sets, kept),
         "rlimits": [files, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}],
         "noNewPrivileges": True,
     }

@@ -20,18 +20,18 @@ class Children:
         self._loop: Final = loop
         self._waited: Final[set[int]] = set()
 
-    def wait(self, pid: int, ended: Callable[[int], None]) -> int:
-        """Call with the wait status when it has ended. The pidfd, which stays the caller's to signal by and close."""
+    def wait(self, pid: int, ended: Callable[[int], None]) -> None:
+        """Call with the wait status when it has ended."""
         pidfd = kernel.pidfd_open(pid)
         self._waited.add(pid)
 
         def ready() -> None:
             self._loop.forget(pidfd)
+            os.close(pidfd)
             self._waited.discard(pid)
             ended(os.waitpid(pid, 0)[1])
 
         self._loop.watch(pidfd, ready)
-        return pidfd
 
     def reap_strays(self) -> None:
         """Orphans of what ran below, whose parent the shim became: nobody waits for them. Not while a container is
@@ -56,12 +56,15 @@ class Pump:
         self._file = file
         self._sink: Final = sink
         os.set_blocking(file, False)
-        loop.watch(file, self._read)
+        loop.watch(file, self._ready)
 
     @property
     def is_open(self) -> bool:
         """Whether more may come."""
         return self._file >= 0
+
+    def _ready(self) -> None:
+        self._read()
 
     def _read(self) -> bool:
         """One chunk; whether there was one."""
@@ -84,7 +87,7 @@ class Pump:
     def go_on(self) -> None:
         """Read again."""
         if self.is_open:
-            self._loop.watch(self._file, self._read)
+            self._loop.watch(self._file, self._ready)
 
     def drain(self) -> None:
         """What is still in it, and close: its writer has ended."""

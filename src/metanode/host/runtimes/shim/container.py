@@ -4,45 +4,20 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from metanode.host.runtimes.plan import ContainerPlan
 from metanode.host.runtimes.refusals import RuntimeRefusal
-from metanode.host.runtimes.shim import proc
+from metanode.host.runtimes.shim import kernel, proc
 from metanode.host.runtimes.shim.cgroups import Group, Usage
 from metanode.host.runtimes.shim.frames import Message
 from metanode.host.runtimes.shim.logfiles import LogFiles
 from metanode.host.runtimes.shim.plans import plan_message
+from metanode.host.runtimes.states import Exit, Phase
 from metanode.primitives.refusal import Rejected
-
-
-class Phase(StrEnum):
-    """How far a container is. It goes through them once: another attempt is another container."""
-
-    CREATED = "created"
-    """Accepted, its folder is there, nothing runs."""
-    STARTING = "starting"
-    """Its first process is being made."""
-    RUNNING = "running"
-    """Its program runs."""
-    PAUSED = "paused"
-    """All its processes stand still."""
-    EXITED = "exited"
-    """Its program has ended, or never began."""
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How it ended. `code`: the program's, or 128 and the signal's number; `signal`: 0 where it ended by itself;
-    `oom`: the kernel killed something in it for want of memory."""
-
-    code: int
-    signal: int
-    oom: bool
-    at_ns: int
 
 
 def exit_of(status: int, *, oom: bool) -> Exit:
@@ -81,16 +56,19 @@ class Container:
     def runs(self, pid: int) -> None:
         """Its program runs: note it where the sweep finds it."""
         self.pid, self.phase, self.started_ns = pid, Phase.RUNNING, time.time_ns()
+        self.pidfd = kernel.pidfd_open(pid)
         note = {"pid": pid, "ticks": proc.start_ticks(pid)}
         (self.folder / "state.json").write_text(json.dumps(note))
+
+    def hear(self, stream: int, data: bytes) -> None:
+        """It has said something."""
+        self.log.append(stream, time.time_ns(), data)
 
     def signal(self, number: int) -> None:
         """To its first process; nothing where that has ended."""
         if self.pidfd >= 0:
-            try:
+            with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, number)
-            except ProcessLookupError:
-                pass
 
     def usage(self) -> Usage:
         """What it uses; after its end, what it had used."""

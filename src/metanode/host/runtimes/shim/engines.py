@@ -13,10 +13,11 @@ from metanode.host.runtimes.plan import ContainerPlan
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim import jail
 from metanode.host.runtimes.shim.children import Children
-from metanode.host.runtimes.shim.container import Container, Exit, exit_of
+from metanode.host.runtimes.shim.container import Container, exit_of
 from metanode.host.runtimes.shim.loop import Loop
 from metanode.host.runtimes.shim.privileges import Shortfall
 from metanode.host.runtimes.shim.root import Place
+from metanode.host.runtimes.states import Exit
 from metanode.primitives.refusal import Rejected
 
 Files = tuple[int, int, int]
@@ -34,12 +35,13 @@ class Hopes:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One more process in a running container. `ended` is told once, and `began` before it if it began."""
+    """One more process in a running container. `ended` is told once; before it, if it began, `began` is handed what
+    kills it."""
 
     plan: ContainerPlan
     terminal: bool
     files: Files
-    began: Callable[[int], None]
+    began: Callable[[Callable[[], None]], None]
     ended: Callable[[Exit | Rejected], None]
 
 
@@ -55,8 +57,14 @@ class Engine(Protocol):
     def execute(self, container: Container, command: Command) -> None:
         """Begin another one in it."""
 
-    def clean(self, container: Container) -> None:
+    def clean(self, container: Container, cleaned: Callable[[], None]) -> None:
         """Take away what `prepare` and `start` made beside the container's folder and group."""
+
+
+def kill(pid: int) -> None:
+    """A process that the shim is the parent of, or that its parent still is: its number is its own."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def refusal_of(failure: dict[str, object]) -> Rejected:
@@ -111,13 +119,14 @@ class JailEngine:
             return
 
         def began(pid: int) -> None:
-            command.began(pid)
-            os.close(self._children.wait(pid, lambda status: command.ended(exit_of(status, oom=False))))
+            command.began(lambda: kill(pid))
+            self._children.wait(pid, lambda status: command.ended(exit_of(status, oom=False)))
 
         _Watch(self._loop, self._children, container, birth, Hopes(began, command.ended), steps=2)
 
-    def clean(self, container: Container) -> None:
+    def clean(self, container: Container, cleaned: Callable[[], None]) -> None:  # noqa: ARG002 - the protocol's
         """Nothing: mounts and namespaces ended with the container."""
+        cleaned()
 
 
 class _Watch:
@@ -140,8 +149,7 @@ class _Watch:
                 self._container.group.join(pid)
             os.write(self._birth.go, b"g")
         except OSError as error:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill(pid)
             self._heard = json.dumps({"step": "cgroup", "text": str(error), "error": error.errno}).encode()
 
     def _read(self) -> None:

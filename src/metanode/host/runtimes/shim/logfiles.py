@@ -12,9 +12,10 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from metanode.host.runtimes.states import LogMark
 
 MAGIC: Final = b"MNCTLOG1"
 FILE_HEADER: Final = struct.Struct(">8sQ32s")
@@ -26,16 +27,6 @@ GENESIS: Final = bytes(32)
 STDOUT: Final = 1
 STDERR: Final = 2
 """Streams: as a process numbers them."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogMark:
-    """Where a log is: bytes of all records ever, of those no longer kept, of those that found no room on the disk."""
-
-    end: int
-    first: int
-    lost: int
-    digest: str
 
 
 def chained(digest: bytes, record: bytes) -> bytes:

@@ -14,7 +14,7 @@ from metanode.host.runtimes.shim import bundle, kernel, root
 from metanode.host.runtimes.shim.cgroups import NAME
 from metanode.host.runtimes.shim.children import Children
 from metanode.host.runtimes.shim.container import Container, exit_of
-from metanode.host.runtimes.shim.engines import Command, Files, Hopes
+from metanode.host.runtimes.shim.engines import Command, Files, Hopes, kill
 from metanode.host.runtimes.shim.syscalls import MACHINE
 from metanode.primitives.refusal import Rejected
 
@@ -80,7 +80,7 @@ class OutsideEngine:
             setsigmask=(),
             setsigdef=signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
         )
-        os.close(self._children.wait(pid, ended))
+        self._children.wait(pid, ended)
         return pid
 
     def start(self, container: Container, files: Files, hopes: Hopes) -> None:
@@ -110,19 +110,25 @@ class OutsideEngine:
             for file in (config, note, log):
                 file.unlink(missing_ok=True)
 
-        words = ["exec", "--process", str(config), "--pid-file", str(note), container.plan.id]
-        command.began(self._spawn(command.files, log, *words, ended=ended))
+        words = ("exec", "--process", str(config), "--pid-file", str(note), container.plan.id)
+        pid = self._spawn(command.files, log, *words, ended=ended)
 
-    def clean(self, container: Container) -> None:
-        """The runtime's notes of it, and what the shim had mounted for it."""
-        folder = container.folder
+        def kill_both() -> None:
+            with suppress(OSError, ValueError):
+                kill(int(note.read_text()))
+            kill(pid)
+
+        command.began(kill_both)
+
+    def clean(self, container: Container, cleaned: Callable[[], None]) -> None:
+        """The runtime's notes of it."""
         nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        with suppress(OSError):
-            self._spawn(
-                (nothing, nothing, nothing), folder / "delete.log", "delete", "--force", container.plan.id,
-                ended=lambda _: None,
-            )  # fmt: skip
-        os.close(nothing)
+        log = self._state.parent / "delete.log"
+        words = ("delete", "--force", container.plan.id)
+        try:
+            self._spawn((nothing, nothing, nothing), log, *words, ended=lambda _: cleaned())
+        finally:
+            os.close(nothing)
 
 
 def complained(log: Path) -> bool:

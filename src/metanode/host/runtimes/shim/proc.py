@@ -29,6 +29,11 @@ def start_ticks(pid: int) -> int:
     return int(fields[19]) if fields else 0
 
 
+def is_zombie(pid: int) -> bool:
+    """Whether a process has ended and only waits to be waited for."""
+    return _fields(pid)[:1] == ["Z"]
+
+
 def members(pid: int) -> Iterator[int]:
     """The processes that share the namespace of process numbers with this one."""
     try:

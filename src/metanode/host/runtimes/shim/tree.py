@@ -22,24 +22,20 @@ def unmount_below(folder: Path) -> None:
 
 def remove_tree(folder: Path) -> None:
     """RUN-19. A folder and what is in it, never across a mount and never through a link."""
-    try:
-        device = os.lstat(folder).st_dev
-    except FileNotFoundError:
-        return
     with suppress(OSError):
-        _remove(str(folder), device)
+        _remove(folder, folder.lstat().st_dev)
 
 
-def _remove(path: str, device: int) -> None:
-    found = os.lstat(path)
+def _remove(path: Path, device: int) -> None:
+    found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        os.unlink(path)
+        path.unlink()
         return
     if found.st_dev != device:
         return
     if found.st_mode & 0o700 != 0o700:  # the kernel's own folder of an overlay has no rights at all
-        os.chmod(path, 0o700)
+        path.chmod(0o700)
     for entry in os.scandir(path):
         with suppress(OSError):
-            _remove(entry.path, device)
-    os.rmdir(path)
+            _remove(Path(entry.path), device)
+    path.rmdir()
