@@ -2,7 +2,6 @@
 
 from metanode.docklock.compose.environment import Outside
 from metanode.docklock.compose.findings import ComposeAdvice, ComposeRefusal, Finding
-from metanode.docklock.compose.manifests import Converted, convert
 from metanode.docklock.compose.model import HOST_IMAGE, SecretSource
 from metanode.docklock.compose.reading import Understood, any_image, understand
 from metanode.docklock.compose.translate import Application, Workload
@@ -12,13 +11,11 @@ __all__ = [
     "Application",
     "ComposeAdvice",
     "ComposeRefusal",
-    "Converted",
     "Finding",
     "Outside",
     "SecretSource",
     "Understood",
     "Workload",
     "any_image",
-    "convert",
     "understand",
 ]

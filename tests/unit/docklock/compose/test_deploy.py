@@ -12,9 +12,9 @@ WEB = "services.web"
 
 
 def file(*services: str) -> str:
-    return "services:\n" + "".join(
-        f"  {one.partition(': ')[0]}: {{image: '{IMAGE}', {one.partition(': ')[2]}}}\n" for one in services
-    )
+    """A file with a service a line: its name, and what else it says."""
+    split = (one.partition(": ") for one in services)
+    return "services:\n" + "".join(f"  {name}: {{image: '{IMAGE}', {rest}}}\n" for name, _, rest in split)
 
 
 def test_resources_of_both_forms() -> None:
@@ -22,8 +22,7 @@ def test_resources_of_both_forms() -> None:
         "cpus: 0.5\nmem_limit: 64m\npids_limit: 9",
         "deploy: {resources: {limits: {cpus: '0.50', memory: 64M, pids: 9}}}",
         "deploy: {resources: {reservations: {cpus: 0.5, memory: 64m}}}\npids_limit: 9",
-        "cpus: 0.5\nmem_limit: 64m\nmem_reservation: 65536k\npids_limit: 9\n"
-        "deploy: {resources: {limits: {cpus: 0.5, memory: 64m, pids: 9}}}",
+        "cpus: 0.5\nmem_limit: 64m\nmem_reservation: 65536k\ndeploy: {resources: {limits: {memory: 64m, pids: 9}}}",
     ):
         spec = spec_of(body)
         assert (spec.terms.demand.cpu_millicores, spec.terms.demand.memory_kib, spec.pids_max) == (500, 65_536, 9)
@@ -55,7 +54,8 @@ def test_what_is_limited_is_what_is_reserved() -> None:
         ("deploy: {mode: several}", ComposeRefusal.BAD_CHOICE),
         ("platform: windows/amd64", ComposeRefusal.UNSUPPORTED_VALUE),
         ("platform: linux/riscv64", ComposeRefusal.UNSUPPORTED_VALUE),
-        ("platform: linux/arm64\ndeploy: {placement: {constraints: [node.platform.arch == amd64]}}", ComposeRefusal.CONTRADICTION),
+        ("platform: linux/arm64\ndeploy: {placement: {constraints: [node.platform.arch == amd64]}}",
+         ComposeRefusal.CONTRADICTION),
         ("platform: linux/arm64\nx-metanode: {architecture: x86_64}", ComposeRefusal.CONTRADICTION),
         ("deploy: {placement: {constraints: [node.labels.a = b]}}", ComposeRefusal.BAD_FORM),
         ("deploy: {placement: {constraints: [disk]}}", ComposeRefusal.BAD_FORM),
@@ -67,7 +67,8 @@ def test_what_is_limited_is_what_is_reserved() -> None:
         ("deploy: {placement: {constraints: [node.labels.a == b!]}}", DemandRefusal.BAD_LABEL),
         ("deploy: {placement: {preferences: [{spread: zone}]}}", ComposeRefusal.BAD_FORM),
         ("deploy: {placement: {preferences: [{}]}}", ComposeRefusal.MISSING_KEY),
-        ("deploy: {update_config: {order: start-first}, rollback_config: {order: stop-first}}", ComposeRefusal.UNSUPPORTED_VALUE),
+        ("deploy: {update_config: {order: start-first}, rollback_config: {order: stop-first}}",
+         ComposeRefusal.UNSUPPORTED_VALUE),
         ("deploy: {rollback_config: {failure_action: continue}}", ComposeRefusal.UNSUPPORTED_VALUE),
         ("restart: always\ndeploy: {restart_policy: {condition: any}}", ComposeRefusal.CONTRADICTION),
         ("restart: sometimes", ComposeRefusal.BAD_CHOICE),

@@ -104,7 +104,7 @@ REFUSED_ELSEWHERE = [
     *((service(f"healthcheck: {{test: x, {key}: 1s}}"), key) for key in HEALTHCHECK_REFUSED),
     *((service(f"ports: [{{target: 80, {key}: x}}]"), key) for key in PORT_REFUSED),
     *((service(f"volumes: [{{type: tmpfs, target: /x, {key}: {{}}}}]"), key) for key in MOUNT_REFUSED),
-    *((service(f"secrets: [{{source: s, {key}: '1'}}]", "secrets: {s: {external: true}}"), key) for key in SECRET_USE_REFUSED),
+    *((service(f"secrets: [{{source: s, {key}: '1'}}]", "secrets: {s: {file: x}}"), key) for key in SECRET_USE_REFUSED),
     *((service(f"networks: {{n: {{{key}: 1}}}}", "networks: {n: {}}"), key) for key in NETWORK_USE_REFUSED),
     *((service("volumes: ['v:/x']", f"volumes: {{v: {{{key}: 1}}}}"), key) for key in VOLUME_REFUSED),
     *((service("networks: [n]", f"networks: {{n: {{{key}: 1}}}}"), key) for key in NETWORK_REFUSED),
@@ -150,8 +150,7 @@ def test_every_other_refused_key_is_refused_alone(text: str, key: str) -> None:
     ],
 )
 def test_an_unknown_key_is_an_error_wherever_it_stands(body: str) -> None:
-    world = {"files": {"a": ""}}
-    assert [(code, line) for code, line, _ in errors(body, **world)] == [(ComposeRefusal.UNKNOWN_KEY, 4)]
+    assert [(code, line) for code, line, _ in errors(body, files={"a": ""})] == [(ComposeRefusal.UNKNOWN_KEY, 4)]
 
 
 @pytest.mark.parametrize("line", ["service: {}", "x-metanode: {priority: 1}", "volums: {}"])

@@ -101,7 +101,7 @@ def test_a_tag_is_looked_up_and_a_digest_is_not() -> None:
         asked.append(reference)
         return bytes([7]) * 32 if reference == "a:1" else None
 
-    world = Outside({}, {}.get, known)
+    world = Outside({}, lambda _: None, known)
     found = understand(f"services: {{web: {{image: 'a:1'}}, db: {{image: '{IMAGE}'}}}}", world)
     assert found.application is not None
     digests = {one.spec.terms.workload: one.spec.terms.demand.image for one in found.application.workloads}
@@ -196,7 +196,10 @@ def test_wrong_health_checks(body: str, code: ComposeRefusal) -> None:
 
 def test_variables_of_every_source() -> None:
     files = {
-        "a.env": "# a comment\nA=1\nexport B='$A \\'x\\''\nC=\"$A\\t\\\"y\\\" \\$Z\" # more\nD=$A # comment\nE=x#y\nF=\nG=gone\n",
+        "a.env": (
+            "# a comment\nA=1\nexport B='$A \\'x\\''\nC=\"$A\\t\\\"y\\\" \\$Z\" # more\n"
+            "D=$A # comment\nE=x#y\nF=\nG=gone\n"
+        ),
         "b.env": "A=2\nG\n",
         "raw.env": "R='$A' # kept\n",
     }

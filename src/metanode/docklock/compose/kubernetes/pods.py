@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from metanode.docklock.compose.affinity import NAME_LABEL, Tell, affinity, spread, tolerations
+from metanode.docklock.compose.kubernetes.affinity import NAME_LABEL, Tell, affinity, spread, tolerations
 from metanode.docklock.compose.model import HOST_IMAGE
 from metanode.docklock.compose.services import LOG_BYTES_MAX, LOG_FILES_MAX
 from metanode.docklock.compose.translate import PIDS_MAX

@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from metanode.docklock.compose.affinity import NAME_LABEL, Tell
 from metanode.docklock.compose.findings import ComposeAdvice, Finding
-from metanode.docklock.compose.pods import NETWORK_LABEL, pod, port_name, priority_class, seconds
+from metanode.docklock.compose.kubernetes.affinity import NAME_LABEL, Tell
+from metanode.docklock.compose.kubernetes.pods import NETWORK_LABEL, pod, port_name, priority_class, seconds
 from metanode.docklock.compose.translate import Application, Workload
 
 CLAIM: Final = "1Gi"
