@@ -64,8 +64,16 @@ def report_instance(books: Books, node: str, report: ReplicaReport) -> None:
         ended(books, report.workload, report.index, replica, told)
     else:
         others = tuple(told if one is instance else one for one in replica.instances)
-        failures = 0 if state == "ready" else replica.failures
+        failures = _in_a_row(books, report.workload, replica, told)
         books.keep_replica(report.workload, report.index, replace(replica, instances=others, failures=failures))
+
+
+def _in_a_row(books: Books, workload: str, replica: Replica, told: Instance) -> int:
+    """CLUSTER-11. Ready ends a row of failures; what is not well, or has to begin anew, counts as one more."""
+    if told.state == "ready":
+        return 0
+    current = told.revision == books.workload(workload).current.number
+    return replica.failures + (told.state == "unready" and current)
 
 
 def ended(books: Books, workload: str, index: int, replica: Replica, instance: Instance) -> None:

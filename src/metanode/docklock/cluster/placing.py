@@ -1,6 +1,5 @@
 """Whoever waits in a cluster gets a node, or is told why not: what is known of the nodes, handed to the scheduler."""
 
-from collections.abc import Iterator
 from hashlib import sha256
 from heapq import nsmallest
 from typing import Final
@@ -12,121 +11,19 @@ from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.instances import stop
 from metanode.docklock.cluster.state import (
     AGENDA,
-    ASSIGNMENTS_MAX,
     Assignment,
-    Member,
     Queue,
-    Revision,
     Waiting,
-    Workload,
-    image_admitted,
     read_agenda,
-    read_share,
-    read_workload,
     write,
 )
-from metanode.docklock.scheduler import (
-    Fleet,
-    Newcomer,
-    NodeView,
-    Placed,
-    Preempted,
-    Replica,
-    Scheduler,
-    Unplaced,
-    preempt,
-    turn,
-)
-from metanode.ledger.view import Readable
+from metanode.docklock.cluster.views import fleet_of, newcomer_of, revision_of
+from metanode.docklock.scheduler import Fleet, Newcomer, Placed, Preempted, Scheduler, Unplaced, preempt, turn
 from metanode.primitives.codec import encode
 from metanode.records.cluster_events import ReplicaPlaced, ReplicaWaits
-from metanode.records.demand import Demand
 
 PREEMPTIONS_A_BLOCK: Final = 16
 """Newcomers for which room is made in one block: each looks at all that stands."""
-FULL: Final = "full"
-"""Why a node that has as many replicas as a share may hold takes no more."""
-
-
-def node_view(node: str, member: Member, state: Readable, cluster: str) -> NodeView | None:
-    """PLACE-6. What the scheduler is told of a node; nothing of one that never said what it has."""
-    if not member.inventory:
-        return None
-    has = member.inventory[0]
-    barred = "" if member.state == "active" else member.state
-    if not barred and len(read_share(state, cluster, node).assignments) >= ASSIGNMENTS_MAX:
-        barred = FULL
-    return NodeView(
-        name=node,
-        identity=member.account,
-        architecture=has.architecture,
-        engines=has.engines,
-        labels=tuple((label.key, label.value) for label in member.labels),
-        taints=member.taints,
-        cpu_millicores=has.cpu_millicores,
-        memory_kib=has.memory_kib,
-        images=has.images,
-        volumes=has.volumes,
-        barred=barred,
-        leaving=member.mark == "draining",
-    )
-
-
-def revision_of(workload: Workload | None, number: int) -> Revision | None:
-    """A revision that is still kept."""
-    if workload is None:
-        return None
-    return next((one for one in (workload.current, *workload.earlier) if one.number == number), None)
-
-
-def _standing(books: Books, node: str) -> Iterator[Replica]:
-    """What stands on a node, with what it demands; of a revision that is forgotten only the numbers are known."""
-    for one in books.share(node).assignments:
-        revision = revision_of(read_workload(books.frame.view, books.name, one.workload), one.revision)
-        yield Replica(
-            workload=one.workload,
-            index=one.index,
-            attempt=one.attempt,
-            demand=revision.terms.demand if revision is not None else _bare(one),
-            protected=not one.run,
-        )
-
-
-def _bare(one: Assignment) -> Demand:
-    return Demand(
-        image=b"",
-        cpu_millicores=one.cpu_millicores,
-        memory_kib=one.memory_kib,
-        architecture="",
-        engines=(),
-        ports=one.ports,
-        volumes=(),
-        constraints=(),
-        tolerations=(),
-        spread=(),
-        affinity=(),
-        anti_affinity=(),
-        node_max=0,
-        regions=(),
-        data_class="public",
-        strategy="",
-        priority=one.priority,
-        preempts=False,
-    )
-
-
-def fleet_of(books: Books) -> Fleet:
-    """PLACE-6. The nodes of a cluster and all that stands on them."""
-    cluster = books.cluster()
-    members = [(node, books.member(node)) for node in cluster.nodes]
-    views = [view for node, member in members if (view := node_view(node, member, books.frame.view, books.name))]
-    standing = [(view.name, replica) for view in views for replica in _standing(books, view.name)]
-
-    def image_rule(image: bytes) -> str:
-        listed = cluster.settings.images == "listed" and image
-        return "not listed" if listed and not image_admitted(books.frame.view, books.name, image) else ""
-
-    return Fleet(views, standing, cluster.settings.weights, image_rule)
 
 
 def place_waiting(books: Books) -> None:
@@ -142,7 +39,7 @@ def place_waiting(books: Books) -> None:
     )
     if not chosen:
         return
-    scheduler = Scheduler(fleet_of(books), books.frame.block.parent)
+    scheduler = Scheduler(fleet_of(books.frame.view, books.name, books.cluster()), books.frame.block.parent)
     placed: dict[str, list[Assignment]] = {}
     gone: set[Waiting] = set()
     again: dict[Waiting, Waiting] = {}
@@ -177,20 +74,9 @@ def place_waiting(books: Books) -> None:
 
 def _newcomer(books: Books, one: Waiting) -> Newcomer | None:
     """Who waits, with what it demands; `None` where it is not due any more."""
-    workload = read_workload(books.frame.view, books.name, one.workload)
-    replica = books.replica(one.workload, one.index)
-    for instance in replica.instances:
+    for instance in books.replica(one.workload, one.index).instances:
         if instance.attempt == one.attempt and not instance.node:
-            revision = revision_of(workload, instance.revision)
-            if revision is not None:
-                return Newcomer(
-                    replica=Replica(
-                        workload=one.workload, index=one.index, attempt=one.attempt, demand=revision.terms.demand
-                    ),
-                    spec=revision.spec,
-                    stood=replica.stood,
-                    refused=replica.refused,
-                )
+            return newcomer_of(books.frame.view, books.name, one.workload, one.index, instance)
     return None
 
 

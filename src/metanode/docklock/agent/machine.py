@@ -1,0 +1,343 @@
+"""The agent's machine: one share of the state in, what has to be done on this node out."""
+
+from typing import Final, assert_never
+
+from msgspec.structs import replace
+
+from metanode.docklock.agent.events import (
+    Desired,
+    Effect,
+    Ended,
+    Fetch,
+    Fetched,
+    Found,
+    Heard,
+    Probe,
+    Probed,
+    Ran,
+    Record,
+    Remove,
+    Removed,
+    Report,
+    Reported,
+    Run,
+    Stop,
+    Tick,
+    Wake,
+)
+from metanode.docklock.agent.rules import exhausted, heartbeat_ms, may_start, restarts, wait_ms
+from metanode.docklock.agent.state import FETCH_AGAIN_MS, NEVER, Task, name_of
+from metanode.docklock.cluster.state import Assignment
+from metanode.records.cluster import REPORTED_MAX, ReplicaReport
+
+START_FAILED: Final = 125
+"""The exit status of a container that could not be started, as elsewhere in the field."""
+ORPHAN_GRACE_MS: Final = 10_000
+"""How long a container may take to end that is not in the share any more, where its specification is not known."""
+
+
+class Agent:
+    """Reconciles one node's share with what runs here. One door: `handle(event) -> effects`."""
+
+    def __init__(self, cluster: str, cpu_millicores: int, memory_kib: int) -> None:
+        self._cluster: Final = cluster
+        self._cpu: Final = cpu_millicores
+        self._memory: Final = memory_kib
+        self._tasks: dict[str, Task] = {}
+        self._found: dict[str, int] = {}
+        self._leaving: set[str] = set()
+        self._over: set[str] = set()
+        self._changed: dict[str, ReplicaReport] = {}
+        self._under_way: dict[str, ReplicaReport] | None = None
+        self._timeout_ms = 0
+        self._said_ms = -NEVER
+        self._effects: list[Effect] = []
+
+    def handle(self, event: Heard) -> list[Effect]:
+        """One event in, what follows from it out, in order."""
+        self._effects = []
+        match event:
+            case Found():
+                self._found = {name: -1 if runs else code for name, runs, code in event.containers}
+            case Desired():
+                self._desired(event)
+            case Fetched():
+                self._fetched(event)
+            case Ran():
+                self._ran(event)
+            case Ended():
+                self._ended(event)
+            case Removed():
+                self._removed(event)
+            case Probed():
+                self._probed(event)
+            case Reported():
+                self._reported(event)
+            case Tick():
+                pass
+            case _:
+                assert_never(event)
+        self._go_on(event.now_ms)
+        return self._effects
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Names of the containers that run, ascending."""
+        return tuple(sorted(task.name for task in self._tasks.values() if task.phase == "running"))
+
+    # --- the share --------------------------------------------------------------------------------------------------
+
+    def _desired(self, event: Desired) -> None:
+        """AGENT-1. What the share names runs or stops; what it does not name does not run here."""
+        self._timeout_ms = event.timeout_ms
+        named = {name_of(self._cluster, one): one for one in event.assignments}
+        self._over &= set(named)
+        wanted = {name: one for name, one in named.items() if name not in self._over}
+        for name, one in wanted.items():
+            task = self._tasks.get(name)
+            if task is None:
+                self._begin(event.now_ms, name, one)
+            elif task.assignment.run and not one.run:
+                task.assignment = one
+                self._stop(task, "stopped", 0)
+        for name, task in list(self._tasks.items()):
+            if name not in wanted:
+                self._changed.pop(name, None)
+                task.assignment = replace(task.assignment, run=False)
+                self._leaving.add(name)
+                self._stop(task, "", 0)
+        for name in sorted(set(self._found) - set(wanted)):
+            self._clear(name)
+        self._found = {}
+
+    def _begin(self, now_ms: int, name: str, one: Assignment) -> None:
+        """AGENT-2. A new assignment: its specification first; a container of it that is here already is adopted."""
+        found = self._found.get(name)
+        task = Task(name, one, found=found, began_ms=now_ms)
+        self._tasks[name] = task
+        if one.run:
+            self._effects.append(Fetch(name, one))
+        elif found is None:
+            self._gone(task, "stopped", 0)
+        else:
+            task.phase = "running" if found < 0 else "ended"
+            self._stop(task, "stopped", 0)
+
+    def _clear(self, name: str) -> None:
+        """AGENT-1. A container that nothing asks for any more: found after a restart, and not in the share."""
+        if self._found[name] < 0:
+            self._leaving.add(name)
+            self._effects.append(Stop(name, ORPHAN_GRACE_MS))
+        else:
+            self._effects.append(Remove(name))
+
+    # --- a container's life -----------------------------------------------------------------------------------------
+
+    def _fetched(self, event: Fetched) -> None:
+        task = self._tasks.get(event.name)
+        if task is None or task.phase != "fetching":
+            return
+        if event.spec is None:
+            if event.final:
+                self._record(event.now_ms, "refused", task, event.code)
+                self._gone(task, "refused", START_FAILED)
+            else:
+                task.next_ms = event.now_ms + FETCH_AGAIN_MS
+            return
+        task.spec = event.spec
+        self._record(event.now_ms, "verified", task, "")
+        if task.found is None:
+            task.phase = "waiting"
+        elif task.found < 0:
+            task.phase = "running"
+            self._runs(event.now_ms, task)
+        else:
+            self._ended(Ended(event.now_ms, task.name, task.found, out_of_memory=False))
+
+    def _ran(self, event: Ran) -> None:
+        task = self._tasks.get(event.name)
+        if task is None or task.phase not in ("starting", "stopping"):
+            return
+        if event.code:
+            self._record(event.now_ms, "refused", task, event.code)
+            task.phase = "ended"
+            self._after_end(event.now_ms, task, "failed", START_FAILED)
+        elif task.phase == "starting":
+            task.phase = "running"
+            self._record(event.now_ms, "restarted" if task.again else "started", task, "")
+            self._runs(event.now_ms, task)
+
+    def _runs(self, now_ms: int, task: Task) -> None:
+        """AGENT-5. What has no health check is well as soon as it runs; the others are looked at."""
+        assert task.spec is not None, "what runs by this agent has a specification"
+        task.began_ms, task.bad, task.looking = now_ms, 0, False
+        task.well = not task.spec.health
+        task.next_ms = now_ms + (task.spec.health[0].interval_ms if task.spec.health else NEVER)
+        self._tell(task, "ready" if task.well else "started", 0)
+
+    def _ended(self, event: Ended) -> None:
+        """AGENT-6. It ended as asked, or by itself: then its restart rule says whether it is started again."""
+        task = self._tasks.get(event.name)
+        if task is None:
+            self._effects.append(Remove(event.name))
+            return
+        by_itself = task.assignment.run and task.phase not in ("stopping", "ended", "removing")
+        task.phase = "ended"
+        if not by_itself:
+            self._record(event.now_ms, "stopped", task, str(event.code))
+            self._remove(task)
+            return
+        self._record(event.now_ms, "killed" if event.out_of_memory else "exited", task, str(event.code))
+        self._after_end(event.now_ms, task, "exited", event.code)
+
+    def _after_end(self, now_ms: int, task: Task, state: str, code: int) -> None:
+        if task.spec is not None and restarts(task, code) and not exhausted(task, now_ms):
+            task.last = ("", code)
+            self._tell(task, "unready", code)
+            task.next_ms = now_ms + wait_ms(task)
+        else:
+            task.last = (state, code)
+            task.next_ms = NEVER
+        self._remove(task)
+
+    def _remove(self, task: Task) -> None:
+        task.phase = "removing"
+        self._effects.append(Remove(task.name))
+
+    def _removed(self, event: Removed) -> None:
+        task = self._tasks.get(event.name)
+        if task is None or task.phase != "removing":
+            self._leaving.discard(event.name)
+            return
+        if task.assignment.run and not task.last[0]:
+            task.phase = "resting"
+        else:
+            self._gone(task, *(task.last if task.last[0] else ("stopped", 0)))
+
+    def _gone(self, task: Task, state: str, code: int) -> None:
+        """AGENT-7. Nothing of it is left: only now the chain hears that it ended, for then its room is free. Until the
+        share has followed, the attempt is over all the same."""
+        del self._tasks[task.name]
+        self._over.add(task.name)
+        if task.name in self._leaving:
+            self._leaving.discard(task.name)
+        else:
+            self._tell(task, state, code)
+
+    def _stop(self, task: Task, state: str, code: int) -> None:
+        """AGENT-3. It is to end: at once where nothing runs yet, by its signal and after its grace by force else."""
+        task.last = (state, code)
+        match task.phase:
+            case "running":
+                task.phase = "stopping"
+                grace = task.spec.stop_grace_ms if task.spec is not None else ORPHAN_GRACE_MS
+                self._effects.append(Stop(task.name, grace))
+            case "starting":
+                task.phase = "stopping"
+                self._effects.append(Stop(task.name, 0))
+            case "fetching" if task.found is not None and task.found < 0:
+                task.phase = "stopping"
+                self._effects.append(Stop(task.name, ORPHAN_GRACE_MS))
+            case "fetching" | "waiting" | "resting" | "ended":
+                self._remove(task)
+            case _:
+                pass
+
+    # --- health -----------------------------------------------------------------------------------------------------
+
+    def _probed(self, event: Probed) -> None:
+        """AGENT-5. So many failures in a row make it unwell, one success makes it well; what fails in its first time
+        does not count."""
+        task = self._tasks.get(event.name)
+        if task is None or task.phase != "running" or task.spec is None or not task.spec.health:
+            return
+        check = task.spec.health[0]
+        task.looking = False
+        task.next_ms = event.now_ms + check.interval_ms
+        if event.well:
+            task.bad = 0
+            if not task.well:
+                task.well = True
+                self._record(event.now_ms, "healthy", task, "")
+                self._tell(task, "ready", 0)
+        elif task.well or event.now_ms - task.began_ms >= check.start_period_ms:
+            task.bad += 1
+            if task.bad >= check.retries and task.told[0] != "unready":
+                task.well = False
+                self._record(event.now_ms, "unhealthy", task, "")
+                self._tell(task, "unready", 0)
+
+    # --- what is due by time ----------------------------------------------------------------------------------------
+
+    def _go_on(self, now_ms: int) -> None:
+        """AGENT-4. Whatever has become possible or due: starts where there is room, looks, restarts, the report."""
+        for task in self._tasks.values():
+            if task.phase == "waiting" and may_start(task, self._tasks.values(), self._cpu, self._memory):
+                self._start(now_ms, task)
+        due = NEVER
+        for task in self._tasks.values():
+            if task.next_ms <= now_ms:
+                task.next_ms = NEVER
+                self._is_due(task)
+            due = min(due, task.next_ms)
+        for task in self._tasks.values():
+            if task.phase == "waiting" and may_start(task, self._tasks.values(), self._cpu, self._memory):
+                self._start(now_ms, task)
+        self._report(now_ms)
+        if self._timeout_ms:
+            due = min(due, max(self._said_ms, now_ms - self._timeout_ms) + heartbeat_ms(self._timeout_ms))
+        if due < NEVER:
+            self._effects.append(Wake(max(due, now_ms + 1)))
+
+    def _is_due(self, task: Task) -> None:
+        match task.phase:
+            case "fetching":
+                self._effects.append(Fetch(task.name, task.assignment))
+            case "resting":
+                task.again += 1
+                task.phase = "waiting"
+            case "running" if task.spec is not None and task.spec.health and not task.looking:
+                task.looking = True
+                self._effects.append(Probe(task.name, task.spec.health[0]))
+            case _:
+                pass
+
+    def _start(self, now_ms: int, task: Task) -> None:
+        assert task.spec is not None, "who waits for room was fetched"
+        task.phase = "starting"
+        task.last = ("", 0)
+        task.starts.append(now_ms)
+        self._effects.append(Run(task.name, task.assignment, task.spec, task.again))
+
+    # --- what the chain hears ---------------------------------------------------------------------------------------
+
+    def _tell(self, task: Task, state: str, code: int) -> None:
+        """AGENT-8. The latest state of each attempt, said once."""
+        if task.told == (state, code) or not state:
+            return
+        task.told = (state, code)
+        one = task.assignment
+        self._changed[task.name] = ReplicaReport(
+            workload=one.workload, index=one.index, attempt=one.attempt, state=state, code=code
+        )
+
+    def _report(self, now_ms: int) -> None:
+        """AGENT-8. One report at a time: when something changed, and often enough to count as alive."""
+        if self._under_way is not None or not self._timeout_ms:
+            return
+        if not self._changed and now_ms - self._said_ms < heartbeat_ms(self._timeout_ms):
+            return
+        chosen = dict(list(self._changed.items())[:REPORTED_MAX])
+        self._under_way = chosen
+        self._said_ms = now_ms
+        self._effects.append(Report(tuple(chosen.values())))
+
+    def _reported(self, event: Reported) -> None:
+        under_way, self._under_way = self._under_way or {}, None
+        if event.final:
+            for name, said in under_way.items():
+                if self._changed.get(name) == said:
+                    del self._changed[name]
+
+    def _record(self, now_ms: int, step: str, task: Task, code: str) -> None:
+        self._effects.append(Record(now_ms, step, task.name, task.assignment, code))
