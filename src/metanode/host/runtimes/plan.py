@@ -242,11 +242,17 @@ class ContainerPlan:
             raise Rejected(
                 RuntimeRefusal.BAD_SECRET, f"at most {SECRETS_MAX} secrets of {SECRETS_BYTES_MAX} bytes in all"
             )
-        if len(set(files)) < len(files) or any(within(file, tuple(files[:n])) for n, file in enumerate(sorted(files))):
+        hidden = any(within(one, (other,)) for n, one in enumerate(files) for m, other in enumerate(files) if n != m)
+        if hidden:
             raise Rejected(RuntimeRefusal.BAD_SECRET, "two secrets share a path")
         for folder in folders:
             if within(folder, tuple(targets)) or any(within(target, (folder,)) for target in targets):
                 raise Rejected(RuntimeRefusal.BAD_SECRET, f"a volume and the secrets of {folder} would hide each other")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """RUN-3. The environment of its program: what the plan says, and PATH and HOME in any case."""
+        return {"PATH": SEARCH_PATH, "HOME": "/", **dict(self.env)}
 
     @property
     def stop_number(self) -> int:

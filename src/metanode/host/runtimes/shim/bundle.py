@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from metanode.host.runtimes.plan import HOST_USR, SEARCH_PATH, ContainerPlan
+from metanode.host.runtimes.plan import HOST_USR, ContainerPlan
 from metanode.host.runtimes.shim import root, seccomp
 from metanode.host.runtimes.shim.cgroups import PERIOD_US
 
@@ -16,13 +16,12 @@ def process(plan: ContainerPlan, *, terminal: bool = False) -> dict[str, Any]:
     """RUN-20. `process` of the configuration, and of a command executed later."""
     kept = [f"CAP_{one}" for one in plan.kept]
     sets = ("bounding", "effective", "permitted", "inheritable", "ambient")
-    paths = [] if any(name == "PATH" for name, _ in plan.env) else ["PATH=" + SEARCH_PATH]
     files = {"type": "RLIMIT_NOFILE", "soft": plan.limits.open_files, "hard": plan.limits.open_files}
     return {
         "terminal": terminal,
         "user": {"uid": plan.uid, "gid": plan.gid, "umask": 0o022},
         "args": list(plan.command),
-        "env": paths + [f"{name}={value}" for name, value in plan.env],
+        "env": [f"{name}={value}" for name, value in plan.variables.items()],
         "cwd": plan.workdir,
         "capabilities": dict.fromkeys(sets, kept),
         "rlimits": [files, {"type": "RLIMIT_CORE", "soft": 0, "hard": 0}],

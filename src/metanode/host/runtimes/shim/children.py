@@ -23,15 +23,26 @@ class Children:
     def wait(self, pid: int, ended: Callable[[int], None]) -> None:
         """Call with the wait status when it has ended."""
         pidfd = kernel.pidfd_open(pid)
-        self._waited.add(pid)
+        self.expect(pid)
 
         def ready() -> None:
-            self._loop.forget(pidfd)
-            os.close(pidfd)
-            self._waited.discard(pid)
-            ended(os.waitpid(pid, 0)[1])
+            reaped, status = os.waitpid(pid, os.WNOHANG)
+            if reaped:  # else it was another file of the same number, closed in this turn
+                self._loop.forget(pidfd)
+                os.close(pidfd)
+                self._waited.discard(pid)
+                ended(status)
 
         self._loop.watch(pidfd, ready)
+
+    def expect(self, pid: int) -> None:
+        """Somebody will wait for it: it is no stray."""
+        self._waited.add(pid)
+
+    def reap(self, pid: int) -> None:
+        """Wait for an expected one that is about to end."""
+        os.waitpid(pid, 0)
+        self._waited.discard(pid)
 
     def reap_strays(self) -> None:
         """Orphans of what ran below, whose parent the shim became: nobody waits for them. Not while a container is

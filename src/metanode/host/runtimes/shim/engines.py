@@ -43,10 +43,14 @@ class Command:
     files: Files
     began: Callable[[Callable[[], None]], None]
     ended: Callable[[Exit | Rejected], None]
+    attach: Callable[[int], None]
+    """With `terminal`, by an engine that makes terminals itself: the shim's end of the one it made."""
 
 
 class Engine(Protocol):
-    """What makes containers."""
+    """What makes containers. `makes_terminals`: it hands over the terminal of a command by `attach`."""
+
+    makes_terminals: bool
 
     def prepare(self, container: Container) -> None:
         """What can be done before the start; raises `Rejected`."""
@@ -79,6 +83,8 @@ def refusal_of(failure: dict[str, object]) -> Rejected:
 
 class JailEngine:
     """RUN-8. The sandbox: no program but the kernel."""
+
+    makes_terminals = False
 
     def __init__(self, loop: Loop, children: Children, *, rootless: bool) -> None:
         self._loop: Final = loop
@@ -139,11 +145,14 @@ class _Watch:
         self._birth, self._hopes, self._heard = birth, hopes, b""
         self._first = birth.pid if steps == 2 else 0
         self._pid = 0
+        children.expect(birth.pid)
+        os.set_blocking(birth.status, False)
         loop.watch(birth.status, self._read)
 
     def go(self, pid: int) -> None:
         """Put it into its group, then let it go on."""
         self._pid = pid
+        self._children.expect(pid)
         try:
             if self._container.group is not None:
                 self._container.group.join(pid)
@@ -153,7 +162,10 @@ class _Watch:
             self._heard = json.dumps({"step": "cgroup", "text": str(error), "error": error.errno}).encode()
 
     def _read(self) -> None:
-        data = os.read(self._birth.status, jail.FAILURE_BYTES_MAX)
+        try:
+            data = os.read(self._birth.status, jail.FAILURE_BYTES_MAX)
+        except BlockingIOError:
+            return
         self._heard += data
         if self._first and not self._pid and b"\n" in self._heard:
             line, _, self._heard = self._heard.partition(b"\n")
@@ -167,10 +179,10 @@ class _Watch:
         os.close(self._birth.status)
         os.close(self._birth.go)
         if self._first:
-            os.waitpid(self._first, 0)
+            self._children.reap(self._first)
         if self._heard or not self._pid:
             if self._pid:
-                os.waitpid(self._pid, 0)
+                self._children.reap(self._pid)
             self._hopes.failed(refusal_of(json.loads(self._heard or b'{"step": "fork", "text": "killed"}')))
         else:
             self._hopes.began(self._pid)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NoReturn
 
-from metanode.host.runtimes.plan import SEARCH_PATH, ContainerPlan
+from metanode.host.runtimes.plan import ContainerPlan
 from metanode.host.runtimes.shim import kernel, privileges, root
 from metanode.host.runtimes.shim.privileges import ALL, Protection, Shortfall
 
@@ -184,7 +184,7 @@ def _take_terminal() -> None:
 
 def _execute(plan: ContainerPlan) -> None:
     """Become the program. A name without a slash is looked for where the container's environment says."""
-    env = {"PATH": SEARCH_PATH, **dict(plan.env)}
+    env = plan.variables
     word = plan.command[0]
     places = [word] if "/" in word else [f"{folder}/{word}" for folder in env["PATH"].split(":") if folder]
     refused: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), word)

@@ -56,6 +56,9 @@ _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
 _AT_RECURSIVE: Final = 0x8000
 _AT_FDCWD: Final = -100
+_OPEN_TREE_CLONE: Final = 1
+_MOVE_FROM_EMPTY_PATH: Final = 4
+_MOVE_TO_FOLLOWS_LINKS: Final = 0x10
 _LANDLOCK_VERSION: Final = 1
 _LANDLOCK_PATH_BENEATH: Final = 1
 
@@ -124,6 +127,18 @@ def restrict_mount(target: str, flags: int, *, deep: bool = True) -> None:
             raise
         kept = os.statvfs(target).f_flag & (READ_ONLY | NO_SUID | NO_DEVICES | NO_EXECUTION)
         mount("", target, flags=REMOUNT | BIND | kept | flags)
+
+
+def clone_tree(path: str) -> int:
+    """A copy of what is mounted at a path and below, mounted nowhere: an open file, to be put somewhere later."""
+    return _call("open_tree", _AT_FDCWD, path.encode(), _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE)
+
+
+def put_tree(tree: int, target: str) -> None:
+    """Mount such a copy, and close it."""
+    flags = _MOVE_FROM_EMPTY_PATH | _MOVE_TO_FOLLOWS_LINKS
+    _call("move_mount", tree, b"", _AT_FDCWD, target.encode(), flags)
+    os.close(tree)
 
 
 def unmount(target: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from metanode.host.runtimes.shim.children import Children
 from metanode.host.runtimes.shim.container import Container, exit_of
 from metanode.host.runtimes.shim.engines import Command, Files, Hopes, kill
 from metanode.host.runtimes.shim.syscalls import MACHINE
+from metanode.host.runtimes.states import Exit
 from metanode.primitives.refusal import Rejected
 
 COMPLAINT_BYTES_MAX: Final = 2000
@@ -29,6 +31,8 @@ _FLAGS: Final = {"crun": ("--cgroup-manager=cgroupfs",), "runc": ()}
 
 class OutsideEngine:
     """RUN-20. One of the two programs. `state`: a folder for its own notes; `key`: the agent's control group."""
+
+    makes_terminals = True
 
     def __init__(self, name: str, program: str, state: Path, key: str, children: Children) -> None:
         self._name: Final = name
@@ -98,20 +102,35 @@ class OutsideEngine:
         self._spawn(files, log, *words, ended=ended)
 
     def execute(self, container: Container, command: Command) -> None:
-        """Run `exec` in the foreground: it ends as the command does."""
+        """Run `exec`. In the foreground it ends as the command does. With a terminal it is detached: in the foreground
+        both runtimes lose what a command says last (crun 1.8.1, runc 1.1.5: in one of two runs, in one of six).
+        """
         self._commands += 1
         base = container.folder / "bundle" / f"exec-{self._commands}"
         config, note, log = (base.with_suffix(f".{end}") for end in ("json", "pid", "log"))
         config.write_text(json.dumps(bundle.process(command.plan, terminal=command.terminal)))
+        words = ["exec", "--process", str(config), "--pid-file", str(note)]
+        console = Console(f"tty-{self._commands}") if command.terminal else None
 
-        def ended(status: int) -> None:
-            failed = status != 0 and complained(log)
-            command.ended(complaint(log) if failed else exit_of(status, oom=False))
+        def over(how: Exit | Rejected) -> None:
+            command.ended(how)
             for file in (config, note, log):
                 file.unlink(missing_ok=True)
 
-        words = ("exec", "--process", str(config), "--pid-file", str(note), container.plan.id)
-        pid = self._spawn(command.files, log, *words, ended=ended)
+        def ended(status: int) -> None:
+            if console is None:
+                failed = status != 0 and complained(log)
+                over(complaint(log) if failed else exit_of(status, oom=False))
+            elif status or (terminal := console.take()) < 0:
+                console.close()
+                over(complaint(log))
+            else:
+                command.attach(terminal)
+                self._children.wait(int(note.read_text()), lambda status: over(exit_of(status, oom=False)))
+
+        if console is not None:
+            words += ["--detach", "--console-socket", console.path]
+        pid = self._spawn(command.files, log, *words, container.plan.id, ended=ended)
 
         def kill_both() -> None:
             with suppress(OSError, ValueError):
@@ -129,6 +148,34 @@ class OutsideEngine:
             self._spawn((nothing, nothing, nothing), log, *words, ended=lambda _: cleaned())
         finally:
             os.close(nothing)
+
+
+class Console:
+    """A socket by which a runtime hands over the terminal it made. In the shim's own folder, which is also that of the
+    runtime it starts: a path from there is short enough for a socket."""
+
+    def __init__(self, path: str) -> None:
+        self.path: Final = path
+        self._listener: Final = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._listener.bind(path)
+        self._listener.listen(1)
+        self._listener.setblocking(False)  # noqa: FBT003 - the name is the standard library's
+
+    def take(self) -> int:
+        """The terminal, after the runtime has ended; -1 where it sent none."""
+        with suppress(OSError):
+            peer, _ = self._listener.accept()
+            with peer:
+                peer.setblocking(False)  # noqa: FBT003 - the name is the standard library's
+                _, files, _, _ = socket.recv_fds(peer, 4096, 1)
+            self.close()
+            return files[0] if files else -1
+        return -1
+
+    def close(self) -> None:
+        """Nobody will come any more."""
+        self._listener.close()
+        Path(self.path).unlink(missing_ok=True)
 
 
 def complained(log: Path) -> bool:

@@ -1,7 +1,8 @@
 """The file system of a container, built inside its own mount namespace and left with no way back out.
 
-Order matters. Whatever a path of the plan or of the image names is looked up only after the root has changed, so that
-a link in the image leads nowhere else; sources on the host are opened before, and bound by their open files.
+Order matters. Whatever a path of the plan or of the image names is looked up only after the old root is gone, so that
+a link in the image leads nowhere else: while it is there, "/.." leads to it. What comes from the host is copied before,
+as trees that are mounted nowhere yet.
 """
 
 import os
@@ -57,9 +58,14 @@ class Place:
         """An empty folder, to mount the root on; nothing is ever mounted there in the host's own namespace."""
         return f"{self.folder}/point"
 
+    @property
+    def proc(self) -> str:
+        """Another, for /proc, which must be mounted while the host's is still in sight."""
+        return f"{self.folder}/proc"
+
     def prepare(self, plan: ContainerPlan) -> None:
         """The folders and the three files that every container gets whatever its image."""
-        for name in ("point", "upper", "work", "etc"):
+        for name in ("point", "proc", "upper", "work", "etc"):
             Path(self.folder, name).mkdir(0o755, exist_ok=True)
         etc = Path(self.folder, "etc")
         for name, text in {
@@ -71,19 +77,18 @@ class Place:
             (etc / name).chmod(0o644)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Bind:
-    """Something of the host, held open, and where it goes."""
+    """Something of the host, held as a tree mounted nowhere, and where it goes."""
 
-    file: int
+    tree: int
     target: str
     is_folder: bool
     flags: int
 
 
 def _held(source: str, target: str, flags: int) -> _Bind:
-    file = os.open(source, os.O_PATH | os.O_CLOEXEC)
-    return _Bind(file, target, Path(source).is_dir(), flags)
+    return _Bind(kernel.clone_tree(source), target, Path(source).is_dir(), flags)
 
 
 def _binds(plan: ContainerPlan, place: Place) -> Iterator[_Bind]:
@@ -144,38 +149,39 @@ def _make_point(target: str, *, is_folder: bool) -> None:
             path.touch(0o644)
 
 
-def _bind(bound: _Bind) -> None:
-    kernel.mount(f"/proc/self/fd/{bound.file}", bound.target, flags=kernel.BIND | kernel.RECURSIVE)
+def _put(bound: _Bind) -> None:
+    kernel.put_tree(bound.tree, bound.target)
     kernel.restrict_mount(bound.target, bound.flags)
-    os.close(bound.file)
 
 
 def build(plan: ContainerPlan, place: Place, *, masks: bool = True) -> None:
     """RUN-11. Everything, from a fresh mount namespace to a process whose root is the container's."""
     kernel.mount("", "/", flags=kernel.RECURSIVE | kernel.PRIVATE)
+    kernel.mount("proc", place.proc, "proc", _SAFE | kernel.NO_EXECUTION)  # while the host's is there to be compared
+    proc = _held(place.proc, "/proc", 0)
     parts = _base(plan, place)
     binds = list(_binds(plan, place))
     devices = [_held(f"/dev/{name}", f"/dev/{name}", 0) for name in DEVICES]
     os.chdir(place.point)
     kernel.pivot_root(".", ".")
-    for folder in ("/proc", "/dev", "/tmp", plan.workdir, *(secret.folder for secret in plan.secrets)):  # noqa: S108
+    kernel.unmount(".")
+    os.chdir("/")
+    folders = ("/proc", "/dev", "/tmp", plan.workdir, *(secret.folder for secret in plan.secrets))  # noqa: S108
+    for folder in folders:
         _make_point(folder, is_folder=True)
     for bound in (*parts, *binds):
         _make_point(bound.target, is_folder=bound.is_folder)
-    kernel.mount("proc", "/proc", "proc", _SAFE | kernel.NO_EXECUTION)
-    for bound in parts:
-        _bind(bound)
+    for bound in (*parts, proc):
+        _put(bound)
     kernel.restrict_mount("/", _SAFE | (kernel.READ_ONLY if plan.read_only_root else 0), deep=False)
     _devices(devices)
     kernel.mount("tmpfs", "/tmp", "tmpfs", _SAFE, f"mode=1777,size={TMP_BYTES}")  # noqa: S108
     _secrets(plan, place)
     for bound in binds:
         _make_point(bound.target, is_folder=bound.is_folder)
-        _bind(bound)
+        _put(bound)
     if masks:
         _mask()
-    kernel.unmount(".")
-    os.chdir("/")
 
 
 def _devices(devices: list[_Bind]) -> None:
@@ -183,14 +189,12 @@ def _devices(devices: list[_Bind]) -> None:
     kernel.mount("tmpfs", "/dev", "tmpfs", kernel.NO_SUID | kernel.NO_EXECUTION, "mode=0755,size=64k")
     for device in devices:
         _make_point(device.target, is_folder=False)
-        kernel.mount(f"/proc/self/fd/{device.file}", device.target, flags=kernel.BIND)
-        os.close(device.file)
+        kernel.put_tree(device.tree, device.target)
     for name, leads_to in DEVICE_LINKS.items():
         Path("/dev", name).symlink_to(leads_to)
     Path("/dev/pts").mkdir(0o755)
-    kernel.mount(
-        "devpts", "/dev/pts", "devpts", kernel.NO_SUID | kernel.NO_EXECUTION, "newinstance,ptmxmode=0666,mode=0620"
-    )
+    options = "newinstance,ptmxmode=0666,mode=0620"
+    kernel.mount("devpts", "/dev/pts", "devpts", kernel.NO_SUID | kernel.NO_EXECUTION, options)
     Path("/dev/shm").mkdir(0o755)  # noqa: S108
     options = f"mode=1777,size={TMP_BYTES}"
     kernel.mount("tmpfs", "/dev/shm", "tmpfs", _SAFE | kernel.NO_EXECUTION, options)  # noqa: S108

@@ -49,6 +49,12 @@ class Ends:
         outer, inner = os.openpty()
         return cls((inner, inner, inner), os.dup(outer), {STDOUT: outer})
 
+    @classmethod
+    def nothing(cls) -> "Ends":
+        """None yet: the engine makes a terminal."""
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        return cls((null, null, null), -1, {})
+
     def close_inner(self) -> None:
         """The container has its own copies."""
         for file in set(self.inner):
@@ -68,11 +74,21 @@ class Session:
         self._ending = self._closing = False
         self._ahead = 0
         self._kill: Callable[[], None] | None = None
-        os.set_blocking(ends.input, False)
-        self._pumps: Final = {
-            stream: Pump(loop, file, lambda data, stream=stream: self._heard(stream, data))  # type: ignore[misc]
-            for stream, file in ends.outputs.items()
-        }
+        self._pumps: Final[dict[int, Pump]] = {}
+        if ends.input >= 0:
+            os.set_blocking(ends.input, False)
+        for stream, file in ends.outputs.items():
+            self._pump(stream, file)
+
+    def _pump(self, stream: int, file: int) -> None:
+        self._pumps[stream] = Pump(self._loop, file, lambda data: self._heard(stream, data))
+
+    def attach(self, terminal: int) -> None:
+        """The terminal its engine made for it."""
+        os.set_blocking(terminal, False)
+        self._input = os.dup(terminal)
+        self._pump(STDOUT, terminal)
+        self._write()
 
     @property
     def peer(self) -> Connection:
@@ -119,7 +135,7 @@ class Session:
 
     def _write(self) -> None:
         if self._input < 0:
-            return
+            return  # nothing to write to, yet or any more
         try:
             del self._unwritten[: os.write(self._input, self._unwritten)]
         except BlockingIOError:
@@ -143,7 +159,7 @@ class Session:
 
     def resize(self, rows: int, columns: int) -> None:
         """The size of its terminal."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             fcntl.ioctl(self._input, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def kill(self) -> None:
@@ -166,12 +182,13 @@ class Sessions:
         """Begin a command; its number."""
         if len(self._open) >= SESSIONS_MAX:
             raise Rejected(RuntimeRefusal.FULL, f"{SESSIONS_MAX} commands run already")
-        ends = Ends.terminal() if terminal else Ends.pipes()
+        made = Ends.nothing if engine.makes_terminals else Ends.terminal
+        ends = made() if terminal else Ends.pipes()
         self._last += 1
         number = self._last
         session = Session(self._loop, peer, number, ends, lambda: self._forget(number))
         self._open[number] = session
-        command = Command(plan, terminal, ends.inner, session.began, session.ended)
+        command = Command(plan, terminal, ends.inner, session.began, session.ended, session.attach)
         self._loop.after(0, lambda: self._execute(engine, container, command, ends))  # the number is told first
         return number
 
