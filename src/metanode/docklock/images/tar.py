@@ -208,7 +208,7 @@ def _pax_records(data: bytes) -> dict[bytes, bytes]:
         space = data.find(b" ", at, at + 8)
         digits = data[at:space] if space > at else b""
         length = int(digits) if digits.isdigit() else 0
-        record = data[space + 1 : at + length]
+        record = data[space + 1 : at + length] if length else b""
         key, equals, value = record.removesuffix(b"\n").partition(b"=")
         if at + length > len(data) or not record.endswith(b"\n") or not equals or not key:
             raise _malformed(f"a PAX record at byte {at}: {data[at : at + 40]!r}")
