@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metanode.api.errors import ApiError, ApiRefusal
-from metanode.api.methods import METHODS, Method
+from metanode.api.method import Method
+from metanode.api.methods import METHODS
 from metanode.api.shapes import Request
 from metanode.host.disk import Disk
 from metanode.host.fault import Fault

@@ -11,7 +11,8 @@ from tests.integration.fake_node import Port, open_port
 from tests.integration.http_client import ask, raw
 
 from metanode.api.errors import ApiRefusal
-from metanode.api.methods import METHODS, Scope
+from metanode.api.method import Scope
+from metanode.api.methods import METHODS
 from metanode.host.http_body import BODY_BYTES_FREE, LONG_BODIES_BYTES_MAX
 from metanode.host.http_settings import PortSettings, Token, token_digest
 

@@ -9,7 +9,8 @@ from tests.integration.fake_node import Port, open_port, sample
 from tests.integration.http_client import ask, raw
 
 from metanode.api.errors import ApiError, ApiRefusal
-from metanode.api.methods import METHODS, Method
+from metanode.api.method import Method
+from metanode.api.methods import METHODS
 from metanode.api.openapi import BYTES
 
 PATHS = {

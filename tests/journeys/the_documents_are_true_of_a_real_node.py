@@ -13,7 +13,8 @@ from tests.integration.test_http_documents import whole_numbers
 from tests.journeys.town import House, town, until
 from tests.journeys.traffic import named, signed, stranger, transfer
 
-from metanode.api.methods import METHODS, Scope
+from metanode.api.method import Scope
+from metanode.api.methods import METHODS
 
 READS = sorted(name for name, method in METHODS.items() if method.scope is Scope.READ and name != "transaction.wait")
 EXAMPLES = 8

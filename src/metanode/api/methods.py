@@ -1,48 +1,10 @@
 """The table of methods: server, client and documents derive from it and from nothing else."""
 
-from enum import StrEnum
-from typing import Any, Final, Generic, TypeVar
-
-import msgspec
+from typing import Any, Final
 
 from metanode.api import accounts, blocks, guilt, node, transactions
-from metanode.api.shapes import Answer, Request
-
-Asked = TypeVar("Asked", bound=Request)
-Answered = TypeVar("Answered", bound=Answer)
-
-
-class Scope(StrEnum):
-    """HTTP-9. What a token may do. Each is granted by name; none implies another."""
-
-    READ = "read"
-    SUBMIT = "submit"
-    ADMIN = "admin"
-
-
-class Method(msgspec.Struct, Generic[Asked, Answered], frozen=True, gc=False):
-    """HTTP-3. One method: its name, its REST face, who may call it, its typed request and answer.
-
-    `path` names fields of the request in braces; the other fields are the query of a GET or DELETE, the JSON body of a
-    POST. `development`: exists on development chains only. `raw`: the hexadecimal field of the answer that REST gives
-    as bytes to a caller who accepts only `application/octet-stream`.
-    """
-
-    name: str
-    verb: str
-    path: str
-    scope: Scope
-    request: type[Asked]
-    answer: type[Answered]
-    summary: str
-    development: bool = False
-    raw: str = ""
-
-    @property
-    def path_fields(self) -> tuple[str, ...]:
-        """The fields of the request that are in the path."""
-        return tuple(part.partition("}")[0] for part in self.path.split("{")[1:])
-
+from metanode.api.cluster_methods import CLUSTER_METHODS
+from metanode.api.method import Method, Scope
 
 _READ, _SUBMIT, _ADMIN = Scope.READ, Scope.SUBMIT, Scope.ADMIN
 
@@ -306,44 +268,44 @@ FAULT_CLEAR: Final = Method(
     development=True,
 )
 
-METHODS: Final[dict[str, Method[Any, Any]]] = {
-    method.name: method
-    for method in (
-        NODE_STATUS,
-        GENESIS_GET,
-        BLOCK_GET,
-        BLOCK_LIST,
-        BLOCK_EXPORT,
-        HEADER_LIST,
-        HEADER_CHANGES,
-        VALIDATOR_LIST,
-        VALIDATOR_GET,
-        PARAMETERS_GET,
-        ACCOUNT_GET,
-        ACCOUNT_LIST,
-        COIN_GET,
-        COIN_LIST,
-        TRANSACTION_SUBMIT,
-        TRANSACTION_SUBMIT_BATCH,
-        TRANSACTION_GET,
-        TRANSACTION_WAIT,
-        TRANSACTION_SHOW,
-        RECEIPT_GET,
-        RECEIPT_LIST,
-        RECEIPT_EXPORT,
-        STATE_PROVE,
-        EVENT_LIST,
-        GOVERNANCE_LIST,
-        GOVERNANCE_GET,
-        MEMPOOL_STATUS,
-        PEER_LIST,
-        EVIDENCE_LIST,
-        EVIDENCE_EXPORT,
-        EVIDENCE_TESTIMONY,
-        EVIDENCE_SUBMIT,
-        TRANSCRIPT_GET,
-        FAULT_SET,
-        FAULT_CLEAR,
-    )
-}
+_ALL: Final[tuple[Method[Any, Any], ...]] = (
+    NODE_STATUS,
+    GENESIS_GET,
+    BLOCK_GET,
+    BLOCK_LIST,
+    BLOCK_EXPORT,
+    HEADER_LIST,
+    HEADER_CHANGES,
+    VALIDATOR_LIST,
+    VALIDATOR_GET,
+    PARAMETERS_GET,
+    ACCOUNT_GET,
+    ACCOUNT_LIST,
+    COIN_GET,
+    COIN_LIST,
+    TRANSACTION_SUBMIT,
+    TRANSACTION_SUBMIT_BATCH,
+    TRANSACTION_GET,
+    TRANSACTION_WAIT,
+    TRANSACTION_SHOW,
+    RECEIPT_GET,
+    RECEIPT_LIST,
+    RECEIPT_EXPORT,
+    STATE_PROVE,
+    EVENT_LIST,
+    GOVERNANCE_LIST,
+    GOVERNANCE_GET,
+    *CLUSTER_METHODS,
+    MEMPOOL_STATUS,
+    PEER_LIST,
+    EVIDENCE_LIST,
+    EVIDENCE_EXPORT,
+    EVIDENCE_TESTIMONY,
+    EVIDENCE_SUBMIT,
+    TRANSCRIPT_GET,
+    FAULT_SET,
+    FAULT_CLEAR,
+)
+
+METHODS: Final[dict[str, Method[Any, Any]]] = {method.name: method for method in _ALL}
 """HTTP-3. Every method by its name."""

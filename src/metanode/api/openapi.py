@@ -5,7 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from metanode.api.errors import EXPLANATIONS, ApiRefusal, ErrorBody, explain
-from metanode.api.methods import METHODS, TRANSACTION_SUBMIT_BATCH, Method, Scope
+from metanode.api.method import Method, Scope
+from metanode.api.methods import METHODS, TRANSACTION_SUBMIT_BATCH
 from metanode.api.openrpc import components, fields_of
 
 OPENAPI_VERSION: Final = "3.1.0"

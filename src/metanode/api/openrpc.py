@@ -5,7 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from metanode.api.errors import EXPLANATIONS
-from metanode.api.methods import METHODS, Method
+from metanode.api.method import Method
+from metanode.api.methods import METHODS
 
 OPENRPC_VERSION: Final = "1.3.2"
 """The version of the OpenRPC specification the document follows."""

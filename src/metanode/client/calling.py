@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from metanode.api.errors import ApiRefusal, ErrorBody, ErrorForm
-from metanode.api.methods import Method
+from metanode.api.method import Method
 from metanode.api.shapes import Answer, Request
 from metanode.client.connection import Connection, Response
 from metanode.client.failures import ClientError, failure

@@ -3,9 +3,10 @@
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from metanode.api.methods import Method
+from metanode.api.method import Method
 from metanode.api.shapes import Answer, Request
 from metanode.client.calling import Caller
+from metanode.client.cluster_rooms import Cluster, Workload
 from metanode.client.connection import Connection
 from metanode.client.rooms import Account, Block, Coin, Evidence, Governance, Node, Receipt, Validator
 from metanode.client.streaming import Stream
@@ -36,6 +37,8 @@ class Client:
         self.receipt: Final = Receipt(self._caller)
         self.governance: Final = Governance(self._caller)
         self.evidence: Final = Evidence(self._caller)
+        self.cluster: Final = Cluster(self._caller)
+        self.workload: Final = Workload(self._caller)
 
     @property
     def url(self) -> str:

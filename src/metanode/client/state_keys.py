@@ -2,6 +2,7 @@
 
 from typing import TypeAlias
 
+from metanode.docklock.cluster import share_key, workload_key
 from metanode.ledger.accounts import account_key
 from metanode.ledger.coin import balance_key, supply_key
 
@@ -27,3 +28,13 @@ def account(address: bytes) -> StateKey:
 def amount(value: bytes | None) -> int:
     """A proved balance or supply in the smallest unit; nothing is 0."""
     return int.from_bytes(value or b"", "big")
+
+
+def share(cluster: str, node: str) -> StateKey:
+    """CLUSTER-7. Everything that a node is to do. No value: nothing, and nothing may run there."""
+    return "cluster", share_key(cluster, node)
+
+
+def workload(cluster: str, name: str) -> StateKey:
+    """PLACE-2. A workload's record with its terms. No value: there is none of this name."""
+    return "cluster", workload_key(cluster, name)

@@ -10,14 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from metanode.api.errors import ApiError, ApiRefusal
+from metanode.api.method import Method, Scope
 from metanode.api.methods import (
     NODE_STATUS,
     TRANSACTION_GET,
     TRANSACTION_SUBMIT,
     TRANSACTION_SUBMIT_BATCH,
     TRANSACTION_WAIT,
-    Method,
-    Scope,
 )
 from metanode.api.shapes import BATCH_MAX, Answer, Request
 from metanode.api.transactions import (

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from metanode.api.errors import ApiError, ApiRefusal
-from metanode.api.methods import Scope
+from metanode.api.method import Scope
 from metanode.host.http_answers import error_response
 from metanode.host.http_body import discard
 from metanode.host.http_counts import HEADER, Counts

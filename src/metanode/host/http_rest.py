@@ -8,7 +8,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from metanode.api.errors import ApiError, ApiRefusal
-from metanode.api.methods import METHODS, TRANSACTION_SUBMIT_BATCH, Method
+from metanode.api.method import Method
+from metanode.api.methods import METHODS, TRANSACTION_SUBMIT_BATCH
 from metanode.api.openapi import BYTES, JSON
 from metanode.api.shapes import Request
 from metanode.host.http_answers import bytes_response, error_response, json_response

@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from metanode.api.errors import ApiError, ApiRefusal, ErrorForm, error_form, explain
-from metanode.api.methods import METHODS, Method
+from metanode.api.method import Method
+from metanode.api.methods import METHODS
 from metanode.api.shapes import Answer, Request
 from metanode.host.http_calls import Calls
 from metanode.host.http_counts import Counts

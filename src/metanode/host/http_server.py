@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from metanode.api.errors import ApiError, ApiRefusal
-from metanode.api.methods import Scope
+from metanode.api.method import Scope
 from metanode.api.openapi import JSON, PROMETHEUS, openapi
 from metanode.api.openrpc import openrpc
 from metanode.host.http_answers import bytes_response, error_response, json_bytes, json_response
@@ -38,7 +38,7 @@ STOP_S: Final = 3
 """How long requests that run may still take when the node stops."""
 
 
-class _Server(uvicorn.Server):
+class EmbeddedServer(uvicorn.Server):
     """uvicorn inside a loop that is not its own: signals belong to the node, and somebody waits for the start."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -160,7 +160,7 @@ class HttpServer:
         counts.gauges["metanode_http_connections"] = lambda: self.connections.open
         counts.gauges["metanode_http_long_body_bytes"] = lambda: bodies.held
         counts.gauges["metanode_http_streams"] = lambda: events.open
-        self._server: Final = _Server(
+        self._server: Final = EmbeddedServer(
             uvicorn.Config(
                 Guard(settings, buckets, counts, app),
                 http=limited_protocol(settings, self.connections, counts),

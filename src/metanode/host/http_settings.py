@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from metanode.api.methods import Scope
+from metanode.api.method import Scope
 from metanode.primitives.refusal import Refusal, Rejected
 
 TOKEN_CHARACTERS_MIN: Final = 32

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
-from metanode.api.methods import Scope
+from metanode.api.method import Scope
 from metanode.host.disk import read_file
 from metanode.host.fault import Fault, FaultReason
 from metanode.host.http_settings import PortSettings, Token

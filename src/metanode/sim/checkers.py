@@ -15,10 +15,10 @@ from metanode.ledger.queries import coin_details, holders_after
 from metanode.ledger.state import build_tree
 from metanode.node.boot import first_rows, set_at
 from metanode.node.known import known_transaction
+from metanode.node.modules import MODULES
 from metanode.node.rows import IDENTITY, STATE, TIP, TIP_ROWS
 from metanode.node.rows import place_of as place_of_row
 from metanode.node.storage import StateRows
-from metanode.node.modules import MODULES
 from metanode.primitives.bitmap import decode as decode_bitmap
 from metanode.primitives.names import NO_HASH, Height, Round
 from metanode.records.block import FINAL_BLOCKS, FinalBlock

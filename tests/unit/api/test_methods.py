@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from metanode.api.guilt import EvidenceSubmit
-from metanode.api.methods import METHODS, Method, Scope
+from metanode.api.method import Method, Scope
+from metanode.api.methods import METHODS
 from metanode.api.shapes import Answer, Request
 from metanode.records.evidence import EVIDENCE_BYTES_MAX
 

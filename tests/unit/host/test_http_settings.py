@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from metanode.api.methods import Scope
+from metanode.api.method import Scope
 from metanode.host.http_settings import PortRefusal, PortSettings, Token, token_digest
 from metanode.primitives.refusal import Rejected
 

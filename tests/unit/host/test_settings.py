@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from metanode.api.methods import Scope
+from metanode.api.method import Scope
 from metanode.host.fault import Fault, FaultReason
 from metanode.host.http_settings import PortSettings, Token
 from metanode.host.settings import (

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from metanode.api import methods
+from metanode.api import cluster_methods, methods
 from metanode.api.errors import ApiError, ApiRefusal
 from metanode.api.shapes import Answer
 from metanode.chain.mempool import Mempool, Submitted
@@ -11,6 +11,15 @@ from metanode.node import effects as out
 from metanode.node.desk import Desk
 from metanode.node.requests.accounts import account_get, account_list
 from metanode.node.requests.blocks import block_export, block_get, block_list
+from metanode.node.requests.cluster import (
+    cluster_get,
+    cluster_images,
+    cluster_list,
+    cluster_node,
+    cluster_nodes,
+    cluster_share,
+    cluster_terms,
+)
 from metanode.node.requests.coins import coin_get, coin_list
 from metanode.node.requests.event_pages import event_list
 from metanode.node.requests.evidence import evidence_export, evidence_list, evidence_submit, evidence_testimony
@@ -25,6 +34,14 @@ from metanode.node.requests.status import genesis_get, mempool_status, node_stat
 from metanode.node.requests.transactions import transaction_get, transaction_show
 from metanode.node.requests.transcripts import transcript_get
 from metanode.node.requests.validators import validator_get, validator_list
+from metanode.node.requests.workloads import (
+    placement_queue,
+    placement_why,
+    service_list,
+    workload_get,
+    workload_list,
+    workload_replicas,
+)
 from metanode.primitives.refusal import Rejected
 
 OF_DESK: Final[dict[str, Callable[[Desk, Any], Answer]]] = {
@@ -48,6 +65,19 @@ OF_DESK: Final[dict[str, Callable[[Desk, Any], Answer]]] = {
     methods.GOVERNANCE_LIST.name: governance_list,
     methods.GOVERNANCE_GET.name: governance_get,
     methods.PEER_LIST.name: peer_list,
+    cluster_methods.CLUSTER_LIST.name: cluster_list,
+    cluster_methods.CLUSTER_GET.name: cluster_get,
+    cluster_methods.CLUSTER_NODES.name: cluster_nodes,
+    cluster_methods.CLUSTER_NODE.name: cluster_node,
+    cluster_methods.CLUSTER_IMAGES.name: cluster_images,
+    cluster_methods.CLUSTER_SHARE.name: cluster_share,
+    cluster_methods.CLUSTER_TERMS.name: cluster_terms,
+    cluster_methods.WORKLOAD_LIST.name: workload_list,
+    cluster_methods.WORKLOAD_GET.name: workload_get,
+    cluster_methods.WORKLOAD_REPLICAS.name: workload_replicas,
+    cluster_methods.PLACEMENT_QUEUE.name: placement_queue,
+    cluster_methods.PLACEMENT_WHY.name: placement_why,
+    cluster_methods.SERVICE_LIST.name: service_list,
     methods.EVIDENCE_LIST.name: evidence_list,
     methods.EVIDENCE_EXPORT.name: evidence_export,
     methods.EVIDENCE_TESTIMONY.name: evidence_testimony,

@@ -12,7 +12,7 @@ from metanode.primitives.codec import encode
 from metanode.primitives.names import Height
 from metanode.primitives.refusal import Rejected
 
-MODULE_LETTERS: Final = {"accounts": b"a", "coin": b"c", "governance": b"g"}
+MODULE_LETTERS: Final = {"accounts": b"a", "coin": b"c", "governance": b"g", "cluster": b"k"}
 """The first letter of every key of a module: the table of `ledger.Reader`."""
 
 
@@ -25,13 +25,18 @@ def state_prove(desk: Desk, asked: StateProve) -> StateProof:
     if key[:1] != letter:
         detail = f"key {asked.key[:80]}: keys of {asked.module} begin with {letter.hex()}"
         raise Rejected(ApiRefusal.INVALID_ARGUMENTS, detail)
-    height = height_asked(desk, asked.height)
+    return prove(desk, asked.module, key, asked.height)
+
+
+def prove(desk: Desk, module: str, key: bytes, asked: int) -> StateProof:
+    """The same for a key that is known to be one of the module; `asked`: the height, 0 for the last."""
+    height = height_asked(desk, asked)
     proved = _prove(desk, key, height)
     filed = block_at(desk, height)
     return StateProof(
         height=height,
-        module=asked.module,
-        key=asked.key,
+        module=module,
+        key=key.hex(),
         present=proved.value is not None,
         value=(proved.value or b"").hex(),
         proof=encode(proved.proof).hex(),

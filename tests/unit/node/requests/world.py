@@ -21,11 +21,11 @@ from metanode.node.blocks import apply, keep
 from metanode.node.boot import first_rows
 from metanode.node.desk import Candidate, Desk, Tip
 from metanode.node.effects import Answer, AppendBlock, Effect, WriteStore
+from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.node.requests import answer
 from metanode.node.settings import NodeSettings
 from metanode.node.shelf import Shelf
 from metanode.node.storage import StateRows
-from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.primitives.bitmap import encode as bitmap
 from metanode.primitives.merkle import Frontier
 from metanode.primitives.names import NO_HASH, Height, Millis, Seat
