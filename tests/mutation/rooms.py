@@ -35,6 +35,13 @@ ROOMS: Final = {
     ),
     "bls": Room("chain/bls", ("tests/unit/chain/bls", "tests/unit/chain/ibft")),
     "light": Room("chain/light", ("tests/unit/chain/light", "tests/fuzz/test_receipt_files.py")),
+    "scheduler": Room(
+        "docklock/scheduler",
+        tuple(
+            f"tests/unit/docklock/scheduler/test_{name}.py"
+            for name in ("filters", "scores", "preemption", "waiting", "explaining", "placing")
+        ),
+    ),
     "ibft": Room("chain/ibft", ("tests/unit/chain/ibft", "tests/unit/chain/evidence", f"{PROPERTIES}test_ibft.py")),
 }
 """By the name that the command takes."""

@@ -149,7 +149,7 @@ class Chance:
             memory_kib=draw.choice((1_024, 1_500, 2_048)),
             architecture=draw.choice((*[""] * 8, "x86_64", "x86_64", "aarch64")),
             engines=self.some(("docker", "oci", "sandbox"), 2, 8),
-            ports=self.some((80, 443), 1, 4),
+            ports=self.some((80, 443), 2, 4),
             volumes=self.some(("data", "logs", "new"), 2, 6),
             constraints=self.constraints(),
             tolerations=tuple(

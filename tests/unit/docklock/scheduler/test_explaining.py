@@ -1,10 +1,11 @@
 """An explanation says everything, can be computed again from its inputs alone, and does not grow without end."""
 
 import pytest
-from tests.unit.docklock.scheduler.samples import SEED, fleet, newcomer, node, replica, world
+from tests.unit.docklock.scheduler.samples import SEED, SPEC, fleet, identity, newcomer, node, replica, world
 
 from metanode.docklock.scheduler import ALL_INPUTS, Placed, inputs_of, place_plainly, why, why_of
 from metanode.docklock.scheduler.telling import TEXT_MAX
+from metanode.docklock.scheduler.values import tie_digest
 from metanode.primitives.codec import encode
 from metanode.records.demand import Constraint
 from metanode.records.placement import (
@@ -46,10 +47,20 @@ def test_it_says_what_placement_says() -> None:
             else:
                 assert told.chosen == ""
                 assert told.reasons == answer.reasons
-                assert not any(one.scores or one.tie for one in told.nodes)
+                assert not any(one.scores or one.tie or one.total for one in told.nodes)
             assert [one.change != "" for node in told.nodes for one in node.verdicts] == [
                 not one.passes for node in told.nodes for one in node.verdicts
             ]
+
+
+def test_the_nearest_come_first_and_of_equals_the_smallest_digest() -> None:
+    nodes = [node(f"n{number}", cpu_millicores=1) for number in range(9)]
+    nodes += [node(f"f{number}", cpu_millicores=1, barred="lost") for number in range(9)]
+    told = why(fleet(*nodes), newcomer(), SEED)
+    ties = [tie_digest(SEED, SPEC, 0, identity(one.node)) for one in told.nodes]
+    assert [one.node[0] for one in told.nodes] == ["n"] * 9 + ["f"] * 9
+    assert ties[:9] == sorted(ties[:9])
+    assert ties[9:] == sorted(ties[9:])
 
 
 def test_everything_that_was_looked_at_changes_the_inputs() -> None:

@@ -7,7 +7,7 @@ from tests.unit.docklock.scheduler.samples import BANNED, IMAGES, SEED, fleet, n
 
 from metanode.docklock.scheduler import Fleet, Newcomer, Placed, Scheduler, Unplaced, place_plainly, why
 from metanode.records.demand import Constraint, Spread, Taint, Toleration
-from metanode.records.placement import Reason
+from metanode.records.placement import Reason, Weights
 
 
 def verdict(found: Fleet, who: Newcomer, rule: int, name: str):
@@ -119,6 +119,11 @@ def test_a_node_takes_data_up_to_its_class(label: str | None, most: int) -> None
 def test_an_image_that_the_cluster_does_not_let_run() -> None:
     refuses(17, fleet(node("a", images=(BANNED,))), newcomer(image=BANNED), "not admitted")
     takes(fleet(node("a")), newcomer(image=IMAGES[0]))
+    assert verdict(fleet(node("a")), newcomer(image=IMAGES[0]), 17, "a").asked == f"image {IMAGES[0].hex()[:16]}"
+
+
+def test_no_image_is_none_to_judge() -> None:
+    takes(Fleet([node("a")], (), Weights(), lambda _image: "nothing may run"), newcomer())
 
 
 def test_a_volume_is_where_its_data_is_whatever_that_node_does() -> None:
@@ -155,6 +160,9 @@ def test_a_volume_of_who_stands_there_counts_before_its_node_tells_of_it() -> No
 def test_two_volumes_on_different_nodes_cannot_be_used_together() -> None:
     found = fleet(node("a", volumes=("data",)), node("b", volumes=("logs",)))
     refuses(18, found, newcomer(volumes=("data", "logs")), " is on ")
+    told = verdict(found, newcomer(volumes=("data", "logs", "new")), 18, "a")
+    assert (told.asked, told.has) == ("data, logs, new", "data; new: new")
+    assert told.change == "logs is on b: use it there, or remove it"
 
 
 @pytest.mark.parametrize("kind", ["cpu_millicores", "memory_kib"])
@@ -178,6 +186,8 @@ def test_a_port_of_the_node_is_had_once() -> None:
     refuses(20, fleet(node("a"), standing=standing), newcomer(ports=(443,)), "other ports")
     assert verdict(fleet(node("a"), standing=standing), newcomer(ports=(443,)), 20, "a").has == "taken: 443 by db.0.1"
     takes(fleet(node("a"), standing=standing), newcomer(ports=(8080,)))
+    half = fleet(node("a"), standing=[("a", replica("db", ports=(80,)))])
+    refuses(20, half, newcomer(ports=(80, 443)), "other ports")
 
 
 def test_who_refuses_whom_does_not_matter() -> None:
@@ -223,6 +233,7 @@ def test_a_zone_that_is_lost_holds_nobody_up() -> None:
 
 def test_a_node_without_the_label_is_in_no_zone() -> None:
     refuses(23, fleet(node("a")), newcomer(**EVEN), "label a with zone")
+    assert verdict(fleet(node("a")), newcomer(**EVEN), 23, "a").has == "no label zone"
     takes(fleet(node("a")), newcomer(spread=(Spread(label="zone", skew_max=0),)))
 
 

@@ -2,7 +2,7 @@
 
 from tests.unit.docklock.scheduler.samples import fleet, newcomer, node, replica
 
-from metanode.docklock.scheduler import Preempted, preempt
+from metanode.docklock.scheduler import Preempted, Replica, preempt
 from metanode.docklock.scheduler.preemption import EXACT_MAX, VICTIMS_MAX
 from metanode.records.demand import Constraint
 
@@ -27,6 +27,11 @@ def test_only_strictly_lower_priorities_leave() -> None:
     for priority, leaves in ((4, True), (5, False), (6, False)):
         found = fleet(node("a"), standing=[("a", replica(priority=priority))])
         assert (preempt(found, strong()) is not None) == leaves
+
+
+def test_a_replica_is_not_protected_unless_it_says_so() -> None:
+    bare = Replica(workload="web", index=0, attempt=1, demand=replica().demand)
+    assert named(preempt(fleet(node("a"), standing=[("a", bare)]), strong())) == ("a", [("web", 0)])
 
 
 def test_neither_the_protected_nor_siblings_leave() -> None:
