@@ -19,8 +19,8 @@ from metanode.records.workload import check_spec
 TEXTS = [(golden.EXAMPLES / f"{name}.yaml").read_text() for name in golden.NAMES]
 SPACES = ("\n", "\n  ", "\n    ", "|\n", ">\n", "\t", "\r\n", "\u2028")
 WORDS = """
-services: web: image: a:1 - ports: '80:80' [ ] { } , : &a *a <<: ${ } $$ ${A:?b} deploy: x-metanode: volumes: depends_on:
-web null ~ ' " # --- !!str % ? environment: A=b 0755
+services: web: image: a:1 - ports: '80:80' [ ] { } , : &a *a <<: ${ } $$ ${A:?b} deploy: x-metanode: volumes:
+depends_on: web null ~ ' " # --- !!str % ? environment: A=b 0755
 """.split()  # noqa: SIM905 - words of a language
 TOKENS = st.sampled_from((*SPACES, *WORDS))
 SLOW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

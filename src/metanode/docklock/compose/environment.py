@@ -4,8 +4,9 @@ A variable without a value is taken from the environment that is handed in; unse
 import re
 from collections.abc import Callable
 from collections.abc import Mapping as Variables
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from metanode.docklock.compose.fields import fields, items, one_or_more, pairs
 from metanode.docklock.compose.findings import ComposeAdvice, ComposeRefusal, Notes, quoted
@@ -26,8 +27,7 @@ _SECRET: Final = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE_KEY|API_KEY|C
 _ESCAPES: Final = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$$"}
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(msgspec.Struct, frozen=True):
     """What the world knows, handed in: variables, the text of an env file (nothing where it is missing), and the digest
     of the manifest that a reference means (nothing where it is unknown)."""
 

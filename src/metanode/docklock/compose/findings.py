@@ -1,8 +1,9 @@
 """What is wrong in a Compose file, and what could be better: values with a place, told all at once."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from metanode.primitives.refusal import Refusal
 
@@ -104,8 +105,7 @@ class ComposeAdvice(StrEnum):
     """Something that Kubernetes has no word for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """COMPOSE-2. One thing in a file: code, place (counted from 1), path in the document, what was found, what is
     allowed, and the smallest change. `file` is empty for the Compose file itself."""
 

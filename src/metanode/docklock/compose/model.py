@@ -1,7 +1,8 @@
 """The documented subset as values: what a file says, checked key by key, before it becomes specifications."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from metanode.docklock.compose.nodes import Spot
 from metanode.records.demand import Constraint, Spread, Toleration
@@ -13,8 +14,7 @@ DEFAULT_NETWORK: Final = "default"
 """The network of services that name none, as in Compose."""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(msgspec.Struct, frozen=True):
     """A reference as it was written, with the digest it pins (32 bytes, or empty) and its tag."""
 
     reference: str
@@ -27,8 +27,7 @@ class Image:
         return self.reference == HOST_IMAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Resources:
+class Resources(msgspec.Struct, frozen=True):
     """What a replica gets; nothing where the file does not say. `reserved_less`: a reservation below the limit."""
 
     cpu_millicores: int | None = None
@@ -37,8 +36,7 @@ class Resources:
     reserved_less: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Deploy:
+class Deploy(msgspec.Struct, frozen=True):
     """COMPOSE-8. The key `deploy`, and those outside it that say the same."""
 
     replicas: int
@@ -52,8 +50,7 @@ class Deploy:
     restart: Restart | None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """COMPOSE-10. The key `x-metanode` of a service, those of the whole file taken in."""
 
     agreement: bytes
@@ -74,8 +71,7 @@ class Settings:
     egress: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """What runs in a container, and as whom. `entrypoint`, `command`: nothing where the image decides."""
 
     entrypoint: tuple[str, ...] | None
@@ -92,8 +88,7 @@ class Process:
     health: HealthCheck | None
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(msgspec.Struct, frozen=True):
     """What a container has beside its image."""
 
     read_only: bool
@@ -102,8 +97,7 @@ class Files:
     secrets: tuple[SecretFile, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceText:
+class ServiceText(msgspec.Struct, frozen=True):
     """One service of a file; `keys` are the places of what was written."""
 
     name: str
@@ -123,8 +117,7 @@ class ServiceText:
         return self.keys.get(key, self.spot)
 
 
-@dataclass(frozen=True, slots=True)
-class SecretSource:
+class SecretSource(msgspec.Struct, frozen=True):
     """COMPOSE-9. A secret that the file names: the cluster has it already (`external`), or whoever runs the command
     creates it from a file or a variable. The secret itself is never part of a specification."""
 
@@ -133,8 +126,7 @@ class SecretSource:
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(msgspec.Struct, frozen=True):
     """What the top level declares, by the names that services use: the real names."""
 
     volumes: dict[str, str]
@@ -142,8 +134,7 @@ class Declared:
     secrets: dict[str, SecretSource]
 
 
-@dataclass(frozen=True, slots=True)
-class ComposeText:
+class ComposeText(msgspec.Struct, frozen=True):
     """A whole file."""
 
     name: str

@@ -1,14 +1,14 @@
 """A YAML document as a tree in which everything knows its line and column. Scalars stay text: what they mean is decided
 by the key that they stand at, so that `22:22`, `no` and `0755` are what was written."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from metanode.docklock.compose.findings import Finding, Notes
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(msgspec.Struct, frozen=True):
     """A text; `null` for `~`, `null` and nothing at all, written without quotes; `broken` where a variable in it could
     not be filled in, which was noted: nothing more is said of it."""
 
@@ -19,8 +19,7 @@ class Scalar:
     broken: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(msgspec.Struct, frozen=True):
     """A list."""
 
     items: tuple["Node", ...]
@@ -28,8 +27,7 @@ class Sequence:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping:
+class Mapping(msgspec.Struct, frozen=True):
     """Keys with values, merge keys resolved, no key twice."""
 
     entries: tuple[tuple[Scalar, "Node"], ...]
@@ -40,8 +38,7 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(msgspec.Struct, frozen=True):
     """A node, the path that leads to it, and where to look: at a text itself, else at the key that it belongs to."""
 
     node: Node

@@ -1,6 +1,6 @@
 """COMPOSE-2. A Compose file from its text to specifications, with every finding: for `apply`, `lint` and `convert`."""
 
-from dataclasses import dataclass
+import msgspec
 
 from metanode.api.exits import ExitStatus
 from metanode.docklock.compose.advice import advise
@@ -14,8 +14,7 @@ from metanode.docklock.compose.reader import read
 from metanode.docklock.compose.translate import Application, jobs_of, translate
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
+class Understood(msgspec.Struct, frozen=True):
     """COMPOSE-2. The application, unless there is an error; and what was found, in the order of the text."""
 
     application: Application | None

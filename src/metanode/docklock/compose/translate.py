@@ -1,7 +1,8 @@
 """COMPOSE-15. A file's values into workload specifications, those first that others wait for."""
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from metanode.docklock.compose.environment import Outside
 from metanode.docklock.compose.findings import ComposeRefusal, Notes
@@ -30,8 +31,7 @@ PIDS_MAX: Final = 256
 _IMPORT: Final = "`bpi container images import FILE`, or write the digest: NAME@sha256:…"
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(msgspec.Struct, frozen=True):
     """A specification with the number of its replicas, and the line of its service."""
 
     spec: WorkloadSpec
@@ -39,8 +39,7 @@ class Workload:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(msgspec.Struct, frozen=True):
     """COMPOSE-15. What a file asks for: workloads in the order of their dependencies, and the secrets that must be
     there first. `cluster` is empty where the file does not name one."""
 

@@ -1,7 +1,6 @@
 """COMPOSE-17. Workloads as manifests of Kubernetes: what it has no word for is said in comments and in the answer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -16,8 +15,7 @@ CLAIM: Final = "1Gi"
 """Size of a claim: a Compose file does not say how large a volume is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(msgspec.Struct, frozen=True):
     """COMPOSE-17. The manifests as YAML, and what they do not say."""
 
     text: str
