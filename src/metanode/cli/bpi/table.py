@@ -11,12 +11,14 @@ GROUPS: Final[dict[str, str]] = {
     "block": "What became final.",
     "coin": "Coins, and payments in them.",
     "config": "What bpi itself is told once: node, folder, account, waiting.",
+    "container": "What runs, and where.",
     "demo": "Showing what cannot be done.",
     "doctor": "What could go wrong, and what has.",
     "evidence": "Proofs that a validator broke the rules.",
     "genesis": "What everyone agreed on before the first block.",
     "governance": "What validators' operators decide together.",
     "node": "One node on this machine.",
+    "node agent": "What runs containers on one machine.",
     "receipt": "What became of a transaction, and the file that proves it.",
     "testnet": "What can befall a development network.",
     "transaction": "What is asked of the chain.",
@@ -56,6 +58,26 @@ COMMANDS: Final[dict[str, Entry]] = {
     "config path": Entry(f"{_HERE}.config:path", "Print which files are read."),
     "config set": Entry(f"{_HERE}.config:set_", "Set one key in the project's file, or the user's."),
     "config show": Entry(f"{_HERE}.config:show", "Show every setting."),
+    "container apply": Entry(
+        f"{_HERE}.container_run:apply",
+        "Apply a Compose file: what it says becomes what the cluster is to run; what it does not name stays as it is.",
+    ),
+    "container exec": Entry(
+        f"{_HERE}.container_run:execute",
+        "Execute a command in a running container; ends with the command's own exit status.",
+    ),
+    "container lint": Entry(
+        f"{_HERE}.container_run:lint",
+        "Say everything that is wrong in a Compose file, and what would be better, each with its line.",
+    ),
+    "container logs": Entry(
+        f"{_HERE}.container_run:logs",
+        "Show what a container said: web, web.2 for one replica, or a whole name.",
+    ),
+    "container run": Entry(
+        f"{_HERE}.container_run:run",
+        "Apply a Compose file, and return when everything in it was seen running, or completed.",
+    ),
     "demo tamper": Entry(
         f"{_HERE}.demo_tamper:tamper",
         "Flip one byte of a receipt file and watch the check refuse it; ends with 21.",
@@ -115,6 +137,14 @@ COMMANDS: Final[dict[str, Entry]] = {
     "logs": Entry(
         f"{_HERE}.logs:logs",
         "Show the logs of the local nodes, all of them or those named, in the order of time.",
+    ),
+    "node agent init": Entry(
+        f"{_HERE}.node_agent:init",
+        "Make the folder of an agent: its settings, and the key by which its node is known.",
+    ),
+    "node agent run": Entry(
+        f"{_HERE}.node_agent:run",
+        "Run the agent of a folder (--data) in this process until it is told to stop; its containers run on.",
     ),
     "node identity": Entry(
         f"{_HERE}.node_init:identity",

@@ -152,6 +152,7 @@ class Agent:
             task.phase = "running"
             self._runs(event.now_ms, task)
         else:
+            task.phase = "running"
             self._ended(Ended(event.now_ms, task.name, task.found, out_of_memory=False))
 
     def _ran(self, event: Ran) -> None:
@@ -181,7 +182,9 @@ class Agent:
         if task is None:
             self._effects.append(Remove(event.name))
             return
-        by_itself = task.assignment.run and task.phase not in ("stopping", "ended", "removing")
+        if task.phase not in ("starting", "running", "stopping"):
+            return
+        by_itself = task.assignment.run and task.phase != "stopping"
         task.phase = "ended"
         if not by_itself:
             self._record(event.now_ms, "stopped", task, str(event.code))

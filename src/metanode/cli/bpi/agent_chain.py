@@ -1,0 +1,193 @@
+"""The chain as an agent sees it: a light client of several nodes, none of which it believes."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from metanode.client import Client, ClientError
+from metanode.client.transactions import Sender
+from metanode.client.verify import GenesisBasis, LightClient
+from metanode.docklock.cluster.state import (
+    CLUSTERS,
+    MEMBERS,
+    NO_SHARE,
+    SHARES,
+    WORKLOADS,
+    Cluster,
+    cluster_key,
+    member_key,
+    share_key,
+    workload_key,
+)
+from metanode.host.agent.chain import ChainUnreachable, Outcome, ProvedShare
+from metanode.primitives.refusal import Rejected
+from metanode.records.calls import Call
+from metanode.records.genesis import Genesis
+from metanode.records.workload import SpecRefusal, Terms
+
+MODULE: Final = "cluster"
+"""Of the state."""
+WAIT_S: Final = 5.0
+"""How long a wait for the next head lasts before it is looked again."""
+FINAL_S: Final = 20.0
+"""How long a report may take to become final; then it counts as not said."""
+MEMBERS_S: Final = 10.0
+"""How long it is believed where the other agents are."""
+
+Value = TypeVar("Value")
+
+
+class Line:
+    """One conversation with whichever node answers: the next of them where one does not, or does not tell the truth."""
+
+    def __init__(self, urls: Sequence[str], genesis: Genesis) -> None:
+        self._urls: Final = tuple(urls)
+        self._genesis: Final = genesis
+        self._at = 0
+        self._lock: Final = threading.Lock()
+        self._client: Client | None = None
+        self._light: LightClient | None = None
+
+    def ask(self, question: Callable[[Client, LightClient], Value]) -> Value:
+        """Ask one node after another. Raises `ChainUnreachable` where none answers with what can be proved."""
+        with self._lock:
+            said = []
+            for _ in self._urls:
+                url = self._urls[self._at]
+                try:
+                    if self._client is None or self._light is None:
+                        self._client = Client(url, timeout_s=WAIT_S)
+                        self._light = LightClient(self._client, GenesisBasis(self._genesis))
+                    return question(self._client, self._light)
+                except (ClientError, Rejected) as error:
+                    if isinstance(error, Rejected) and isinstance(error.reason, SpecRefusal):
+                        raise
+                    said.append(f"{url}: {error}")
+                    self._client = self._light = None
+                    self._at = (self._at + 1) % len(self._urls)
+            raise ChainUnreachable("; ".join(said))
+
+
+class Heads:
+    """The newest head that any node told of; only a hint, everything that follows from it is proved."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls: Final = tuple(urls)
+        self._height = 0
+        self._changed: Final = threading.Condition()
+        threading.Thread(target=self._listen, name="heads", daemon=True).start()
+
+    def _listen(self) -> None:
+        at = 0
+        while True:
+            try:
+                with Client(self._urls[at]) as client:
+                    self._saw(client.node.status().height)
+                    for event in client.events(kinds=("block",), patience_s=1.0):
+                        self._saw(int(event.id.partition(":")[0]))
+            except ClientError:
+                pass
+            at = (at + 1) % len(self._urls)
+            time.sleep(0.2)
+
+    def _saw(self, height: int) -> None:
+        with self._changed:
+            if height > self._height:
+                self._height = height
+                self._changed.notify_all()
+
+    def wait(self, above: int) -> int:
+        """The newest head once it is above a height, or after a while."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._height > above, WAIT_S)
+            return self._height
+
+
+class ClientChain:
+    """Implements `ChainPort` for one node of one cluster."""
+
+    def __init__(self, urls: Sequence[str], genesis: Genesis, cluster: str, node: str, seed: bytes) -> None:
+        self._cluster: Final = cluster
+        self._node: Final = node
+        self._seed: Final = seed
+        self._proving: Final = Line(urls, genesis)
+        self._speaking: Final = Line(urls, genesis)
+        self._heads: Final = Heads(urls)
+        self._sender: tuple[Client, Sender] | None = None
+        self._record: Cluster | None = None
+        self._members: tuple[float, tuple[tuple[bytes, str], ...]] = (0.0, ())
+
+    def wait(self, above: int) -> int:
+        """The head."""
+        return self._heads.wait(above)
+
+    def share(self) -> ProvedShare:
+        """What the node is to do: its share and its cluster's record, both proved under one header."""
+
+        def question(_client: Client, light: LightClient) -> ProvedShare:
+            proven = light.prove(MODULE, share_key(self._cluster, self._node))
+            record = light.prove(MODULE, cluster_key(self._cluster), proven.header.height)
+            if record.value is None:
+                raise ChainUnreachable(f"there is no cluster {self._cluster} at height {proven.header.height}")
+            cluster = CLUSTERS.decode(record.value)
+            share = SHARES.decode(proven.value) if proven.value is not None else NO_SHARE
+            return ProvedShare(proven.header.height, proven.header.timestamp_ms, cluster, share)
+
+        proved = self._proving.ask(question)
+        self._record = proved.cluster
+        return proved
+
+    def terms(self, workload: str, revision: int) -> Terms:
+        """The terms of a revision."""
+
+        def question(_client: Client, light: LightClient) -> Terms:
+            value = light.prove(MODULE, workload_key(self._cluster, workload)).value
+            if value is not None:
+                kept = WORKLOADS.decode(value)
+                for one in (kept.current, *kept.earlier):
+                    if one.number == revision:
+                        return one.terms
+            raise Rejected(SpecRefusal.OTHER_TERMS, f"{workload} has no revision {revision} on chain")
+
+        return self._proving.ask(question)
+
+    def submit(self, call: Call) -> Outcome:
+        """Sign, send, wait until final."""
+
+        def question(client: Client, _light: LightClient) -> Outcome:
+            if self._sender is None or self._sender[0] is not client:
+                self._sender = client, Sender(client, self._seed)
+            status = self._sender[1].send(call, timeout_s=FINAL_S)
+            return Outcome(status.height, status.code)
+
+        return self._speaking.ask(question)
+
+    def agents(self) -> tuple[str, ...]:
+        """Where the other agents answer."""
+        return tuple(endpoint for _, endpoint in self._proved_members() if endpoint)
+
+    def settled(self) -> tuple[Cluster, frozenset[bytes]]:
+        """The cluster's record as it was last proved, and the accounts of its nodes. Raises `ChainUnreachable`."""
+        record = self._record if self._record is not None else self.share().cluster
+        return record, frozenset(account for account, _ in self._proved_members())
+
+    def _proved_members(self) -> tuple[tuple[bytes, str], ...]:
+        """Account and endpoint of every other node, proved; kept for a while."""
+        proved_at, members = self._members
+        if members and time.monotonic() - proved_at < MEMBERS_S:
+            return members
+        record = self._record if self._record is not None else self.share().cluster
+
+        def question(_client: Client, light: LightClient) -> tuple[tuple[bytes, str], ...]:
+            found = []
+            for node in record.nodes:
+                value = light.prove(MODULE, member_key(self._cluster, node)).value
+                if value is not None and node != self._node:
+                    member = MEMBERS.decode(value)
+                    found.append((member.account, member.inventory[0].api if member.inventory else ""))
+            return tuple(found)
+
+        members = self._proving.ask(question)
+        self._members = time.monotonic(), members
+        return members

@@ -1,0 +1,199 @@
+"""`bpi node agent init` and `bpi node agent run`: what runs containers on one machine."""
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from metanode.api.exits import ExitStatus
+from metanode.cli.bpi.agent_file import ACCOUNT, FILE, AgentFile, agent_text, load_agent_file, this_machine
+from metanode.cli.bpi.trust import trusted_genesis
+from metanode.cli.commands import leaf
+from metanode.cli.failure import CliRefusal, Failure
+from metanode.cli.files import read_text
+from metanode.cli.session import Session, pass_session
+from metanode.host.disk import Disk, write_durably
+from metanode.host.entropy import random_bytes
+from metanode.host.keys import DEVELOPMENT_PASSWORD, create_account, find_password, list_accounts, load_account
+from metanode.primitives import ed25519
+from metanode.records.address import address_of_key, show_address
+from metanode.records.genesis import load_toml
+
+if TYPE_CHECKING:
+    from metanode.host.agent.run import Engine
+    from metanode.host.images.store import ImageStore
+
+KEYS = "keys"
+"""Folder of the node's account key, in the agent's folder."""
+ADMISSION_POLL_S = 0.2
+"""How often it is looked whether an operator has admitted the node."""
+
+
+def make_agent(folder: Path, file: AgentFile, genesis: str, password: str, *, development: bool) -> bytes:
+    """Write an agent's folder: settings, genesis, the key of the node's account. Returns its address."""
+    disk = Disk()
+    disk.make_folder(folder)
+    seed = ed25519_seed(file.node, development=development)
+    create_account(folder / KEYS, ACCOUNT, seed, password, random_bytes, disk, is_development=development)
+    write_durably(disk, folder / file.genesis, genesis.encode())
+    write_durably(disk, folder / FILE, agent_text(file).encode())
+    return bytes(address_of_key(ed25519.public_key(seed)))
+
+
+def ed25519_seed(node: str, *, development: bool) -> bytes:
+    """A fresh seed; in development one that everybody can make from the node's name."""
+    from hashlib import sha256
+
+    return sha256(b"development agent " + node.encode()).digest() if development else random_bytes(32)
+
+
+@leaf()
+@click.option("--cluster", required=True, metavar="NAME", help="The cluster it shall be part of.")
+@click.option("--name", required=True, metavar="NODE", help="What the node is called there.")
+@click.option("--chain", "chain", multiple=True, required=True, metavar="URL", help="A chain node; several are better.")
+@click.option("--listen", default="127.0.0.1:26700", metavar="IP:PORT", help="For people and other agents.")
+@click.option("--advertise", default="", metavar="HOST:PORT", help="What they dial, if it is not --listen.")
+@click.option("--genesis", default="", metavar="FILE", help="Of the chain; the one in --data's network else.")
+@click.option("--cpus", type=float, default=0.0, help="Cores that may be used; all by default.")
+@click.option("--memory-mib", type=int, default=0, help="Memory that may be used; nine tenths of all by default.")
+@click.option("--engine", default="", metavar="ENGINE", help="sandbox, crun or runc; the first that works by default.")
+@click.option("--password-file", default="", metavar="FILE", help="Locks the node's key; opens it at each start.")
+@click.option("--to", "folder", required=True, metavar="FOLDER", help="Where the agent's data shall be.")
+@pass_session
+def init(  # noqa: PLR0913, PLR0917 - one argument an option
+    session: Session,
+    cluster: str,
+    name: str,
+    chain: tuple[str, ...],
+    listen: str,
+    advertise: str,
+    genesis: str,
+    cpus: float,
+    memory_mib: int,
+    engine: str,
+    password_file: str,
+    folder: str,
+) -> None:
+    """Make the folder of an agent: its settings, and the key by which its node is known.
+
+    The node's account is printed: whoever operates the cluster admits it with bpi node admit.
+    """
+    trusted = trusted_genesis(session, genesis)
+    root = Path(folder).resolve()
+    if (root / FILE).exists():
+        message = f"{root} is an agent's folder already"
+        raise Failure(CliRefusal.NETWORK_EXISTS, ExitStatus.CONFLICT, message, fix="bpi node agent run starts it")
+    machine = this_machine()
+    development = trusted.genesis.development and not password_file
+    password = DEVELOPMENT_PASSWORD if development else find_password(password_file, os.environ)
+    file = AgentFile(
+        cluster=cluster,
+        node=name,
+        chain=chain,
+        listen=listen,
+        advertise=advertise,
+        cpu_millicores=int(cpus * 1_000) or machine.cpu_millicores,
+        memory_kib=memory_mib * 1_024 or machine.memory_kib * 9 // 10,
+        engine=engine,
+        password_file=password_file,
+    )
+    address = make_agent(root, file, read_text(str(trusted.path)), password, development=False)
+    data = {"folder": str(root), "node": name, "cluster": cluster, "account": show_address(address)}
+    said = f"{name} of {cluster}: account {data['account']}\ntry:  bpi node admit {name} --account {data['account']}"
+    session.output.result("node.agent.init/1", data, lambda: session.output.line(said))
+
+
+@leaf()
+@pass_session
+def run(session: Session) -> None:
+    """Run the agent of a folder (--data) in this process until it is told to stop; its containers run on.
+
+    It says READY once the chain knows the node and the runtime was tried. Containers that an earlier agent started
+    are adopted.
+    """
+    import asyncio
+
+    from metanode.cli.bpi.agent_chain import ClientChain
+    from metanode.host.agent.run import AgentSettings, serve
+
+    root = session.data.resolve()
+    file = load_agent_file(root)
+    genesis = load_toml(read_text(str(root / file.genesis)))
+    if not list_accounts(root / KEYS):
+        message = f"there is no key in {root / KEYS}"
+        raise Failure(CliRefusal.CONFIGURATION, ExitStatus.CONFIGURATION, message, fix="bpi node agent init makes one")
+    password = (
+        DEVELOPMENT_PASSWORD
+        if genesis.development and not file.password_file
+        else find_password(file.password_file, os.environ)
+    )
+    seed = load_account(root / KEYS, ACCOUNT, password)
+    chain = ClientChain(file.chain, genesis, file.cluster, file.node, seed)
+    output = session.output
+
+    def join(engine: "Engine", images: "ImageStore") -> None:
+        tell_chain(chain, file, seed, engine, images)
+
+    def ready(url: str, engine: "Engine") -> None:
+        works = engine.works
+        data = {"event": "ready", "url": url, "pid": os.getpid(), "engine": works.engine, "notes": list(works.notes)}
+        said = f"READY  {url}  {file.node} of {file.cluster} · {works.engine} {works.version}"
+        output.result("node.agent.run/1", data, lambda: output.line(said))
+
+    host, _, port = file.listen.rpartition(":")
+    settings = AgentSettings(
+        root, file.cluster, file.node, host, int(port), file.cpu_millicores, file.memory_kib, file.engine
+    )
+    reason = asyncio.run(serve(settings, seed, chain, chain.settled, join, ready))
+    output.result("node.agent.run/1", {"event": "stopped", "reason": reason}, lambda: output.line(f"STOPPED  {reason}"))
+
+
+def sealing_key(seed: bytes) -> bytes:
+    """The public key for secrets, of keys that are derived from the node's seed and used for nothing else."""
+    from metanode.primitives.sealing import hkdf_sha256, kem_public_key, x25519_public_key
+
+    x25519 = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.x25519", length=32)
+    kem = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.ml-kem-768", length=64)
+    return x25519_public_key(x25519) + kem_public_key(kem)
+
+
+def tell_chain(chain: "object", file: AgentFile, seed: bytes, engine: "Engine", images: "ImageStore") -> None:
+    """Say what this node has, until the chain has it. Raises `Failure` where the chain refuses."""
+    from metanode.cli.bpi.agent_chain import ClientChain
+    from metanode.host.agent.chain import ChainUnreachable
+    from metanode.host.agent.run import driver_name
+    from metanode.records.cluster import IMAGES_SHOWN_MAX, Inventory
+    from metanode.records.cluster_calls import ClusterJoin
+
+    assert isinstance(chain, ClientChain)
+    machine = this_machine()
+    held = tuple(sorted(image.digest.raw for image in images.list()))[:IMAGES_SHOWN_MAX]
+    inventory = Inventory(
+        architecture=machine.architecture,
+        kernel=machine.kernel,
+        cpu_millicores=file.cpu_millicores,
+        memory_kib=file.memory_kib,
+        engines=(driver_name(engine.works.engine),),
+        api=file.endpoint,
+        mesh="",
+        transport_key=ed25519.public_key(seed),
+        sealing_key=sealing_key(seed),
+        images=held,
+        volumes=(),
+    )
+    while True:
+        try:
+            outcome = chain.submit(ClusterJoin(cluster=file.cluster, node=file.node, inventory=inventory))
+        except ChainUnreachable:
+            time.sleep(ADMISSION_POLL_S)
+            continue
+        if outcome.code:
+            raise Failure(
+                outcome.code,
+                ExitStatus.NOT_ALLOWED,
+                f"the chain refuses {file.node}: {outcome.code}",
+                fix="bpi node list",
+            )
+        return

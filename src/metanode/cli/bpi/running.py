@@ -1,0 +1,141 @@
+"""From a Compose file to running containers: specifications to agents, calls to the chain, and what was observed."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from metanode.api.cluster import ClusterList, ClusterNodes
+from metanode.api.cluster_methods import CLUSTER_LIST, CLUSTER_NODES, WORKLOAD_GET, WORKLOAD_REPLICAS
+from metanode.api.exits import ExitStatus
+from metanode.api.workloads import InstanceView, ReplicaView, WorkloadGet, WorkloadReplicas
+from metanode.cli.failure import CliRefusal, Failure
+from metanode.cli.files import read_text
+from metanode.client import Client, ClientError
+from metanode.client.agent import AgentClient
+from metanode.docklock.compose import Application, Finding, Outside, Understood, understand
+from metanode.primitives import ed25519
+from metanode.primitives.codec import encode
+from metanode.records.workload import WorkloadSpec
+
+POLL_S: Final = 0.02
+"""How often the chain is asked what has become of something."""
+PAGE: Final = 500
+"""Nodes or replicas asked for at once."""
+WELL: Final = ("ready",)
+"""States of a replica that runs and is well."""
+
+
+def read_application(path: str) -> Understood:
+    """What a Compose file asks for, with everything that was found in it; files it names lie beside it."""
+    folder = Path(path).resolve().parent
+
+    def beside(name: str) -> str | None:
+        found = folder / name
+        return read_text(str(found)) if found.is_file() else None
+
+    def nobody(_reference: str) -> bytes | None:
+        return None
+
+    return understand(read_text(path), Outside(dict(os.environ), beside, nobody))
+
+
+def wanted(path: str, understood: Understood) -> Application:
+    """The application of a file. Raises `Failure` with the first error where there is any."""
+    if understood.application is not None:
+        return understood.application
+    errors = understood.errors
+    first: Finding = errors[0]
+    more = f" (and {len(errors) - 1} more: bpi container lint {path})" if len(errors) > 1 else ""
+    raise Failure(
+        first.code, ExitStatus.CONFIGURATION, f"{path}:{first.sentence}{more}", fix=f"bpi container lint {path}"
+    )
+
+
+def chosen_cluster(client: Client, named: str) -> str:
+    """The cluster that was named, else the only one there is. Raises `Failure`."""
+    if named:
+        return named
+    names = [line.cluster for line in client.call(CLUSTER_LIST, ClusterList()).items]
+    if len(names) == 1:
+        return names[0]
+    said = f"there are several: {', '.join(names[:8])}" if names else "there is no cluster on this chain"
+    fix = "--cluster names one" if names else "bpi cluster create makes one"
+    raise Failure(CliRefusal.USAGE, ExitStatus.NOT_FOUND, said, fix=fix)
+
+
+def agents_of(client: Client, cluster: str) -> dict[str, str]:
+    """Where the agents of a cluster answer, by node; only those that are heard."""
+    page = client.call(CLUSTER_NODES, ClusterNodes(cluster=cluster, limit=PAGE))
+    return {line.node: line.api for line in page.items if line.api and line.state not in ("lost", "invited", "joining")}
+
+
+def hand_out(agents: dict[str, str], cluster: str, key: ed25519.SigningKey, specs: Sequence[WorkloadSpec]) -> int:
+    """Put specifications to every agent that answers. Returns how many have all of them; raises `Failure` if none."""
+    have, said = 0, []
+    for node, endpoint in agents.items():
+        agent = AgentClient(endpoint, cluster, key)
+        try:
+            for spec in specs:
+                agent.put(encode(spec))
+        except ClientError as error:
+            said.append(f"{node}: {error.form.message}")
+        else:
+            have += 1
+    if not have:
+        why = "; ".join(said[:3]) or f"the cluster {cluster} has no node that answers"
+        raise Failure(CliRefusal.NOT_READY, ExitStatus.RUNTIME, f"no agent took it: {why}", fix="bpi node list")
+    return have
+
+
+def replicas_of(client: Client, cluster: str, workload: str) -> tuple[ReplicaView, ...]:
+    """The replicas of a workload as the chain knows them."""
+    return client.call(WORKLOAD_REPLICAS, WorkloadReplicas(cluster=cluster, workload=workload, limit=PAGE)).items
+
+
+def newest(replica: ReplicaView) -> InstanceView | None:
+    """The latest attempt of a replica."""
+    return max(replica.instances, key=lambda one: one.attempt, default=None)
+
+
+def await_running(client: Client, cluster: str, workload: str, timeout_s: float) -> dict[str, Any]:
+    """Return once every replica of the present revision is well, or a job is completed: what was observed. Raises
+    `Failure` at the deadline or where it failed, with the state of what lacks."""
+    until = time.monotonic() + timeout_s
+    while True:
+        view = client.call(WORKLOAD_GET, WorkloadGet(cluster=cluster, workload=workload))
+        found = [newest(replica) for replica in replicas_of(client, cluster, workload)]
+        seen = [one for one in found if one is not None and one.revision == view.current.revision]
+        well = [one for one in seen if one.state in WELL]
+        facts = {
+            "workload": workload,
+            "phase": view.phase,
+            "revision": view.current.revision,
+            "replicas": view.replicas,
+            "running": len(well),
+            "nodes": sorted({one.node for one in well}),
+        }
+        if view.phase in ("active", "completed") and (len(well) >= view.replicas or view.phase == "completed"):
+            return facts
+        if view.phase == "failed" or time.monotonic() > until:
+            states = ", ".join(sorted({one.state for one in seen})) or "nothing was placed"
+            message = f"{workload} is {view.phase}: {len(well)} of {view.replicas} replicas run ({states})"
+            fix = f"bpi container why {workload} --cluster {cluster}"
+            raise Failure(CliRefusal.NOT_READY, ExitStatus.RUNTIME, message, fix=fix, retryable=True)
+        time.sleep(POLL_S)
+
+
+def container_of(client: Client, cluster: str, named: str) -> tuple[str, str]:
+    """The node and the name of a container: `web` (its first replica that is on a node), `web.2`, or a whole name.
+    Raises `Failure`."""
+    parts = named.split(".")
+    if len(parts) == 4:
+        parts = parts[1:]
+    workload, index = parts[0], int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else None
+    for replica in replicas_of(client, cluster, workload):
+        one = newest(replica)
+        if one is not None and one.node and index in (None, replica.index):
+            return one.node, f"{cluster}.{workload}.{replica.index}.{one.attempt}"
+    message = f"nothing of {named} is on a node of {cluster}"
+    raise Failure(CliRefusal.NOT_READY, ExitStatus.NOT_FOUND, message, fix=f"bpi container show {workload}")

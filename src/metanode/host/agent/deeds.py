@@ -1,0 +1,168 @@
+"""The agent's effects as deeds: fetch, run, stop, remove, look, report; each ends in an event for the machine."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from metanode.docklock.agent.events import (
+    Ended,
+    Fetch,
+    Fetched,
+    Heard,
+    Probe,
+    Probed,
+    Ran,
+    Remove,
+    Removed,
+    Report,
+    Reported,
+    Run,
+    Stop,
+)
+from metanode.host.agent.chain import ChainPort, ChainUnreachable
+from metanode.host.agent.content import MISSING, Content
+from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
+from metanode.host.fault import Fault
+from metanode.host.runtimes.driver import Driver, EventKind
+from metanode.host.runtimes.refusals import RuntimeRefusal
+from metanode.host.runtimes.states import Exit, Phase
+from metanode.primitives.refusal import Rejected
+from metanode.records.cluster import ReceiptBatch
+from metanode.records.cluster_calls import ClusterReport
+
+NO_RECEIPTS: Final = ReceiptBatch(first=0, count=0, root=bytes(32))
+"""A report without receipts."""
+LOST: Final = 137
+"""The exit code of what was lost with its engine: killed, as far as anybody knows."""
+
+
+def now_ms() -> int:
+    """This machine's clock, in milliseconds of Unix time."""
+    return time.time_ns() // 1_000_000
+
+
+class Deeds:
+    """Does what the machine asks for. `image`: unpacks the image of a manifest's digest. `tell`: the machine's ear."""
+
+    def __init__(
+        self,
+        cluster: str,
+        node: str,
+        driver: Driver,
+        chain: ChainPort,
+        content: Content,
+        volumes: Path,
+        image: Callable[[bytes], Unpacked],
+        tell: Callable[[Heard], None],
+    ) -> None:
+        self._cluster: Final = cluster
+        self._node: Final = node
+        self._driver: Final = driver
+        self._chain: Final = chain
+        self._content: Final = content
+        self._volumes: Final = volumes
+        self._image: Final = image
+        self._tell: Final = tell
+        self._log: Final = logging.getLogger("metanode.agent")
+        self.sequence = 0
+
+    async def fetch(self, effect: Fetch) -> None:
+        """AGENT-9. Terms from the chain, the specification by its digest, the image unpacked."""
+        one = effect.assignment
+        try:
+            terms = await asyncio.to_thread(self._chain.terms, one.workload, one.revision)
+            spec = await asyncio.to_thread(self._content.spec, one.spec, terms)
+            if spec is None:
+                self._tell(Fetched(now_ms(), effect.name, None, MISSING, final=False))
+                return
+            if terms.demand.image:
+                await asyncio.to_thread(self._image, terms.demand.image)
+        except (ChainUnreachable, Fault) as error:
+            self._log.warning("fetch", extra={"container": effect.name, "why": str(error)})
+            self._tell(Fetched(now_ms(), effect.name, None, MISSING, final=False))
+        except Rejected as refused:
+            self._log.warning("refused", extra={"container": effect.name, "why": str(refused)})
+            self._tell(Fetched(now_ms(), effect.name, None, str(refused.reason), final=True))
+        else:
+            self._tell(Fetched(now_ms(), effect.name, spec, "", final=True))
+
+    async def run(self, effect: Run) -> None:
+        """Create and start a container; what was left of an earlier try goes first."""
+        spec, one = effect.spec, effect.assignment
+        try:
+            image = NO_IMAGE
+            if spec.terms.demand.image:
+                image = await asyncio.to_thread(self._image, spec.terms.demand.image)
+            for mount in spec.mounts:
+                (self._volumes / mount.volume).mkdir(mode=0o777, parents=True, exist_ok=True)
+            plan = plan_of(effect.name, one.index, spec, image, self._volumes, ())
+            await self._driver.create(plan)
+            await self._driver.start(effect.name)
+        except (Rejected, Fault, OSError) as error:
+            self._log.warning("not started", extra={"container": effect.name, "why": str(error)})
+            code = str(error.reason) if isinstance(error, Rejected | Fault) else str(RuntimeRefusal.SETUP_FAILED)
+            self._tell(Ran(now_ms(), effect.name, code))
+        else:
+            self._tell(Ran(now_ms(), effect.name, ""))
+
+    async def stop(self, effect: Stop) -> None:
+        """Ask it to end; that it did is heard from the driver's events, or said here where it does not run."""
+        try:
+            state = await self._driver.stop(effect.name, effect.grace_ms)
+        except Rejected:
+            self._tell(Ended(now_ms(), effect.name, 0, out_of_memory=False))
+        else:
+            self._tell(self._ended(effect.name, state.exit))
+
+    async def remove(self, effect: Remove) -> None:
+        """Leave nothing of it; one that is not there is removed already."""
+        try:
+            await self._driver.remove(effect.name)
+        except Rejected as refused:
+            if refused.reason is not RuntimeRefusal.UNKNOWN:
+                self._log.warning("not removed", extra={"container": effect.name, "why": str(refused)})
+        self._tell(Removed(now_ms(), effect.name))
+
+    async def report(self, effect: Report) -> None:
+        """AGENT-8. One transaction that says that the node lives and what changed."""
+        self.sequence += 1
+        call = ClusterReport(
+            cluster=self._cluster,
+            node=self._node,
+            sequence=self.sequence,
+            replicas=effect.replicas,
+            receipts=NO_RECEIPTS,
+        )
+        try:
+            outcome = await asyncio.to_thread(self._chain.submit, call)
+        except ChainUnreachable as error:
+            self._log.warning("report", extra={"why": str(error)})
+            self._tell(Reported(now_ms(), final=False))
+            return
+        if outcome.code:
+            self._log.warning("report refused", extra={"why": outcome.code})
+        self._tell(Reported(now_ms(), final=not outcome.code))
+
+    async def watch(self) -> None:
+        """What the driver says of containers by itself."""
+        while True:
+            async for event in self._driver.events():
+                match event.kind:
+                    case EventKind.EXITED if event.state is not None:
+                        self._tell(self._ended(event.state.id, event.state.exit))
+                    case _:
+                        pass
+            for state in await self._driver.list():
+                if state.phase is Phase.EXITED:
+                    self._tell(self._ended(state.id, state.exit))
+
+    def _ended(self, name: str, end: Exit | None) -> Ended:
+        if end is None:
+            return Ended(now_ms(), name, LOST, out_of_memory=False)
+        return Ended(now_ms(), name, min(end.code, 255), out_of_memory=end.oom)
+
+
+__all__ = ["Deeds", "Probe", "Probed", "now_ms"]

@@ -1,0 +1,141 @@
+"""The agent's loop: events into its machine, effects out as deeds, the chain followed beside."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final, assert_never
+
+from metanode.docklock.agent import Agent
+from metanode.docklock.agent.events import (
+    Desired,
+    Effect,
+    Fetch,
+    Found,
+    Heard,
+    Probe,
+    Probed,
+    Record,
+    Remove,
+    Report,
+    Run,
+    Stop,
+    Tick,
+    Wake,
+)
+from metanode.host.agent.chain import ChainPort, ChainUnreachable
+from metanode.host.agent.deeds import Deeds, now_ms
+from metanode.host.agent.probes import look
+from metanode.host.runtimes.driver import Driver
+from metanode.host.runtimes.states import Phase
+
+AGAIN_S: Final = 0.5
+"""Between two tries to reach the chain."""
+
+
+class AgentLoop:
+    """One agent at work. `deeds` is given after it is made, because it tells this loop what became of each deed."""
+
+    def __init__(self, machine: Agent, driver: Driver, chain: ChainPort) -> None:
+        self._machine: Final = machine
+        self._driver: Final = driver
+        self._chain: Final = chain
+        self._events: asyncio.Queue[Heard] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+        self._log: Final = logging.getLogger("metanode.agent")
+        self.deeds: Deeds | None = None
+        self.height = 0
+
+    def tell(self, event: Heard) -> None:
+        """Something was heard."""
+        self._events.put_nowait(event)
+
+    async def run(self) -> None:
+        """Adopt what runs, then follow the chain until cancelled."""
+        assert self.deeds is not None, "deeds are given before it runs"
+        found = await self._driver.list()
+        self.tell(
+            Found(
+                now_ms(),
+                tuple(
+                    (one.id, one.phase in (Phase.RUNNING, Phase.PAUSED), one.exit.code if one.exit else 0)
+                    for one in found
+                ),
+            )
+        )
+        self._spawn(self.deeds.watch())
+        self._spawn(self._follow())
+        while True:
+            event = await self._events.get()
+            for effect in self._machine.handle(event):
+                self._carry(effect)
+
+    async def _follow(self) -> None:
+        """AGENT-1. Every new head: the share as it is proved there."""
+        assert self.deeds is not None, "deeds are given before it runs"
+        reached = True
+        while True:
+            try:
+                head = await asyncio.to_thread(self._chain.wait, self.height)
+                if head <= self.height:
+                    continue
+                proved = await asyncio.to_thread(self._chain.share)
+            except ChainUnreachable as error:
+                if reached:
+                    self._log.warning("the chain is out of reach: what runs goes on", extra={"why": str(error)})
+                reached = False
+                await asyncio.sleep(AGAIN_S)
+                continue
+            if not reached:
+                self._log.info("the chain is back", extra={"height": proved.height})
+            reached = True
+            self.height = proved.height
+            self.deeds.sequence = max(self.deeds.sequence, proved.share.sequence)
+            self.tell(
+                Desired(now_ms(), proved.height, proved.share.assignments, proved.cluster.settings.heartbeat_timeout_ms)
+            )
+
+    def _carry(self, effect: Effect) -> None:
+        deeds = self.deeds
+        assert deeds is not None, "deeds are given before it runs"
+        match effect:
+            case Fetch():
+                self._spawn(deeds.fetch(effect))
+            case Run():
+                self._spawn(deeds.run(effect))
+            case Stop():
+                self._spawn(deeds.stop(effect))
+            case Remove():
+                self._spawn(deeds.remove(effect))
+            case Probe():
+                self._spawn(self._look(effect))
+            case Report():
+                self._spawn(deeds.report(effect))
+            case Record():
+                self._log.info(effect.step, extra={"container": effect.name, "code": effect.code})
+            case Wake():
+                self._wake(effect.at_ms)
+            case _:
+                assert_never(effect)
+
+    async def _look(self, effect: Probe) -> None:
+        well = await look(self._driver, effect.name, effect.check)
+        self.tell(Probed(now_ms(), effect.name, well))
+
+    def _wake(self, at_ms: int) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        wait_s = max(0.001, (at_ms - now_ms()) / 1_000)
+        self._alarm = asyncio.get_running_loop().call_later(wait_s, lambda: self.tell(Tick(now_ms())))
+
+    def _spawn(self, deed: Coroutine[Any, Any, None]) -> None:
+        """A deed beside the others; one that fails by a defect of ours ends the agent, not silently its container."""
+        task = asyncio.create_task(deed)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("a deed failed", exc_info=task.exception())
+            asyncio.get_running_loop().stop()

@@ -1,0 +1,159 @@
+"""One process, one agent: its data directory, its shim, its port, its loop, until it is told to stop."""
+
+import asyncio
+import contextlib
+import os
+import platform
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from metanode.docklock.agent import Agent
+from metanode.docklock.cluster.state import Cluster
+from metanode.docklock.images.manifests import Platform
+from metanode.host.agent.chain import ChainPort
+from metanode.host.agent.content import Content
+from metanode.host.agent.deeds import Deeds, now_ms
+from metanode.host.agent.loop import AgentLoop
+from metanode.host.agent.planning import Unpacked
+from metanode.host.agent.port import AgentPort
+from metanode.records.agent_request import Asker, authorization
+from metanode.host.blobs import BlobStore
+from metanode.host.disk import Disk
+from metanode.host.entropy import random_bytes
+from metanode.host.http_server import EmbeddedServer
+from metanode.host.images.roots import this_boot
+from metanode.host.images.store import ImageStore
+from metanode.host.images.tree import KeepOwners, OneOwner
+from metanode.host.runtimes.driver import Driver, Lacks, Works
+from metanode.host.runtimes.link import ShimLink, ShimPlace, open_link
+from metanode.host.runtimes.shim_driver import ShimDriver
+from metanode.primitives import ed25519
+from metanode.primitives.refusal import Refusal, Rejected
+
+ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
+"""Machine types as images name them."""
+ENGINES: Final = ("sandbox", "crun", "runc")
+"""Engines in the order in which they are tried where none is asked for."""
+
+
+class AgentRefusal(Refusal):
+    """Why an agent cannot begin."""
+
+    NO_ENGINE = "agent.no-engine"
+    """No runtime works on this machine; the detail says of each why, and what would make it run."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """What one agent is told: where its data is, which cluster and node it is, where it listens, what it may give,
+    which engine it uses (empty: the first that works)."""
+
+    folder: Path
+    cluster: str
+    node: str
+    host: str
+    port: int
+    cpu_millicores: int
+    memory_kib: int
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The runtime that was found to work."""
+
+    driver: Driver
+    works: Works
+    link: ShimLink
+
+
+def driver_name(engine: str) -> str:
+    """What placement calls an engine: crun and runc are both `oci`."""
+    return "oci" if engine in ("crun", "runc") else engine
+
+
+async def open_engine(folder: Path, wanted: str) -> Engine:
+    """AGENT-11. The engine asked for, or the first that works, tried in earnest. Raises `Rejected`."""
+    link = await open_link(ShimPlace(folder / "shim"))
+    lacking: list[Lacks] = []
+    for name in (wanted,) if wanted else ENGINES:
+        driver = ShimDriver(link, name)
+        match await driver.probe():
+            case Works() as works:
+                return Engine(driver, works, link)
+            case Lacks() as lacks:
+                lacking.append(lacks)
+    said = "; ".join(f"{one.engine}: {one.reason} ({one.fix})" for one in lacking)
+    raise Rejected(AgentRefusal.NO_ENGINE, said)
+
+
+async def serve(
+    settings: AgentSettings,
+    seed: bytes,
+    chain: ChainPort,
+    settled: Callable[[], tuple[Cluster, frozenset[bytes]]],
+    join: Callable[[Engine, ImageStore], None],
+    ready: Callable[[str, Engine], None],
+) -> str:
+    """Run until SIGINT or SIGTERM; containers run on. `join` tells the chain what this node has, before anything else.
+    Returns the reason it stopped. Raises `Rejected`, `Fault`."""
+    folder = settings.folder
+    engine = await open_engine(folder, settings.engine)
+    blobs = BlobStore(folder / "content", Disk(), random_bytes)
+    images = ImageStore(
+        blobs, Platform("linux", ARCHITECTURES.get(platform.machine(), platform.machine())), this_boot()
+    )
+    owners = KeepOwners() if os.geteuid() == 0 else OneOwner()
+    lease = blobs.leases.lease()
+
+    def image(manifest: bytes) -> Unpacked:
+        detail = images.show(f"sha256:{manifest.hex()}")
+        return Unpacked(str(images.root(detail.image, owners, lease).files), detail.config.run)
+
+    key = ed25519.SigningKey(seed)
+
+    def headers(verb: str, path: str) -> dict[str, str]:
+        return {"Authorization": authorization(settings.cluster, verb, path, b"", now_ms(), key)}
+
+    def executed(_name: str, _asker: Asker, _command: tuple[str, ...]) -> None:
+        """A receipt will say so."""
+
+    await asyncio.to_thread(join, engine, images)
+    loop = AgentLoop(Agent(settings.cluster, settings.cpu_millicores, settings.memory_kib), engine.driver, chain)
+    content = Content(blobs, chain.agents, headers)
+    loop.deeds = Deeds(
+        settings.cluster, settings.node, engine.driver, chain, content, folder / "volumes", image, loop.tell
+    )
+    port = AgentPort(settings.cluster, engine.driver, blobs, settled, executed)
+    server = EmbeddedServer(
+        uvicorn.Config(
+            port.application(),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            lifespan="off",
+            access_log=False,
+        )
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(server.serve())
+    await server.began.wait()
+    work = asyncio.create_task(loop.run())
+    ready(f"http://{settings.host}:{settings.port}", engine)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((stopping, work, serving), return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    for task in (work, stopping):
+        task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    await serving
+    await engine.link.close()
+    return "asked to stop" if stop.is_set() else "its port closed"
