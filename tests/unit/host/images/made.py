@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -148,19 +149,8 @@ def saved(made: Made, *, names: tuple[str, ...] = ("shop/web:1",)) -> list[Membe
     return [*members, file(config, made.config_bytes), file("manifest.json", json.dumps(rows).encode())]
 
 
-class Names:
-    """Names that are never the same twice."""
-
-    def __init__(self) -> None:
-        self.given = 0
-
-    def __call__(self, count: int) -> bytes:
-        self.given += 1
-        return self.given.to_bytes(count, "big")
-
-
 def blob_store(path: Path, quota: int = 1 << 40) -> BlobStore:
-    return BlobStore(path / "store", Disk(), Names(), quota)
+    return BlobStore(path / "store", Disk(), os.urandom, quota)
 
 
 def image_store(path: Path, quota: int = 1 << 40, boot: str = "this life") -> ImageStore:
