@@ -1,13 +1,14 @@
 """Values of the state as arbitrary bytes: a value or `Rejected`. And arbitrary transactions: executed or refused."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.ledger.world import World, key, known
 
+from metanode.docklock.cluster import state as cluster
 from metanode.ledger.accounts.state import Account
 from metanode.ledger.coin import CoinDefinition
 from metanode.ledger.governance.state import Conviction, Docket, PastSets, Proposal, RulesSchedule
@@ -16,7 +17,23 @@ from metanode.primitives.refusal import Rejected
 from metanode.records.calls import Call
 from metanode.records.transaction import Transaction
 
-KINDS = (Account, CoinDefinition, Conviction, Docket, PastSets, Proposal, RulesSchedule)
+KINDS = (
+    Account,
+    CoinDefinition,
+    Conviction,
+    Docket,
+    PastSets,
+    Proposal,
+    RulesSchedule,
+    cluster.Cluster,
+    cluster.Member,
+    cluster.Share,
+    cluster.Workload,
+    cluster.Replica,
+    cluster.Queue,
+    cluster.Usage,
+    cluster.Agenda,
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -35,6 +52,7 @@ ATOMS: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     tuple[bytes, ...]: st.lists(st.binary(max_size=33), max_size=4).map(tuple),
     tuple[str, ...]: st.lists(TEXT, max_size=4).map(tuple),
+    tuple[int, ...]: st.lists(st.integers(-1, 1 << 64), max_size=4).map(tuple),
 }
 
 
@@ -42,10 +60,14 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
     """Any value of the field types of a call, sensible or not."""
     if kind in ATOMS:
         return ATOMS[kind]
+    if get_origin(kind) is tuple:
+        return st.lists(any_of(get_args(kind)[0]), max_size=3).map(tuple)
     members = getattr(kind, "__args__", None)
     if members:
         return st.one_of(*(any_of(member) for member in members))
-    return st.builds(kind, **{name: any_of(field) for name, field in kind.__annotations__.items()})
+    return st.builds(
+        kind, **{name: any_of(field) for name, field in get_type_hints(kind).items() if name in kind.__struct_fields__}
+    )
 
 
 CALLS = any_of(Call)

@@ -3,6 +3,7 @@ beside theirs and does not know them otherwise."""
 
 from typing import Final
 
+from metanode.api.cluster_codes import CLUSTER_CODES
 from metanode.api.exits import ExitStatus
 from metanode.api.explanation import Explanation
 
@@ -45,6 +46,7 @@ REFUSED: Final = _refused("HTTP-2")
 """A code that no table knows: something a caller asked for that the ledger does not do."""
 
 CODES: Final[dict[str, Explanation]] = {
+    **CLUSTER_CODES,
     "ledger.unknown-version": _refused("LEDGER-N1", "use version 1 of transactions"),
     "ledger.too-large": _refused("LEDGER-N1", "fewer calls or a shorter memo: see transaction_bytes_max"),
     "ledger.out-of-range": _refused("LEDGER-N1"),

@@ -42,7 +42,7 @@ def _field(kind: Any, value: Any, name: str) -> Any:
         if not isinstance(value, list | tuple):
             raise _refuse(f"{name}: a list is due")
         return tuple(_field(get_args(kind)[0], item, name) for item in value)
-    if name == "action":
+    if name == "action" and kind is not str:
         return _tagged(value, ACTION_TYPES, name)
     if isinstance(kind, type) and issubclass(kind, Wire):
         return _record(value, kind, name)

@@ -10,12 +10,16 @@ from metanode.api.exits import ExitStatus
 from metanode.api.ledger_codes import CODES, REFUSED, ROOMS
 from metanode.chain.light import LightRefusal
 from metanode.chain.mempool import PoolRefusal
+from metanode.docklock.cluster.refusals import ClusterRefusal
 from metanode.ledger import AdmissionRefusal, LedgerRefusal
 from metanode.ledger.accounts import AccountsRefusal, AuthorityRefusal
 from metanode.ledger.coin import CoinRefusal
 from metanode.ledger.frame import WorkRefusal
 from metanode.ledger.governance import GovernanceRefusal
 from metanode.primitives.refusal import Refusal
+from metanode.records.cluster import ClusterValueRefusal
+from metanode.records.demand import DemandRefusal
+from metanode.records.workload import SpecRefusal
 
 ROOT = Path(__file__).resolve().parents[3]
 TOLD = (
@@ -27,6 +31,10 @@ TOLD = (
     CoinRefusal,
     WorkRefusal,
     GovernanceRefusal,
+    DemandRefusal,
+    SpecRefusal,
+    ClusterValueRefusal,
+    ClusterRefusal,
 )
 
 
@@ -68,6 +76,15 @@ def test_a_code_is_explained_by_itself_by_its_room_or_as_a_refused_transaction()
     assert explain("pool.expired").exit == ExitStatus.EXPIRED
     assert explain("light.commit").exit == ExitStatus.INVALID_PROOF
     assert explain("nobody.knows") == REFUSED
+
+
+def test_what_a_cluster_refuses_ends_as_the_product_says() -> None:
+    assert explain(ClusterRefusal.IMAGE_NOT_ADMITTED).exit == ExitStatus.DENIED_BY_POLICY
+    assert explain(ClusterRefusal.QUOTA).exit == ExitStatus.INSUFFICIENT
+    assert explain(ClusterRefusal.NOT_AN_OPERATOR).exit == ExitStatus.NOT_ALLOWED
+    assert explain(ClusterRefusal.CIRCLE).exit == ExitStatus.CONFIGURATION
+    assert explain(SpecRefusal.OTHER_TERMS).exit == ExitStatus.INVALID_PROOF
+    assert {explain(member).exit for member in DemandRefusal} == {ExitStatus.CONFIGURATION}
 
 
 @pytest.mark.parametrize(

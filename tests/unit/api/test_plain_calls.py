@@ -1,6 +1,6 @@
 """Plain objects: what is shown is read back exactly, and nothing else is read."""
 
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -21,12 +21,16 @@ TO = show_address(bytes(20))
 def _values(kind: Any, name: str) -> st.SearchStrategy[Any]:
     if name in ADDRESS_FIELDS and kind is bytes:
         return st.binary(min_size=20, max_size=20)
-    if name in ADDRESS_FIELDS:
+    if name in ADDRESS_FIELDS and kind == tuple[bytes, ...]:
         return st.lists(st.binary(min_size=20, max_size=20), max_size=3).map(tuple)
     if name in AMOUNT_FIELDS:
         return st.integers(0, 2**128 - 1).map(amount_bytes)
-    if name == "action":
+    if name == "action" and kind is not str:
         return st.one_of([_records(action) for action in get_args(Action)])
+    if get_origin(kind) is tuple and issubclass(get_args(kind)[0], Wire):
+        return st.lists(_records(get_args(kind)[0]), max_size=2).map(tuple)
+    if isinstance(kind, type) and issubclass(kind, Wire):
+        return _records(kind)
     return {
         bytes: st.binary(max_size=96),
         int: st.integers(0, 2**63 - 1),
@@ -34,6 +38,7 @@ def _values(kind: Any, name: str) -> st.SearchStrategy[Any]:
         str: st.text(max_size=20),
         tuple[bytes, ...]: st.lists(st.binary(max_size=32), max_size=3).map(tuple),
         tuple[str, ...]: st.lists(st.text(max_size=20), max_size=3).map(tuple),
+        tuple[int, ...]: st.lists(st.integers(0, 2**63 - 1), max_size=3).map(tuple),
     }[kind]
 
 

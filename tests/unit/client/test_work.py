@@ -2,9 +2,14 @@
 
 from typing import get_args
 
+from tests.unit.records.cluster_calls import EVERY
+
 from metanode.client.work import AUTHORIZATION, FIRST_CREDIT, TRANSACTION, call_work, work_estimate
+from metanode.docklock.cluster.module import WORK_REPORT, WORK_WORKLOAD
+from metanode.docklock.cluster.nodes import WORK_A_REPLICA
+from metanode.docklock.cluster.workloads import CHAIN_MAX, WORK_A_DEPENDENCY
 from metanode.ledger.execution import WORK_AUTHORIZATION, WORK_TRANSACTION
-from metanode.ledger.genesis import MODULES
+from metanode.node.modules import MODULES
 from metanode.records.amount import amount_bytes
 from metanode.records.calls import (
     AccountsGrantRole,
@@ -20,6 +25,8 @@ from metanode.records.calls import (
     GovernanceVote,
     RemoveValidator,
 )
+from metanode.records.cluster_calls import ClusterApply, ClusterControl, ClusterReport
+from metanode.records.workload import REPLICAS_MAX
 
 ADDRESS, ONE = bytes(20), amount_bytes(1)
 NEWCOMER = AddValidator(
@@ -36,6 +43,7 @@ CALLS: tuple[Call, ...] = (
     GovernancePropose(action=RemoveValidator(name="v")),
     GovernancePropose(action=NEWCOMER),
     GovernanceVote(proposal=1, approve=True),
+    *EVERY,
 )
 
 
@@ -51,3 +59,15 @@ def test_the_limit_covers_what_the_ledger_charges_before_it_looks() -> None:
 
 def test_a_transfer_reserves_little() -> None:
     assert work_estimate((CoinTransfer(coin="USD", to=ADDRESS, amount=ONE),), 1) == 50 + 30 + 60 + 30 + FIRST_CREDIT
+
+
+def test_the_limit_covers_a_chain_of_dependencies_and_a_start_of_many_replicas() -> None:
+    chained = next(call for call in EVERY if isinstance(call, ClusterApply))
+    assert call_work(chained) >= WORK_WORKLOAD + WORK_A_DEPENDENCY * (CHAIN_MAX + 2)
+    started = next(call for call in EVERY if isinstance(call, ClusterControl))
+    assert call_work(started) >= WORK_WORKLOAD + REPLICAS_MAX
+
+
+def test_a_report_reserves_what_each_of_its_replicas_costs() -> None:
+    report = next(call for call in EVERY if isinstance(call, ClusterReport))
+    assert call_work(report) == WORK_REPORT + WORK_A_REPLICA * len(report.replicas)
