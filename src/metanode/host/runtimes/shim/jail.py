@@ -51,8 +51,10 @@ class Cell:
 
 def start(cell: Cell, files: tuple[int, int, int]) -> Birth:
     """RUN-8. Fork the container's first process, in namespaces of its own; `files` become its standard files."""
-    flags = kernel.NEW_PIDS | (kernel.NEW_USERS if cell.place.rootless else 0)
-    return _forked(lambda: kernel.clone(flags), files, lambda: _live(cell))
+    flags = kernel.NEW_USERS if cell.place.rootless else 0
+    if Protection.PROCESSES in cell.protections:
+        flags |= kernel.NEW_PIDS
+    return _forked(lambda: kernel.clone(flags), files, lambda: _live(cell), cell.protections)
 
 
 def enter(cell: Cell, pid: int, command: ContainerPlan, files: tuple[int, int, int], *, terminal: bool) -> Birth:
@@ -73,16 +75,19 @@ def enter(cell: Cell, pid: int, command: ContainerPlan, files: tuple[int, int, i
         _wait_for_go()
         _finish(replace(cell, plan=command))
 
-    return _forked(os.fork, files, live)
+    return _forked(os.fork, files, live, cell.protections)
 
 
-def _forked(fork: Callable[[], int], files: tuple[int, int, int], live: Callable[[], None]) -> Birth:
+def _forked(
+    fork: Callable[[], int], files: tuple[int, int, int], live: Callable[[], None], protections: frozenset[Protection]
+) -> Birth:
     """Fork, and run `live` in the child, which never returns."""
     go_read, go_write = os.pipe2(os.O_CLOEXEC)
     status_read, status_write = os.pipe2(os.O_CLOEXEC)
     pid = fork()
     if pid == 0:
-        _never_return(lambda: _take_files((*files, go_read, status_write)), live)
+        closes = Protection.FILES in protections
+        _never_return(lambda: _take_files((*files, go_read, status_write), closes=closes), live)
     os.close(go_read)
     os.close(status_write)
     return Birth(pid, status_read, go_write)
@@ -103,13 +108,14 @@ def _never_return(prepare: Callable[[], None], live: Callable[[], None]) -> NoRe
         os._exit(SETUP_EXIT)
 
 
-def _take_files(files: tuple[int, ...]) -> None:
+def _take_files(files: tuple[int, ...], *, closes: bool) -> None:
     """RUN-9. The child has exactly these files, from 0 on, and no other of the shim's; signals as a program expects."""
     signal.set_wakeup_fd(-1)
     moved = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, len(files)) for file in files]
     for number, file in enumerate(moved):
         os.dup2(file, number, inheritable=number <= 2)
-    kernel.close_files_from(len(files))
+    if closes:
+        kernel.close_files_from(len(files))
     for number in signal.valid_signals():
         if number not in {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)

@@ -18,11 +18,21 @@ class Protection(Enum):
     """One lock of the jail. The shim always closes all of them; tests leave one open to see that it was what held."""
 
     CAPABILITIES = auto()
-    SECCOMP = auto()
+    """Every capability but the plan's is gone for good."""
+    FILES = auto()
+    """No file of the shim is open."""
     LANDLOCK = auto()
+    """Writing by path, signals and abstract sockets."""
     MASKS = auto()
+    """What of /proc shows or moves the machine."""
     NETWORK = auto()
+    """A network of its own."""
+    PROCESSES = auto()
+    """Numbers of processes of its own."""
+    SECCOMP = auto()
+    """System calls."""
     USER = auto()
+    """The plan's user, not the shim's."""
 
 
 ALL: Final = frozenset(Protection)
