@@ -41,7 +41,7 @@ def ends_well(text: str, outside: Outside) -> Understood:
         assert one.line >= 1
         assert one.column >= 1
         assert one.found or one.code is ComposeRefusal.BAD_DURATION
-        assert "\n" not in one.sentence.replace(one.found, "")
+        assert one.sentence.isprintable()
         assert len(one.sentence) < 4_000
     if found.application is not None:
         for workload in found.application.workloads:

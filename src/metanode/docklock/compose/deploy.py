@@ -89,21 +89,18 @@ def _resources(keys: dict[str, Spot], at: Spot | None, notes: Notes) -> Resource
     old, new = keys.get("mem_reservation"), reserved.get("memory")
     less_memory = twice(old, new, (memory(old) if old else None, memory(new) if new else None))
     less_cpu = cores(reserved["cpus"]) if "cpus" in reserved else None
-    lower = False
     for spot, less, limit in ((reserved.get("cpus"), less_cpu, limit_cpu), (new or old, less_memory, limit_memory)):
         if spot is not None and less is not None and limit is not None and less > limit:
             spot.say(
                 notes, ComposeRefusal.CONTRADICTION, "more is reserved than the limit allows", "", "raise the limit"
             )
         elif spot is not None and less is not None and limit is not None and less < limit:
-            lower = True
             says = "less is reserved than the limit allows: the limit is reserved"
             spot.say(notes, ComposeAdvice.RESERVED_AS_LIMITED, says, "", "take the reservation out, or lower the limit")
     return Resources(
         cpu_millicores=less_cpu if limit_cpu is None else limit_cpu,
         memory_kib=less_memory if limit_memory is None else limit_memory,
         pids_max=pids(),
-        reserved_less=lower,
     )
 
 

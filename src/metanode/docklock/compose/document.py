@@ -32,7 +32,7 @@ def _bounded(at: Spot | None, notes: Notes) -> list[tuple[str, Spot]]:
     found = [] if at is None else pairs(at, notes)
     if at is not None and len(found) > SERVICES_MAX:
         at.say(notes, ComposeRefusal.TOO_LARGE, f"{len(found)} entries", f"at most {SERVICES_MAX}", "split the file")
-    return [(name, spot) for name, spot in found[:SERVICES_MAX] if not name.startswith("x-")]
+    return found[:SERVICES_MAX]
 
 
 def _external(spot: Spot, keys: dict[str, Spot], notes: Notes) -> bool:

@@ -39,17 +39,20 @@ class Outside(msgspec.Struct, frozen=True):
 class _EnvFile:
     """One env file, line by line."""
 
-    def __init__(self, name: str, notes: Notes, by: Interpolation, *, raw: bool) -> None:
+    def __init__(
+        self, name: str, notes: Notes, by: Interpolation, variables: Variables[str, str], *, raw: bool
+    ) -> None:
         self._name: Final = name
+        self._variables: Final = variables
         self._notes: Final = notes
         self._by: Final = by
         self._raw: Final = raw
 
     def read(self, text: str, known: dict[str, str]) -> None:
-        """Its variables into those known; a line without `=` takes the variable out."""
-        for number, line in enumerate(text.splitlines(), 1):
+        """Its variables into those known."""
+        for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
             if line.strip() and not line.lstrip().startswith("#") and not self._notes.is_full:
-                self._take(number, line, known)
+                self._take(number, line.removesuffix("\r"), known)
 
     def _spot(self, number: int, name: str) -> Spot:
         return Spot(Scalar("", number, 1), name, self._name)
@@ -63,7 +66,7 @@ class _EnvFile:
         name, value = found.groups()
         spot = self._spot(number, name)
         if value is None:
-            known.pop(name, None)
+            _keep(known, name, self._variables.get(name))
         elif self._raw:
             known[name] = value
         else:
@@ -91,6 +94,14 @@ class _EnvFile:
         return value if quote == "'" else told(spot, value, self._notes, self._by, known) or ""
 
 
+def _keep(known: dict[str, str], name: str, value: str | None) -> None:
+    """A variable as it is outside; none where there is none."""
+    if value is None:
+        known.pop(name, None)
+    else:
+        known[name] = value
+
+
 def _env_files(at: Spot | None, notes: Notes, outside: Outside, by: Interpolation) -> dict[str, str]:
     known: dict[str, str] = {}
     for spot in [] if at is None else one_or_more(at, notes, LISTED_MAX):
@@ -102,7 +113,7 @@ def _env_files(at: Spot | None, notes: Notes, outside: Outside, by: Interpolatio
         raw = "format" in keys and word_of(keys["format"], notes, ("raw",), "raw") == "raw"
         text = outside.file(path)
         if text is not None and len(text) <= ENV_FILE_CHARACTERS_MAX:
-            _EnvFile(path, notes, by, raw=raw).read(text, known)
+            _EnvFile(path, notes, by, outside.variables, raw=raw).read(text, known)
         elif text is not None:
             spot.say(notes, ComposeRefusal.TOO_LARGE, f"{len(text)} characters", f"{ENV_FILE_CHARACTERS_MAX}", "")
         elif "required" not in keys or truth(keys["required"], notes):
@@ -143,14 +154,11 @@ def environment(keys: dict[str, Spot], notes: Notes, outside: Outside, by: Inter
             spot.say(notes, ComposeRefusal.CONTRADICTION, f"{name[:60]} a second time", "once", "take one out")
         seen.add(name)
         taken = value if value is not None else outside.variables.get(name)
-        if taken is None:
-            known.pop(name, None)
-        else:
-            known[name] = taken
-            if taken and _SECRET.search(name) and not name.endswith("_FILE"):
-                found = f"{name[:60]} looks like a secret, and stands in the specification"
-                fix = "list it in `secrets`, and name its file in the environment"
-                spot.say(notes, ComposeAdvice.SECRET_IN_ENVIRONMENT, found, "", fix)
+        _keep(known, name, taken)
+        if taken and _SECRET.search(name) and not name.endswith("_FILE"):
+            found = f"{name[:60]} looks like a secret, and stands in the specification"
+            fix = "list it in `secrets`, and name its file in the environment"
+            spot.say(notes, ComposeAdvice.SECRET_IN_ENVIRONMENT, found, "", fix)
     if len(known) > WORDS_MAX:
         at = keys.get("environment") or keys["env_file"]
         at.say(notes, ComposeRefusal.TOO_LARGE, f"{len(known)} variables", f"at most {WORDS_MAX}", "")

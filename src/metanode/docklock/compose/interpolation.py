@@ -15,6 +15,9 @@ INTERPOLATED_CHARACTERS_MAX: Final = 1_048_576
 """Most text that the variables of a file may make together: a short file could otherwise fill the memory."""
 FORMS: Final = "${NAME}, ${NAME:-default}, ${NAME:?message}, ${NAME:+replacement}; $$ for a dollar"
 
+NAMED: Final = frozenset({"services", "volumes", "networks", "secrets"})
+"""Mappings at the top level whose keys are names that authors choose."""
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _OPERATOR: Final = re.compile(r":?[-?+]")
 
@@ -28,8 +31,8 @@ class Interpolation:
         self.unset: list[str] = []
 
     def text(self, text: str, more: Variables[str, str] | None = None) -> str:
-        """The text with its variables; `more` are known besides. Raises `Rejected`: `BAD_VARIABLE`, `MISSING_VARIABLE`
-        or `TOO_LARGE`."""
+        """The text with its variables; `more` are known besides, where the environment says nothing. Raises `Rejected`:
+        `BAD_VARIABLE`, `MISSING_VARIABLE` or `TOO_LARGE`."""
         if "$" not in text:
             return text
         self.unset = []
@@ -51,7 +54,7 @@ class _Template:
         self._left = left
 
     def _value(self, name: str) -> str | None:
-        return self._more.get(name, self._variables.get(name))
+        return self._variables.get(name, self._more.get(name))
 
     def _spend(self, made: str) -> str:
         self._left -= len(made)
@@ -133,7 +136,7 @@ def interpolated(spot: Spot, notes: Notes, by: Interpolation) -> Node:
             return Sequence(tuple(filled), spot.node.line, spot.node.column)
         case Mapping(entries=entries):
             pairs = (
-                (key, node if is_foreign(key.text) else interpolated(spot.inside(key, node), notes, by))
+                (key, node if is_foreign(spot.path, key.text) else interpolated(spot.inside(key, node), notes, by))
                 for key, node in entries
             )
             return Mapping(tuple(pairs), spot.node.line, spot.node.column)
@@ -154,6 +157,7 @@ def told(spot: Spot, text: str, notes: Notes, by: Interpolation, more: Variables
     return done
 
 
-def is_foreign(key: str) -> bool:
-    """Whether a key is an extension that is not ours: nobody here reads it."""
-    return key.startswith("x-") and key != "x-metanode"
+def is_foreign(path: str, key: str) -> bool:
+    """Whether a key is an extension that is not ours: nobody here reads it. Where authors choose names, `x-` is one."""
+    chosen = path in NAMED or path.rpartition(".")[2] in ("environment", "depends_on")
+    return key.startswith("x-") and key != "x-metanode" and not chosen

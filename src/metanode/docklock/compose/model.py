@@ -28,12 +28,11 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Resources(msgspec.Struct, frozen=True):
-    """What a replica gets; nothing where the file does not say. `reserved_less`: a reservation below the limit."""
+    """What a replica gets; nothing where the file does not say."""
 
     cpu_millicores: int | None = None
     memory_kib: int | None = None
     pids_max: int | None = None
-    reserved_less: bool = False
 
 
 class Deploy(msgspec.Struct, frozen=True):

@@ -66,7 +66,17 @@ class Spot(msgspec.Struct, frozen=True):
         if isinstance(self.node, Scalar) and self.node.broken:
             return
         place = self.place
-        notes.add(Finding(code, place.line, place.column, self.path, found, allowed, fix, self.file))
+        path, found, allowed, fix, file = map(printable, (self.path, found, allowed, fix, self.file))
+        notes.add(Finding(code, place.line, place.column, path, found, allowed, fix, file))
+
+
+def printable(text: str) -> str:
+    """The text without what moves a cursor or hides other text: files may come from strangers."""
+    return (
+        text
+        if text.isprintable()
+        else "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    )
 
 
 def kind_of(node: Node) -> str:

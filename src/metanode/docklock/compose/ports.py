@@ -108,8 +108,11 @@ def ports(ports_at: Spot | None, expose_at: Spot | None, notes: Notes) -> tuple[
     known = {(port.container, port.protocol) for port in found.values()}
     for spot in [] if expose_at is None else items(expose_at, notes, LISTED_MAX):
         for port in _short(spot, notes, may_publish=False):
-            if (port.container, port.protocol) not in known:
-                found.setdefault(port.name, port)
+            if (port.container, port.protocol) in known:
+                continue
+            if found.setdefault(port.name, port) != port:
+                fix = "give the other one another name"
+                spot.say(notes, ComposeRefusal.CONTRADICTION, f"{port.name} is another port", "each name once", fix)
     if len(found) > LISTED_MAX:
         at = ports_at or expose_at
         assert at is not None

@@ -19,6 +19,7 @@ from metanode.docklock.compose.keys import (
 )
 from metanode.docklock.compose.model import (
     DEFAULT_NETWORK,
+    HOST_IMAGE,
     Declared,
     Files,
     Image,
@@ -81,6 +82,10 @@ def image(spot: Spot, notes: Notes) -> Image:
     if found is None or len(text) > 400:
         fix = "write it like registry.example.org/shop/web:1.4 or with @sha256: and 64 digits 0-9a-f behind it"
         spot.say(notes, ComposeRefusal.BAD_FORM, quoted(text), "[REGISTRY/]NAME[:TAG][@sha256:DIGEST]", fix)
+        return Image("", b"", "")
+    if found.group(1) == HOST_IMAGE and text != HOST_IMAGE:
+        says = "the node's own /usr has no tag and no digest"
+        spot.say(notes, ComposeRefusal.UNSUPPORTED_VALUE, says, HOST_IMAGE, f"write {HOST_IMAGE}")
         return Image("", b"", "")
     return Image(text, bytes.fromhex(found.group(3) or ""), found.group(2) or "")
 

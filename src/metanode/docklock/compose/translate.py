@@ -55,10 +55,6 @@ def _digest(service: ServiceText, notes: Notes, outside: Outside) -> bytes:
     if not image.reference:
         return bytes(32)  # no reference could be read: that was noted
     if image.is_host:
-        if not service.process.entrypoint and not service.process.command:
-            fix = "write `command: [/usr/bin/python3, …]`"
-            says = "the node's own /usr runs nothing by itself"
-            service.at("image").say(notes, ComposeRefusal.NO_COMMAND, says, "command or entrypoint", fix)
         return b""
     digest = image.digest or outside.image(image.reference)
     if digest is None:
@@ -134,11 +130,27 @@ def _terms(service: ServiceText, notes: Notes, outside: Outside, *, is_job: bool
     )
 
 
+def _command(service: ServiceText, notes: Notes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """COMPOSE-6. What replaces the image's entrypoint, and what its arguments."""
+    process, is_host = service.process, service.image.is_host
+    entrypoint, arguments = process.entrypoint or (), process.command or ()
+    if not entrypoint and (process.entrypoint is not None or is_host):
+        entrypoint, arguments = arguments, ()  # no entrypoint of an image: the command stands alone
+        if not entrypoint:
+            at = service.at("image" if process.entrypoint is None else "entrypoint")
+            says = "the node's own /usr runs nothing by itself" if is_host else "no entrypoint, and no command"
+            fix = "write `command: [PROGRAM, …]`"
+            at.say(notes, ComposeRefusal.NO_COMMAND, says, "command or entrypoint", fix)
+    elif process.command == () and not entrypoint:
+        reason = "words: the image's own arguments cannot be taken away without its entrypoint"
+        fix = "take it out, or write `entrypoint` too"
+        service.at("command").say(notes, ComposeRefusal.UNSUPPORTED_VALUE, "an empty command", reason, fix)
+    return entrypoint, arguments
+
+
 def _spec(service: ServiceText, notes: Notes, outside: Outside, *, is_job: bool) -> WorkloadSpec:
     process, files, pids = service.process, service.files, service.deploy.resources.pids_max
-    entrypoint, arguments = process.entrypoint or (), process.command or ()
-    if not entrypoint and (process.entrypoint is not None or service.image.is_host):
-        entrypoint, arguments = arguments, ()  # no entrypoint of an image: the command stands alone
+    entrypoint, arguments = _command(service, notes)
     return WorkloadSpec(
         terms=_terms(service, notes, outside, is_job=is_job),
         image=service.image.reference,

@@ -66,4 +66,4 @@ def command(spot: Spot, notes: Notes) -> tuple[str, ...] | None:
     except Rejected as rejected:
         fix = 'write a list, or ["/bin/sh", "-c", "…"] for a shell'
         spot.say(notes, rejected.reason, f"{quoted(text)}: {rejected.detail}", "", fix)
-        return ()
+        return (text,)

@@ -83,6 +83,13 @@ def test_findings_are_bounded_and_errors_take_the_place_of_advice() -> None:
     assert all(one.is_error for one in notes.told())
 
 
+def test_nothing_that_a_stranger_wrote_moves_the_cursor() -> None:
+    text = 'services:\n  web:\n    image: a:1\n    user: "${A:?\\e[2J\\n\u202e}"\n    "\\e[1m": 1\n'
+    found = understood(text)
+    assert len(found.errors) == 2
+    assert all(one.sentence.isprintable() and one.path.isprintable() for one in found.findings)
+
+
 def test_a_finding_is_kept_once_and_told_in_the_order_of_the_text() -> None:
     notes = Notes()
     late, early = (Finding(ComposeRefusal.BAD_FORM, line, 1, "a", "b", "", "") for line in (9, 2))

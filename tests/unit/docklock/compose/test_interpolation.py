@@ -1,7 +1,7 @@
 """COMPOSE-3. Variables, in every form of Compose."""
 
 import pytest
-from tests.unit.docklock.compose.samples import advice, errors, spec_of
+from tests.unit.docklock.compose.samples import advice, errors, spec_of, understood
 
 from metanode.docklock.compose import ComposeAdvice, ComposeRefusal
 from metanode.docklock.compose.interpolation import INTERPOLATED_CHARACTERS_MAX, NESTED_MAX, Interpolation
@@ -93,6 +93,14 @@ def test_keys_and_foreign_extensions_are_left_alone() -> None:
     spec = spec_of("environment: {A: $SET}\nx-note: ${", "x-more: '${UNSET:?}'", variables=WORLD)
     assert [(one.name, one.value) for one in spec.environment] == [("A", "value")]
     assert errors("${SET}: 1", variables=WORLD) == [(ComposeRefusal.UNKNOWN_KEY, 4, "services.web.${SET}")]
+
+
+def test_where_authors_choose_names_x_is_no_extension() -> None:
+    spec = spec_of("environment: {x-a: $SET}", variables=WORLD)
+    assert [(one.name, one.value) for one in spec.environment] == [("x-a", "value")]
+    found = understood("services: {x-web: {image: 'a:1', user: $OTHER}}", WORLD).application
+    assert found is not None
+    assert [(one.spec.terms.workload, one.spec.user) for one in found.workloads] == [("x-web", "o")]
 
 
 def test_numbers_and_truths_may_come_from_variables() -> None:

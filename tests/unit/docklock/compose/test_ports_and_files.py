@@ -65,6 +65,7 @@ def test_ports_in_every_form(body: str, found: list[tuple[str, int, int, str]]) 
         ("ports: 80", ComposeRefusal.WRONG_TYPE),
         ("ports: [[80]]", ComposeRefusal.WRONG_TYPE),
         ("expose: ['80:80']", ComposeRefusal.BAD_FORM),
+        ("expose: ['80']\nports: [{target: 90, name: tcp-80}]", ComposeRefusal.CONTRADICTION),
         (f"ports: [{', '.join(str(n) for n in range(1, 40))}]", ComposeRefusal.TOO_LARGE),
         ("ports: ['1-32']\nexpose: ['40-50']", ComposeRefusal.TOO_LARGE),
     ],

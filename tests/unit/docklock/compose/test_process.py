@@ -76,6 +76,17 @@ def test_the_nodes_own_usr_needs_a_command_and_no_digest() -> None:
     assert (spec.command, spec.arguments) == (("/usr/bin/python3", "-V"), ())
     found = understood(f"services:\n  web:\n    image: {HOST_IMAGE}\n")
     assert [(one.code, one.line) for one in found.errors] == [(ComposeRefusal.NO_COMMAND, 3)]
+    for more in (":1", f"@sha256:{'0' * 64}"):
+        found = understood(f"services: {{web: {{image: '{HOST_IMAGE}{more}', command: x}}}}")
+        assert [one.code for one in found.errors] == [ComposeRefusal.UNSUPPORTED_VALUE]
+
+
+def test_what_cannot_be_taken_away_is_not_kept_in_silence() -> None:
+    assert errors("command: []") == [(ComposeRefusal.UNSUPPORTED_VALUE, 4, f"{WEB}.command")]
+    assert errors("command: ''") == [(ComposeRefusal.UNSUPPORTED_VALUE, 4, f"{WEB}.command")]
+    assert errors("entrypoint: []") == [(ComposeRefusal.NO_COMMAND, 4, f"{WEB}.entrypoint")]
+    spec = spec_of("entrypoint: [a]\ncommand: []")
+    assert (spec.command, spec.arguments) == (("a",), ())
 
 
 @pytest.mark.parametrize(
@@ -200,7 +211,7 @@ def test_variables_of_every_source() -> None:
             "# a comment\nA=1\nexport B='$A \\'x\\''\nC=\"$A\\t\\\"y\\\" \\$Z\" # more\n"
             "D=$A # comment\nE=x#y\nF=\nG=gone\n"
         ),
-        "b.env": "A=2\nG\n",
+        "b.env": "\ufeffA=2\r\nG\nF\n",
         "raw.env": "R='$A' # kept\n",
     }
     body = (
@@ -209,11 +220,16 @@ def test_variables_of_every_source() -> None:
     )
     spec = spec_of(body, files=files, variables={"TAKEN": "t", "G": "outside"})
     assert {one.name: one.value for one in spec.environment} == {
-        "A": "2", "B": "$A 'x'", "C": '1\t"y" $Z', "D": "over", "E": "x#y", "F": "", "H": "h=i", "R": "'$A' # kept",
-        "TAKEN": "t",
+        "A": "2", "B": "$A 'x'", "C": '1\t"y" $Z', "D": "over", "E": "x#y", "H": "h=i", "R": "'$A' # kept",
+        "TAKEN": "t", "G": "outside",
     }  # fmt: skip
     spec = spec_of("environment: {A: 0755, B: true, C: , D: '', E: on}\nenv_file: a.env", files={"a.env": "C=1\nA=2"})
     assert {one.name: one.value for one in spec.environment} == {"A": "0755", "B": "true", "D": "", "E": "on"}
+
+
+def test_what_is_set_outside_wins_in_an_env_file() -> None:
+    spec = spec_of("env_file: a.env", files={"a.env": "A=file\nB=$A $C\nC=c"}, variables={"A": "outside"})
+    assert {one.name: one.value for one in spec.environment} == {"A": "file", "B": "outside ", "C": "c"}
 
 
 @pytest.mark.parametrize(
