@@ -1,9 +1,10 @@
-"""The block log: final blocks, one after another, in flat append-only files."""
+"""Logs: records of ascending numbers, one after another, in flat append-only files; final blocks first of all."""
 
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,26 @@ OPEN_SEGMENTS_MAX: Final = 16
 """Sealed segments whose offsets are kept in memory and whose files are open: readers come in ranges."""
 DAMAGES_MAX: Final = 64
 """Damaged heights remembered for the log; more say nothing new."""
-_SUFFIX: Final = ".blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class LogKind:
+    """What a log holds: the tag of its segments, the suffix of their files, how one record is called, the number that
+    an empty log begins with, the fault that damage is, and what mends it, given the folder."""
+
+    tag: Tag
+    suffix: str
+    one: str
+    begins: int
+    damaged: FaultReason
+    fix: Callable[[Path], str]
+
+
+BLOCKS: Final = LogKind(
+    Tag.BLOCK_LOG, ".blocks", "block", 1, FaultReason.BLOCK_LOG_DAMAGED, lambda folder: repair_fix(folder.parent)
+)
+"""Final blocks by height."""
+_SUFFIX: Final = BLOCKS.suffix
 
 
 class _Index:
@@ -51,13 +71,15 @@ class _Index:
 
 
 class BlockLog:
-    """Blocks by height, without gaps. One owner; `block` may be called between appends, not during one."""
+    """Blocks by height, without gaps; of another `kind`, other records by number. One owner; `block` may be called
+    between appends, not during one."""
 
-    def __init__(self, folder: Path, disk: Disk, salt: Callable[[int], bytes]) -> None:
+    def __init__(self, folder: Path, disk: Disk, salt: Callable[[int], bytes], kind: LogKind = BLOCKS) -> None:
         """Open, or make where there is none; a torn end is cut. Raises `Fault` where durable blocks are damaged."""
         self._folder = folder
         self._disk = disk
         self._salt = salt
+        self._kind = kind
         self._stopped = ""
         self._sealed: OrderedDict[int, _Index] = OrderedDict()
         self.cut_bytes = 0
@@ -65,9 +87,9 @@ class BlockLog:
         disk.make_folder(folder)
         for left in folder.glob("*.new"):
             disk.remove(left)
-        self._firsts = sorted(int(path.stem) for path in folder.glob(f"*{_SUFFIX}") if path.stem.isdecimal())
+        self._firsts = sorted(int(path.stem) for path in folder.glob(f"*{kind.suffix}") if path.stem.isdecimal())
         if not self._firsts:
-            self._tail = self._begin(1)
+            self._tail = self._begin(kind.begins)
         else:
             self._tail = self._open_tail(self._path(self._firsts[-1]))
         self._synced_to = self.last
@@ -91,7 +113,7 @@ class BlockLog:
             self.restart(height)
         assert height == self.last + 1, f"block {height} after block {self.last}"
         if self._stopped:
-            raise Fault(FaultReason.BLOCK_LOG_DAMAGED, f"nothing can be appended: {self._stopped}", "start again")
+            raise Fault(self._kind.damaged, f"nothing can be appended: {self._stopped}", "start again")
         try:
             if self._tail.end >= SEGMENT_BYTES:
                 self.sync()
@@ -126,7 +148,7 @@ class BlockLog:
                 data = header + self._disk.read(index.file, offset + FRAME_BYTES, extent[1])
                 if whole_frame_at(index.segment, data, 0) is not None:
                     return data[FRAME_BYTES:]
-        raise self._damaged(f"block {height} in {index.path} is damaged")
+        raise self._damaged(f"{self._kind.one} {height} in {index.path} is damaged")
 
     def block(self, height: int) -> bytes | None:
         """A block, or None where it is not kept or damaged; damage is noted in `damages`. For serving others: a rotten
@@ -165,9 +187,10 @@ class BlockLog:
         """Read everything and check every frame; a sentence for each damaged segment. Slow: 1 GB a second or less."""
         damages = []
         for position, first in enumerate(self._firsts[:-1]):
-            found = _scan_file(self._path(first), sealed=True)
+            found = _scan_file(self._path(first), self._kind.tag, sealed=True)
             if isinstance(found, Whole) and first + len(found.frames) != self._firsts[position + 1]:
-                damages.append(f"{self._path(first)} ends before block {self._firsts[position + 1] - 1}")
+                before = self._firsts[position + 1] - 1
+                damages.append(f"{self._path(first)} ends before {self._kind.one} {before}")
             elif isinstance(found, Damaged):
                 damages.append(f"{self._path(first)}: {found.detail}")
         return damages
@@ -176,17 +199,17 @@ class BlockLog:
         """Sync and close. Raises `Fault`."""
         if not self._stopped:
             self.sync()
-            self._stopped = "the block log is closed"
+            self._stopped = "the log is closed"
         self._disk.close(self._tail.file)
         for first in tuple(self._sealed):
             self._forget(first)
 
     def _path(self, first: int) -> Path:
-        return self._folder / f"{first:016d}{_SUFFIX}"
+        return self._folder / f"{first:016d}{self._kind.suffix}"
 
     def _begin(self, first: int) -> _Index:
         """DISK-3. A new segment: its header is durable before its name is there."""
-        segment = Segment(Tag.BLOCK_LOG, first, self._salt(SALT_BYTES))
+        segment = Segment(self._kind.tag, first, self._salt(SALT_BYTES))
         path = self._path(first)
         temporary = path.with_name(path.name + ".new")
         file = self._disk.create(temporary)
@@ -198,7 +221,7 @@ class BlockLog:
         return _Index(path, segment, file)
 
     def _damaged(self, detail: str) -> Fault:
-        return Fault(FaultReason.BLOCK_LOG_DAMAGED, detail, repair_fix(self._folder.parent))
+        return Fault(self._kind.damaged, detail, self._kind.fix(self._folder))
 
     def _seal_tail(self) -> None:
         old = self._tail
@@ -229,7 +252,7 @@ class BlockLog:
     def _walk(self, path: Path) -> _Index:
         """Offsets of a sealed segment by its frame headers; checksums are checked when a block is read."""
         file = self._disk.open(path)
-        segment = read_header(Tag.BLOCK_LOG, self._disk.read(file, 0, HEADER_BYTES))
+        segment = read_header(self._kind.tag, self._disk.read(file, 0, HEADER_BYTES))
         if isinstance(segment, str):
             self._disk.close(file)
             raise self._damaged(f"{path}: {segment}")
@@ -246,12 +269,12 @@ class BlockLog:
     def _open_tail(self, path: Path) -> _Index:
         """DISK-5. The last segment: its torn end is cut, damage before it refuses to open."""
         data = read_file(path, SEGMENT_BYTES_MAX)
-        segment = read_header(Tag.BLOCK_LOG, data)
+        segment = read_header(self._kind.tag, data)
         if isinstance(segment, str):
             raise self._damaged(f"{path}: {segment}")
         found = scan(segment, data)
         if isinstance(found, Damaged):
-            raise self._damaged(f"{path}: {found.detail}; blocks from {found.sequence} on")
+            raise self._damaged(f"{path}: {found.detail}; {self._kind.one}s from {found.sequence} on")
         index = _Index(path, segment, self._disk.open(path))
         for frame in found.frames:
             index.offsets.append(frame.offset - FRAME_BYTES)
@@ -273,7 +296,7 @@ def repair(folder: Path, disk: Disk, salt: Callable[[int], bytes]) -> int:
     for position, first in enumerate(firsts):
         path = folder / f"{first:016d}{_SUFFIX}"
         is_tail = position == len(firsts) - 1
-        found = _scan_file(path, sealed=not is_tail) if first == good_to + 1 else None
+        found = _scan_file(path, Tag.BLOCK_LOG, sealed=not is_tail) if first == good_to + 1 else None
         if isinstance(found, Whole) or (is_tail and isinstance(found, Torn)):
             good_to = first + len(found.frames) - 1
             continue
@@ -308,9 +331,9 @@ def _copy_good(path: Path, found: Damaged, data: bytes, disk: Disk, salt: Callab
     disk.sync_folder(path.parent)
 
 
-def _scan_file(path: Path, *, sealed: bool) -> Whole | Torn | Damaged:
+def _scan_file(path: Path, tag: Tag, *, sealed: bool) -> Whole | Torn | Damaged:
     data = read_file(path, SEGMENT_BYTES_MAX)
-    segment = read_header(Tag.BLOCK_LOG, data)
+    segment = read_header(tag, data)
     if isinstance(segment, str):
         return Damaged((), 0, 0, segment)
     return scan_sealed(segment, data) if sealed else scan(segment, data)

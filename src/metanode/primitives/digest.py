@@ -44,6 +44,7 @@ class Tag(Enum):
     TICK = b"metanode.pohtik1"
     PEER_RECORD = b"metanode.peerad1"
     EPOCH_KEY = b"metanode.epochk1"
+    AGENT_REQUEST = b"metanode.agentr1"
     BLOCK_LOG = b"metanode.blklog1"
     JOURNAL = b"metanode.jrnlog1"
     SNAPSHOT = b"metanode.snapsh1"
@@ -51,6 +52,10 @@ class Tag(Enum):
     PLACEMENT_TIE = b"metanode.plctie1"
     PLACEMENT_INPUTS = b"metanode.plcinp1"
     EXPLANATION = b"metanode.plcwhy1"
+    WORKLOAD_ENTRY = b"metanode.wentry1"
+    WORKLOAD_RECEIPT = b"metanode.wrecpt1"
+    WORKLOAD_BATCH = b"metanode.wbatch1"
+    RECEIPT_LOG = b"metanode.wrclog1"
 
 
 TAG_BYTES = 16

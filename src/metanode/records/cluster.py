@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from metanode.primitives.codec import Wire
+from metanode.primitives.names import NO_HASH
 from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.address import ADDRESS_BYTES
 from metanode.records.demand import (
@@ -35,6 +36,8 @@ IMAGES_SHOWN_MAX: Final = 128
 """Most images and volumes that a node tells of: hints for a better place, nothing more."""
 REPORTED_MAX: Final = 128
 """Most replicas in one report; what is left goes into the next."""
+RECEIPTS_MAX: Final = 1_024
+"""Most receipts that one report pins: a path in their tree has ten nodes. What is left goes into the next."""
 HEARTBEAT_MS_MIN: Final = 500
 """Least time after which a silent node counts as lost."""
 HEARTBEAT_MS_MAX: Final = 3_600_000
@@ -137,6 +140,10 @@ class ReceiptBatch(Wire):
     root: bytes
 
 
+NO_RECEIPTS: Final = ReceiptBatch(first=0, count=0, root=NO_HASH)
+"""What a node reports that has written none."""
+
+
 def check_settings(settings: ClusterSettings) -> None:
     """CLUSTER-1. Settings within their bounds. Raises `Rejected`."""
     quotas = tuple(quota.account for quota in settings.quotas)
@@ -220,5 +227,6 @@ def check_report(replicas: tuple[ReplicaReport, ...], receipts: ReceiptBatch) ->
     if len({(one.workload, one.index, one.attempt) for one in replicas}) < len(replicas):
         raise Rejected(ClusterValueRefusal.BAD_COUNT, "a replica is reported twice")
     check_digest("the root of the receipts", receipts.root)
-    if receipts.first < 0 or receipts.count < 0 or (receipts.count == 0) != (receipts.root == bytes(32)):
+    check_range("the number of receipts in a report", receipts.count, 0, RECEIPTS_MAX)
+    if receipts.first < 0 or (receipts.count == 0) != (receipts.root == bytes(32)):
         raise Rejected(ClusterValueRefusal.BAD_COUNT, "receipts: no root without a count, no count without a root")

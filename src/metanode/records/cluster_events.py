@@ -78,10 +78,12 @@ class ReplicaChanged(Wire, tag="cluster.replica-changed"):
 
 
 class ReceiptsPinned(Wire, tag="cluster.receipts-pinned"):
-    """CLUSTER-9. A node's receipts number `first` … `first + count - 1` have this root."""
+    """CLUSTER-9. A node's receipts number `first` … `first + count - 1` have this root. `account`: the node's; the
+    key whose address it is has signed them."""
 
     cluster: str
     node: str
+    account: bytes
     first: int
     count: int
     root: bytes

@@ -14,6 +14,8 @@ import struct
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+LISTED = [int(name) for name in os.listdir("/proc/self/fd")]
+INHERITED = [number for number in LISTED if number > 2 and os.path.lexists(f"/proc/self/fd/{number}")]
 VICTIM, ABSTRACT, MARKER = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 X86_64 = {
     "ptrace": 101, "keyctl": 250, "add_key": 248, "io_uring_setup": 425, "bpf": 321, "perf_event_open": 298,
@@ -141,9 +143,8 @@ def find_the_host():
 
 
 def find_files():
-    """Files above the three standard ones; the one of the listing is closed again when it is looked at."""
-    numbers = [int(name) for name in os.listdir("/proc/self/fd")]
-    if not any(os.path.lexists(f"/proc/self/fd/{number}") for number in numbers if number > 2):
+    """Files above the three standard ones that were there before anything else was tried."""
+    if not INHERITED:
         raise FileNotFoundError(errno.ENOENT, "none but its own")
 
 
@@ -254,7 +255,7 @@ ATTEMPTS = {
     "process-accounting": lambda: call("acct", b"/tmp/none"),
     "kernel-image": lambda: call("kexec_file_load", -1, -1, 0, 0, 0),
     "kernel-module": lambda: call("finit_module", -1, b"", 0),
-    "clock": lambda: checked(LIBC.clock_settime(0, struct.pack("<qq", 0, 2_000_000_000))),
+    "clock": lambda: checked(LIBC.clock_settime(0, struct.pack("<qq", 2_000_000_000, 0))),
 }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from metanode.records.genesis import (
 )
 from metanode.records.header import Header
 from metanode.records.parameters import Parameters
-from metanode.records.receipt import FeePaid, Receipt, Status, TransactionOrigin, receipt_bytes, receipt_leaf
+from metanode.records.receipt import Event, FeePaid, Receipt, Status, TransactionOrigin, receipt_bytes, receipt_leaf
 from metanode.records.receipt_file import HistoryStep, ReceiptStep, SetChangeStep
 from metanode.records.transaction import Authorization, SignedTransaction, Transaction, identity
 from metanode.records.validators import Validator, ValidatorList, ValidatorSet
@@ -188,8 +188,9 @@ class Chain:
         after_ms: int = 250,
         fork: str = "",
         state_root: bytes = b"",
+        events: Sequence[Event] = (),
     ) -> "Chain":
-        """One more block; `fork` makes its state another one, `state_root` a real one."""
+        """One more block; `fork` makes its state another one, `state_root` a real one; `events`: of each receipt."""
         known = [read_transaction(encoded) for encoded in transactions]
         height = len(self.blocks) + 1
         following = set_of(*(next_numbers or self.numbers))
@@ -200,7 +201,7 @@ class Chain:
             evidence=(),
             transactions=tuple(one.encoded for one in known),
         )
-        receipts = [receipt_of(one, height, index) for index, one in enumerate(known)]
+        receipts = [receipt_of(one, height, index, events) for index, one in enumerate(known)]
         roots = section_roots([one.leaf for one in known], body.last_commit, ())
         header = Header(
             version=1,
@@ -269,7 +270,7 @@ class Chain:
         return HeaderBasis(self.header(height), self.next_set(height), Parameters().trusting_period_ms)
 
 
-def receipt_of(known: KnownTransaction, height: int, index: int) -> bytes:
+def receipt_of(known: KnownTransaction, height: int, index: int, events: Sequence[Event] = ()) -> bytes:
     return receipt_bytes(
         Receipt(
             version=1,
@@ -279,7 +280,7 @@ def receipt_of(known: KnownTransaction, height: int, index: int) -> bytes:
             status=Status.SUCCEEDED,
             code="",
             work=100,
-            events=(FeePaid(account=known.signed.transaction.sender, amount=b""),),
+            events=(FeePaid(account=known.signed.transaction.sender, amount=b""), *events),
             results=(),
         )
     )

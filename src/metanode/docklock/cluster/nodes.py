@@ -130,12 +130,11 @@ def report(call: ClusterReport, frame: Frame) -> None:
     share = books.share(call.node)
     if call.sequence <= share.sequence:
         raise Rejected(ClusterRefusal.STALE_REPORT, f"{call.sequence} is not above {share.sequence}")
-    _pin(books, call, share)
+    _pin(books, call, member.account, share)
     frame.charge(WORK_A_REPLICA * len(call.replicas))
-    books.keep_share(
-        call.node,
-        replace(share, sequence=call.sequence, heard_ms=books.now_ms, receipts=share.receipts + call.receipts.count),
-    )
+    if call.receipts.count:
+        share = replace(share, receipts=share.receipts + call.receipts.count, pinned=call.receipts)
+    books.keep_share(call.node, replace(share, sequence=call.sequence, heard_ms=books.now_ms))
     if standing != member.standing:
         _keep(books, call.node, member.state, replace(member, standing=standing))
         look_again(books, books.now_ms + books.cluster().settings.heartbeat_timeout_ms)
@@ -147,7 +146,7 @@ WORK_A_REPLICA = 40
 """A replica's state is two values."""
 
 
-def _pin(books: Books, call: ClusterReport, share: Share) -> None:
+def _pin(books: Books, call: ClusterReport, account: bytes, share: Share) -> None:
     """CLUSTER-9. Receipts follow one another without gaps. Raises `Rejected`."""
     if not call.receipts.count:
         return
@@ -157,6 +156,7 @@ def _pin(books: Books, call: ClusterReport, share: Share) -> None:
         ReceiptsPinned(
             cluster=books.name,
             node=call.node,
+            account=account,
             first=call.receipts.first,
             count=call.receipts.count,
             root=call.receipts.root,

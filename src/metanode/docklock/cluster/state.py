@@ -5,7 +5,7 @@ from typing import Final
 
 from metanode.ledger.view import Readable, View
 from metanode.primitives.codec import Decoder, Wire, encode
-from metanode.records.cluster import NODES_MAX, ClusterSettings, Inventory, Label
+from metanode.records.cluster import NO_RECEIPTS, NODES_MAX, ClusterSettings, Inventory, Label, ReceiptBatch
 from metanode.records.demand import Taint
 from metanode.records.workload import Terms
 
@@ -79,11 +79,12 @@ class Assignment(Wire):
 
 class Share(Wire):
     """CLUSTER-7. All that one node is to do, in one value: what is not here may not run there. `sequence` and
-    `heard_ms` of its last report, the number of its next receipt."""
+    `heard_ms` of its last report, the number of its next receipt, and the last batch that was `pinned`."""
 
     sequence: int
     heard_ms: int
     receipts: int
+    pinned: ReceiptBatch
     assignments: tuple[Assignment, ...]
 
 
@@ -186,23 +187,23 @@ class Agenda(Wire):
     placing: tuple[str, ...]
 
 
-_CLUSTERS: Final = Decoder[Cluster](Cluster, 1 << 20)
-_MEMBERS: Final = Decoder[Member](Member, 65_536)
-_SHARES: Final = Decoder[Share](Share, 1 << 18)
-_WORKLOADS: Final = Decoder[Workload](Workload, 65_536)
+CLUSTERS: Final = Decoder[Cluster](Cluster, 1 << 20)
+MEMBERS: Final = Decoder[Member](Member, 65_536)
+SHARES: Final = Decoder[Share](Share, 1 << 18)
+WORKLOADS: Final = Decoder[Workload](Workload, 65_536)
 _REPLICAS: Final = Decoder[Replica](Replica, 4_096)
 _QUEUES: Final = Decoder[Queue](Queue, 1 << 20)
 _USAGES: Final = Decoder[Usage](Usage, 64)
 _AGENDAS: Final = Decoder[Agenda](Agenda, 1 << 20)
 
-_cluster = lru_cache(maxsize=64)(_CLUSTERS.decode)
-_member = lru_cache(maxsize=4 * NODES_MAX)(_MEMBERS.decode)
-_share = lru_cache(maxsize=4 * NODES_MAX)(_SHARES.decode)
+_cluster = lru_cache(maxsize=64)(CLUSTERS.decode)
+_member = lru_cache(maxsize=4 * NODES_MAX)(MEMBERS.decode)
+_share = lru_cache(maxsize=4 * NODES_MAX)(SHARES.decode)
 _queue = lru_cache(maxsize=16)(_QUEUES.decode)
-_workload = lru_cache(maxsize=4_096)(_WORKLOADS.decode)
+_workload = lru_cache(maxsize=4_096)(WORKLOADS.decode)
 
 NOTHING_DUE: Final = Agenda(clusters=(), changed=(), placing=())
-NO_SHARE: Final = Share(sequence=0, heard_ms=0, receipts=0, assignments=())
+NO_SHARE: Final = Share(sequence=0, heard_ms=0, receipts=0, pinned=NO_RECEIPTS, assignments=())
 NO_QUEUE: Final = Queue(waiting=())
 NO_USAGE: Final = Usage(cpu_millicores=0, memory_kib=0, replicas=0)
 NO_REPLICA: Final = Replica(instances=(), attempts=0, failures=0, not_before_ms=0, done=False, stood="", refused=())

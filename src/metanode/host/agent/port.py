@@ -15,12 +15,12 @@ from metanode.docklock.cluster.state import Cluster
 from metanode.docklock.images.digests import Digest, parse_digest
 from metanode.docklock.images.refusals import ImageRefusal
 from metanode.host.agent.deeds import now_ms
-from metanode.records.agent_request import Asker, RequestRefusal, asker_of
 from metanode.host.blobs import BlobStore
 from metanode.host.fault import Fault
 from metanode.host.runtimes.driver import Driver
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
+from metanode.records.agent_request import Asker, RequestRefusal, asker_of
 
 BLOB_BYTES_MAX: Final = 4 << 30
 """Largest content that may be put here: a layer of an image."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import platform
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +23,6 @@ from metanode.host.agent.deeds import Deeds, now_ms
 from metanode.host.agent.loop import AgentLoop
 from metanode.host.agent.planning import Unpacked
 from metanode.host.agent.port import AgentPort
-from metanode.records.agent_request import Asker, authorization
 from metanode.host.blobs import BlobStore
 from metanode.host.disk import Disk
 from metanode.host.entropy import random_bytes
@@ -34,9 +35,14 @@ from metanode.host.runtimes.link import ShimLink, ShimPlace, open_link
 from metanode.host.runtimes.shim_driver import ShimDriver
 from metanode.primitives import ed25519
 from metanode.primitives.refusal import Refusal, Rejected
+from metanode.records.agent_request import Asker, authorization
 
 ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 """Machine types as images name them."""
+LOG_BYTES_MAX: Final = 4 << 20
+"""One file of the agent's log."""
+LOG_FILES_MAX: Final = 4
+"""Older files that are kept."""
 ENGINES: Final = ("sandbox", "crun", "runc")
 """Engines in the order in which they are tried where none is asked for."""
 
@@ -72,6 +78,33 @@ class Engine:
     link: ShimLink
 
 
+FIELDS: Final = ("container", "code", "why", "height")
+"""What the agent adds to its words."""
+
+
+class _Words(logging.Formatter):
+    """One line: when, how grave, what, then what it is about."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = [f"{name}={getattr(record, name)}" for name in FIELDS if getattr(record, name, "") != ""]
+        head = f"{self.formatTime(record)} {record.levelname.lower():<7} {record.getMessage()}"
+        lines = [" ".join((head, *said))]
+        if record.exc_info:
+            lines.append(self.formatException(record.exc_info))
+        return "\n".join(lines)
+
+
+def open_log(folder: Path) -> None:
+    """The agent's log: bounded files in its folder."""
+    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(folder / "logs" / "agent.log", maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_MAX)
+    handler.setFormatter(_Words())
+    logger = logging.getLogger("metanode.agent")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [handler]
+
+
 def driver_name(engine: str) -> str:
     """What placement calls an engine: crun and runc are both `oci`."""
     return "oci" if engine in ("crun", "runc") else engine
@@ -103,6 +136,7 @@ async def serve(
     """Run until SIGINT or SIGTERM; containers run on. `join` tells the chain what this node has, before anything else.
     Returns the reason it stopped. Raises `Rejected`, `Fault`."""
     folder = settings.folder
+    open_log(folder)
     engine = await open_engine(folder, settings.engine)
     blobs = BlobStore(folder / "content", Disk(), random_bytes)
     images = ImageStore(

@@ -110,12 +110,15 @@ class Tree:
             raise disk_fault(error, f"unpacking {step}"[:300]) from error
 
     def finish(self) -> None:
-        """Set the times of folders, which filling them had changed. Then nothing may be added."""
+        """Set the times of folders, which filling them had changed; those that something else has replaced are passed
+        over. Then nothing may be added.
+        """
         try:
             for key, changed_ns in self._times.items():
-                folder = self._find(tuple(key.split(b"/")) if key else ())
-                if folder is not None:
-                    os.utime(folder, ns=(changed_ns, changed_ns))
+                with suppress(Rejected):  # a file is there now
+                    folder = self._find(tuple(key.split(b"/")) if key else ())
+                    if folder is not None and not self._has_links:
+                        os.utime(folder, ns=(changed_ns, changed_ns))
         except OSError as error:
             raise disk_fault(error, "unpacking an image") from error
         finally:

@@ -36,6 +36,10 @@ def test_every_first_question_is_answered_in_the_type_of_the_table() -> None:
             "kind": "pause",
             "digest": "00" * 32,
             "encoded": "",
+            "cluster": "shop",
+            "node": "node-1",
+            "workload": "web",
+            "index": 0,
         }
         if name in ("account.list", "receipt.list"):
             fields = {}

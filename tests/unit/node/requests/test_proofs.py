@@ -67,7 +67,7 @@ def test_what_cannot_be_proved() -> None:
 
     assert ask(height=1) == ApiError(ApiRefusal.PRUNED, "the state of height 1; kept: 2 … 3")
     assert ask(height=4).code == ApiRefusal.BEYOND_HEAD
-    assert ask(module="bank") == ApiError(ApiRefusal.NOT_FOUND, "no module 'bank': accounts, coin, governance")
+    assert ask(module="bank") == ApiError(ApiRefusal.NOT_FOUND, "no module 'bank': accounts, coin, governance, cluster")
     assert ask(module="accounts") == ApiError(
         ApiRefusal.INVALID_ARGUMENTS, f"key {BOB.hex()}: keys of accounts begin with 61"
     )
