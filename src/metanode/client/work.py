@@ -39,8 +39,6 @@ FIRST_CREDIT: Final = 30
 """An account that a credit may create."""
 DEPENDENCIES_FOLLOWED: Final = 30 * 66
 """Workloads looked at for a circle of dependencies, at most."""
-REPLICAS_FORGOTTEN: Final = 5_000
-"""Replicas whose failures a start forgets, at most."""
 
 
 def call_work(call: Call) -> int:
@@ -68,9 +66,15 @@ def call_work(call: Call) -> int:
             return 120 + 40 * len(replicas)
         case ClusterApply(terms=terms):
             return 400 + 60 * len(terms.dependencies) + DEPENDENCIES_FOLLOWED
-        case ClusterControl():
-            return 400 + REPLICAS_FORGOTTEN
-        case ClusterCreate() | ClusterJoin() | ClusterAdmit() | ClusterMark() | ClusterScale() | ClusterRollBack():
+        case (
+            ClusterControl()
+            | ClusterCreate()
+            | ClusterJoin()
+            | ClusterAdmit()
+            | ClusterMark()
+            | ClusterScale()
+            | ClusterRollBack()
+        ):
             return 400
         case ClusterConfigure() | ClusterAdmitImage():
             return 200

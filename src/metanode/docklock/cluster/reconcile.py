@@ -45,10 +45,24 @@ def reconcile(books: Books, name: str) -> None:
         return
     replicas = [books.replica(name, index) for index in range(workload.peak)]
     look = Look(books, name, workload, replicas)
+    if workload.begun != workload.current.number:
+        _begin_anew(look)
     if workload.phase in RUNS:
         _run(look)
     else:
         _end(look)
+
+
+def _begin_anew(look: Look) -> None:
+    """CLUSTER-15. For another revision, and after a start, what jobs have done, how often replicas failed and who
+    refused them is forgotten; attempts go on being counted."""
+    for index, replica in enumerate(look.replicas):
+        fresh = replace(replica, failures=0, not_before_ms=0, done=False, refused=())
+        if fresh != replica:
+            look.replicas[index] = fresh
+            look.books.keep_replica(look.name, index, fresh)
+    look.workload = replace(look.workload, begun=look.number)
+    look.books.keep_workload(look.name, look.workload)
 
 
 def _run(look: Look) -> None:
@@ -174,7 +188,7 @@ def _renew(look: Look) -> None:
     busy = [index for index in range(look.workload.replicas) if index in look.waiting or _under_way(look, index)]
     room = rule.parallelism - len(busy)
     update = look.workload.update[0] if look.workload.update else None
-    for index in range(look.workload.replicas):
+    for index in sorted(range(look.workload.replicas), key=lambda index: _is_well(look.replicas[index])):
         replica = look.replicas[index]
         old = [one for one in replica.instances if one.state != "stopping" and _is_old(look, one)]
         new = [one for one in replica.instances if one.state != "stopping" and not _is_old(look, one)]
@@ -198,14 +212,24 @@ def _renew(look: Look) -> None:
                 look.waiting.append(index)
 
 
+def _is_well(replica: Replica) -> bool:
+    return any(one.state == "ready" for one in replica.instances)
+
+
 def _is_old(look: Look, instance: Instance) -> bool:
     return instance.revision != look.number or _misplaced(look, instance)
 
 
 def _under_way(look: Look, index: int) -> bool:
-    """Whether a replica is being renewed right now: it has no ready instance, or two of them."""
+    """CLUSTER-13. Whether a replica is being renewed right now: it has a new instance that is not ready yet, or an old
+    one beside it, or nothing but one that stops. An old instance that is not well is not under way: it is to be renewed."""
     instances = look.replicas[index].instances
-    return len(instances) > 1 or not any(one.state == "ready" for one in instances)
+    new = [one for one in instances if one.state != "stopping" and not _is_old(look, one)]
+    return (
+        len(instances) > 1
+        or any(one.state != "ready" for one in new)
+        or all(one.state == "stopping" for one in instances)
+    )
 
 
 def _pause_before_next(look: Look) -> None:
@@ -237,9 +261,6 @@ def _update_failed(look: Look) -> bool:
     except Rejected:  # the quota became smaller meanwhile: what runs goes on running
         keep(look.books, look.name, replace(look.workload, phase=WORKLOAD_LIFE["updating", "pause"]))
         return True
-    for index, replica in enumerate(look.replicas[: look.workload.replicas]):
-        if replica.failures:
-            look.books.keep_replica(look.name, index, replace(replica, failures=0, not_before_ms=0))
     keep(look.books, look.name, back)
     return True
 

@@ -105,8 +105,9 @@ class Progress(Wire):
 
 
 class Workload(Wire):
-    """A workload. `update` none or one; `numbers` counts revisions; `peak`: most replicas it ever had; `dependents`
-    wait for it; `due_ms`: look again."""
+    """A workload. `update` none or one; `numbers` counts revisions; `peak`: most replicas it ever had; `begun`: the
+    revision for which failures count, 0 where all are to be forgotten first; `dependents` wait for it; `due_ms`: look
+    again."""
 
     owner: bytes
     phase: str
@@ -115,6 +116,7 @@ class Workload(Wire):
     numbers: int
     replicas: int
     peak: int
+    begun: int
     applied_ms: int
     update: tuple[Progress, ...]
     dependents: tuple[str, ...]

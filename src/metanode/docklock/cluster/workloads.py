@@ -141,6 +141,7 @@ def _new(books: Books, cluster: Cluster, name: str, revision: Revision, replicas
         numbers=revision.number,
         replicas=replicas,
         peak=replicas,
+        begun=revision.number,
         applied_ms=books.now_ms,
         update=(),
         dependents=(),
@@ -248,9 +249,7 @@ def control(call: ClusterControl, frame: Frame) -> None:
             again = replace(before.current, number=before.numbers + 1)
             after = replace(_renewed(books, before, again, phase, before.replicas), earlier=before.earlier)
         case "start":
-            books.frame.charge(before.replicas)
-            forget_replicas(books, call.workload, before.replicas)
-            after = replace(before, phase=phase, applied_ms=books.now_ms, update=())
+            after = replace(before, phase=phase, applied_ms=books.now_ms, update=(), begun=0)
         case "delete":
             if before.dependents:
                 raise Rejected(ClusterRefusal.NEEDED, f"{', '.join(before.dependents[:8])} depend on {call.workload}")
@@ -258,12 +257,3 @@ def control(call: ClusterControl, frame: Frame) -> None:
         case _:
             after = replace(before, phase=phase, update=())
     keep(books, call.workload, after)
-
-
-def forget_replicas(books: Books, workload: str, replicas: int) -> None:
-    """CLUSTER-15. What jobs have done and how often replicas failed is forgotten; attempts go on being counted."""
-    for index in range(replicas):
-        replica = books.replica(workload, index)
-        fresh = replace(replica, failures=0, not_before_ms=0, done=False, refused=())
-        if fresh != replica:
-            books.keep_replica(workload, index, fresh)

@@ -91,3 +91,27 @@ def test_a_broken_update_leads_back_by_itself() -> None:
     town.lives(12)
     assert (town.phase(), town.workload().current.number) == ("active", 1)
     assert {one[1:] for held in town.where().values() for one in held} == {("ready", 1)}
+
+
+def test_a_workload_that_never_ran_is_mended_by_applying_it_again() -> None:
+    """What failed before says nothing of the revision that comes after it, and does not hold it up."""
+    town = Town()
+    town.broken.add(("web", 1))
+    town.does("bob", apply(terms(), 3))
+    town.lives(5)
+    assert town.replica("web", 0).failures
+    town.does("bob", apply(terms(), 3, spec=b"2"))
+    town.lives(8)
+    assert (town.phase(), town.workload().current.number) == ("active", 2)
+    assert {one[1:] for held in town.where().values() for one in held} == {("ready", 2)}
+
+
+def test_what_is_unwell_is_renewed_and_does_not_count_as_under_way() -> None:
+    town = Town()
+    town.unwell.add(("web", 1))
+    town.does("bob", apply(terms(), 3))
+    town.lives(3)
+    assert {one[1:] for held in town.where().values() for one in held} == {("unready", 1)}
+    town.does("bob", apply(terms(), 3, spec=b"2"))
+    town.lives(12)
+    assert {one[1:] for held in town.where().values() for one in held} == {("ready", 2)}

@@ -118,7 +118,8 @@ def apply(what: Terms, replicas: int = 1, spec: bytes = b"1", cluster: str = "sh
 class Town(World):
     """The cluster `shop` of `alice`, operated by `bob` too; nodes `node-1` … live unless they are in `silent`.
 
-    `broken`: (workload, revision) of which every attempt fails to start. `asleep`: nodes that report, but start and
+    `broken`, `unwell`: (workload, revision) of which every attempt fails to start, or is never well.
+    `asleep`: nodes that report, but start and
     stop nothing.
     """
 
@@ -127,6 +128,7 @@ class Town(World):
         self.silent: set[str] = set()
         self.asleep: set[str] = set()
         self.broken: set[tuple[str, int]] = set()
+        self.unwell: set[tuple[str, int]] = set()
         self.ends: dict[str, int] = {}
         self.sequence = 0
         self.events: list[Event] = []
@@ -171,6 +173,8 @@ class Town(World):
                 state = "stopped"
             elif (one.workload, one.revision) in self.broken:
                 state, code = "failed", 1
+            elif (one.workload, one.revision) in self.unwell:
+                state = "unready"
             elif one.workload in self.ends and instance.state == "ready":
                 state, code = "exited", self.ends[one.workload]
             if instance.state != state:
