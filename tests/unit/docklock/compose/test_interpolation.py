@@ -5,6 +5,7 @@ from tests.unit.docklock.compose.samples import advice, errors, spec_of, underst
 
 from metanode.docklock.compose import ComposeAdvice, ComposeRefusal
 from metanode.docklock.compose.interpolation import INTERPOLATED_CHARACTERS_MAX, NESTED_MAX, Interpolation
+from metanode.primitives.refusal import Rejected
 
 WORLD = {"SET": "value", "EMPTY": "", "OTHER": "o"}
 
@@ -68,6 +69,13 @@ def test_every_form(text: str, filled: str) -> None:
 def test_what_cannot_be_filled_in_is_refused_with_its_line(text: str, code: ComposeRefusal) -> None:
     world = {**WORLD, "HUGE": "x" * (INTERPOLATED_CHARACTERS_MAX // 10)}
     assert errors(f"user: app\nworking_dir: '{text}'", variables=world) == [(code, 5, "services.web.working_dir")]
+
+
+def test_a_short_text_does_not_fill_the_memory() -> None:
+    for text in ("$HUGE" * 12, "${HUGE}" * 12, "${NO:-$HUGE$HUGE$HUGE$HUGE}" * 3):
+        with pytest.raises(Rejected) as refused:
+            Interpolation({"HUGE": "x" * (INTERPOLATED_CHARACTERS_MAX // 10)}).text(text)
+        assert refused.value.reason is ComposeRefusal.TOO_LARGE
 
 
 def test_the_bound_is_for_all_variables_of_a_file_together() -> None:
