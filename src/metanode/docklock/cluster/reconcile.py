@@ -11,9 +11,10 @@ from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.instances import stop, wait
 from metanode.docklock.cluster.lifecycle import RUNNING, RUNS, WORKLOAD_LIFE
 from metanode.docklock.cluster.state import NEVER, Instance, Replica, Workload, read_workload, replica_key
+from metanode.docklock.cluster.views import node_view
 from metanode.docklock.cluster.workloads import keep, led_back
+from metanode.docklock.scheduler import must_leave
 from metanode.primitives.refusal import Rejected
-from metanode.records.demand import Taint, Toleration
 from metanode.records.workload import BASIS_POINTS
 
 
@@ -162,23 +163,12 @@ def _fill(look: Look) -> None:
 # --- old revisions, nodes to be left ----------------------------------------------------------------------------------
 
 
-def tolerated(taint: Taint, tolerations: tuple[Toleration, ...]) -> bool:
-    """CLUSTER-21. Whether some toleration covers a taint."""
-    return any(
-        one.key in ("", taint.key) and one.value in ("", taint.value) and one.effect in ("", taint.effect)
-        for one in tolerations
-    )
-
-
 def _misplaced(look: Look, instance: Instance) -> bool:
-    """CLUSTER-21. Whether it stands on a node that is drained, or that has a no-execute taint it does not tolerate."""
+    """CLUSTER-21. Whether it stands on a node that is to be left, by its mark or by a taint it does not tolerate."""
     if not instance.node:
         return False
-    member = look.books.member(instance.node)
-    tolerations = look.workload.current.terms.demand.tolerations
-    return member.mark == "draining" or any(
-        taint.effect == "no-execute" and not tolerated(taint, tolerations) for taint in member.taints
-    )
+    view = node_view(instance.node, look.books.member(instance.node), look.books.frame.view, look.books.name)
+    return view is not None and bool(must_leave(view, look.workload.current.terms.demand))
 
 
 def _renew(look: Look) -> None:
@@ -222,7 +212,7 @@ def _is_old(look: Look, instance: Instance) -> bool:
 
 def _under_way(look: Look, index: int) -> bool:
     """CLUSTER-13. Whether a replica is being renewed right now: it has a new instance that is not ready yet, or an old
-    one beside it, or nothing but one that stops. An old instance that is not well is not under way: it is to be renewed."""
+    one beside it, or nothing but one that stops. An old instance that is not well is not under way: it is renewed."""
     instances = look.replicas[index].instances
     new = [one for one in instances if one.state != "stopping" and not _is_old(look, one)]
     return (
