@@ -97,7 +97,7 @@ class TokenServer:
         self._bundle = folder / "token.pem"
         self._bundle.write_bytes(certificate.public_bytes(Encoding.PEM))
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import BinaryIO, Final
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urlencode
 
 from metanode.docklock.images.digests import Digest, digest_of, parse_digest
 from metanode.docklock.images.distribution import (
@@ -21,7 +21,7 @@ from metanode.docklock.images.manifests import DOCUMENT_BYTES_MAX, INDEXES, MANI
 from metanode.docklock.images.refusals import ImageRefusal, RegistryRefusal
 from metanode.host.blobs import BlobRefusal
 from metanode.host.images.streams import PIECE_BYTES
-from metanode.host.images.web import Answer, Url, Web, parse_url, unreachable
+from metanode.host.images.web import Answer, Url, Web, joined, parse_url, unreachable
 from metanode.primitives.refusal import Rejected
 
 RESUMES_MAX: Final = 8
@@ -121,7 +121,7 @@ class Registry:
             return
         with self._asked("POST", f"/v2/{name}/blobs/uploads/", name, body=b"", actions="pull,push") as answer:
             _expect(answer, 202)
-            to = parse_url(urljoin(self.url.whole, answer.header("Location")))
+            to = joined(self.url, answer.header("Location"))
         if to.origin != self.url.origin:
             raise Rejected(RegistryRefusal.REDIRECTED, "the registry wants content sent to another host")
         target = f"{to.target}{'&' if '?' in to.target else '?'}digest={part.digest}"

@@ -4,7 +4,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -128,14 +128,11 @@ class Web:
             if body is not None:
                 sent["Content-Length"] = str(length)
             connection = self._connection(url)
-            try:
-                answer = self._answer(connection, method, url, sent, body)
+            with closing(connection), self._answer(connection, method, url, sent, body) as answer:
                 if answer.status not in _REDIRECTS or method not in ("GET", "HEAD"):
                     yield answer
                     return
                 url = _redirected(url, answer.header("Location"))
-            finally:
-                connection.close()
         raise Rejected(RegistryRefusal.REDIRECTED, f"more than {REDIRECTS_MAX} redirects, the last to {url}")
 
     def _connection(self, url: Url) -> http.client.HTTPConnection:
@@ -144,13 +141,14 @@ class Web:
         return http.client.HTTPConnection(url.host, url.port, timeout=self._stall)
 
     @staticmethod
+    @contextmanager
     def _answer(
         connection: http.client.HTTPConnection,
         method: str,
         url: Url,
         headers: Mapping[str, str],
         body: bytes | BinaryIO | None,
-    ) -> Answer:
+    ) -> Iterator[Answer]:
         try:
             connection.request(method, url.target, body, dict(headers))
             response = connection.getresponse()
@@ -159,7 +157,8 @@ class Web:
             raise Rejected(RegistryRefusal.INSECURE, detail) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise unreachable(url, error) from error
-        return Answer(url, response.status, response.headers, response)
+        with response:
+            yield Answer(url, response.status, response.headers, response)
 
 
 def unreachable(url: Url, error: Exception) -> Rejected:
@@ -168,11 +167,19 @@ def unreachable(url: Url, error: Exception) -> Rejected:
     return Rejected(RegistryRefusal.UNREACHABLE, f"{url}: {why[:200]}")
 
 
+def joined(url: Url, text: str) -> Url:
+    """The address that a header Location means, which may be written without what `url` says already."""
+    try:
+        return parse_url(urljoin(url.whole, text[: URL_MAX + 1]))
+    except ValueError as error:
+        raise Rejected(RegistryRefusal.PROTOCOL, f"no address: {text[:100]!r}: {error}") from None
+
+
 def _redirected(url: Url, location: str) -> Url:
     """Where a redirect leads; never from an encrypted connection to one that is not."""
     if not location:
         raise Rejected(RegistryRefusal.REDIRECTED, f"{url} redirects to nowhere")
-    to = parse_url(urljoin(url.whole, location[:URL_MAX]))
+    to = joined(url, location)
     if url.scheme == "https" and to.scheme != "https":
         raise Rejected(RegistryRefusal.INSECURE, f"{url} redirects to {to}, which is not encrypted")
     return to
