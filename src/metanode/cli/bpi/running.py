@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from metanode.api.cluster import ClusterList, ClusterNodes
-from metanode.api.cluster_methods import CLUSTER_LIST, CLUSTER_NODES, WORKLOAD_GET, WORKLOAD_REPLICAS
+from metanode.api.cluster import ClusterNodes
+from metanode.api.cluster_methods import CLUSTER_NODES, WORKLOAD_GET, WORKLOAD_REPLICAS
 from metanode.api.exits import ExitStatus
 from metanode.api.workloads import InstanceView, ReplicaView, WorkloadGet, WorkloadReplicas
 from metanode.cli.failure import CliRefusal, Failure
@@ -51,18 +51,6 @@ def wanted(path: str, understood: Understood) -> Application:
     raise Failure(
         first.code, ExitStatus.CONFIGURATION, f"{path}:{first.sentence}{more}", fix=f"bpi container lint {path}"
     )
-
-
-def chosen_cluster(client: Client, named: str) -> str:
-    """The cluster that was named, else the only one there is. Raises `Failure`."""
-    if named:
-        return named
-    names = [line.cluster for line in client.call(CLUSTER_LIST, ClusterList()).items]
-    if len(names) == 1:
-        return names[0]
-    said = f"there are several: {', '.join(names[:8])}" if names else "there is no cluster on this chain"
-    fix = "--cluster names one" if names else "bpi cluster create makes one"
-    raise Failure(CliRefusal.USAGE, ExitStatus.NOT_FOUND, said, fix=fix)
 
 
 def agents_of(client: Client, cluster: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ _HERE: Final = "metanode.cli.bpi.commands"
 GROUPS: Final[dict[str, str]] = {
     "account": "Keys here, balances there.",
     "block": "What became final.",
+    "cluster": "Security domains on the chain: who may run what where.",
     "coin": "Coins, and payments in them.",
     "config": "What bpi itself is told once: node, folder, account, waiting.",
     "container": "What runs, and where.",
@@ -17,7 +18,8 @@ GROUPS: Final[dict[str, str]] = {
     "evidence": "Proofs that a validator broke the rules.",
     "genesis": "What everyone agreed on before the first block.",
     "governance": "What validators' operators decide together.",
-    "node": "One node on this machine.",
+    "mesh": "What can be called.",
+    "node": "One node on this machine; the nodes of a cluster.",
     "node agent": "What runs containers on one machine.",
     "receipt": "What became of a transaction, and the file that proves it.",
     "testnet": "What can befall a development network.",
@@ -45,6 +47,30 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.block:show",
         "Show a block: its header, its certificate and its transactions; the last one where no height is named.",
     ),
+    "cluster admit-image": Entry(
+        f"{_HERE}.cluster:admit_image",
+        "Admit an image by the SHA-256 of its manifest, for a cluster where only listed ones may run.",
+    ),
+    "cluster configure": Entry(
+        f"{_HERE}.cluster:configure",
+        "Change settings of a cluster, as its owner; what is not named stays as it is.",
+    ),
+    "cluster create": Entry(
+        f"{_HERE}.cluster:create",
+        "Create a cluster; the signer is its owner.",
+    ),
+    "cluster images": Entry(
+        f"{_HERE}.cluster:images",
+        "List the images that were admitted to a cluster.",
+    ),
+    "cluster list": Entry(
+        f"{_HERE}.cluster:list_",
+        "List the clusters of the chain.",
+    ),
+    "cluster show": Entry(
+        f"{_HERE}.cluster:show",
+        "Show a cluster: who may do what, its weights, quotas, nodes and workloads.",
+    ),
     "coin define": Entry(f"{_HERE}.coin:define", "Create a coin; the signer is its issuer."),
     "coin mint": Entry(
         f"{_HERE}.coin:mint",
@@ -62,6 +88,10 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.container_run:apply",
         "Apply a Compose file: what it says becomes what the cluster is to run; what it does not name stays as it is.",
     ),
+    "container events": Entry(
+        f"{_HERE}.container:events",
+        "Show what the chain decided and heard of a workload or a cluster, each with its receipt.",
+    ),
     "container exec": Entry(
         f"{_HERE}.container_run:execute",
         "Execute a command in a running container; ends with the command's own exit status.",
@@ -70,13 +100,53 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.container_run:lint",
         "Say everything that is wrong in a Compose file, and what would be better, each with its line.",
     ),
+    "container list": Entry(
+        f"{_HERE}.container:list_",
+        "List the workloads of a cluster: phase, revision, how many replicas are ready.",
+    ),
     "container logs": Entry(
         f"{_HERE}.container_run:logs",
         "Show what a container said: web, web.2 for one replica, or a whole name.",
     ),
+    "container restart": Entry(
+        f"{_HERE}.container:restart",
+        "Replace every replica of a workload by a fresh one, by its update rule.",
+    ),
+    "container rm": Entry(
+        f"{_HERE}.container:rm",
+        "Stop a workload and forget it.",
+    ),
+    "container rollback": Entry(
+        f"{_HERE}.container:rollback",
+        "Lead a workload back to the revision before.",
+    ),
     "container run": Entry(
         f"{_HERE}.container_run:run",
         "Apply a Compose file, and return when everything in it was seen running, or completed.",
+    ),
+    "container scale": Entry(
+        f"{_HERE}.container:scale",
+        "Let a workload have so many replicas; those with the highest numbers go first.",
+    ),
+    "container show": Entry(
+        f"{_HERE}.container:show",
+        "Show a workload: its terms, its update, and where each replica runs.",
+    ),
+    "container start": Entry(
+        f"{_HERE}.container:start",
+        "Start a workload that was stopped, has completed or has failed.",
+    ),
+    "container stop": Entry(
+        f"{_HERE}.container:stop",
+        "Stop every replica of a workload, and remember it.",
+    ),
+    "container wait": Entry(
+        f"{_HERE}.container:wait",
+        "Wait until a workload is settled: its replicas are ready, or it is stopped or completed; say each step.",
+    ),
+    "container why": Entry(
+        f"{_HERE}.container:why",
+        "Tell why a replica waits, or where it would be placed now: filters and scores of the nearest nodes.",
     ),
     "demo tamper": Entry(
         f"{_HERE}.demo_tamper:tamper",
@@ -138,6 +208,14 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.logs:logs",
         "Show the logs of the local nodes, all of them or those named, in the order of time.",
     ),
+    "mesh services": Entry(
+        f"{_HERE}.mesh:services",
+        "List the services of a cluster: their ports, networks, and the replicas that are ready to answer.",
+    ),
+    "node admit": Entry(
+        f"{_HERE}.node_cluster:admit",
+        "Let a node into a cluster, before or after it joined; again to change its labels and taints.",
+    ),
     "node agent init": Entry(
         f"{_HERE}.node_agent:init",
         "Make the folder of an agent: its settings, and the key by which its node is known.",
@@ -145,6 +223,14 @@ COMMANDS: Final[dict[str, Entry]] = {
     "node agent run": Entry(
         f"{_HERE}.node_agent:run",
         "Run the agent of a folder (--data) in this process until it is told to stop; its containers run on.",
+    ),
+    "node cordon": Entry(
+        f"{_HERE}.node_cluster:cordon",
+        "Let a node take nothing new; what runs there stays.",
+    ),
+    "node drain": Entry(
+        f"{_HERE}.node_cluster:drain",
+        "Move everything away from a node, by the update rule of each workload.",
     ),
     "node identity": Entry(
         f"{_HERE}.node_init:identity",
@@ -154,11 +240,27 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.node_init:init",
         "Make the keys, settings and data directory of one node, in the folder of --data.",
     ),
+    "node list": Entry(
+        f"{_HERE}.node_cluster:list_",
+        "List the nodes of a cluster: state, engines, what is free on them.",
+    ),
+    "node remove": Entry(
+        f"{_HERE}.node_cluster:remove",
+        "Remove a node from a cluster at once; what ran there is lost and placed again elsewhere.",
+    ),
     "node repair": Entry(
         f"{_HERE}.node_repair:repair",
         "Set aside what is damaged of a node's blocks and state; it starts again and fetches it from its peers.",
     ),
     "node run": Entry(f"{_HERE}.node_run:run", "Run one node in this process until it is told to stop."),
+    "node show": Entry(
+        f"{_HERE}.node_cluster:show",
+        "Show a node of a cluster: identity, inventory, labels, taints, and what it is to run.",
+    ),
+    "node uncordon": Entry(
+        f"{_HERE}.node_cluster:uncordon",
+        "Let a node take replicas again, after cordon or drain.",
+    ),
     "node vouch": Entry(
         f"{_HERE}.node_vouch:vouch",
         "Let a restored validator vote again: say that its keys signed nothing above a height.",

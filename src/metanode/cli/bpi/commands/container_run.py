@@ -8,12 +8,12 @@ from typing import Any
 import click
 
 from metanode.api.exits import ExitStatus
+from metanode.cli.bpi.clusters import chosen_cluster, cluster_option
 from metanode.cli.bpi.keys import Names, Signer
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.running import (
     agents_of,
     await_running,
-    chosen_cluster,
     container_of,
     hand_out,
     read_application,
@@ -28,8 +28,6 @@ from metanode.client import Client
 from metanode.client.agent import AgentClient
 from metanode.records.cluster_calls import ClusterApply
 from metanode.records.workload import spec_digest
-
-cluster_option = click.option("--cluster", default="", metavar="NAME", help="The only one there is by default.")
 
 
 def _apply(session: Session, how: How, path: str, named: str, timeout_s: float, *, run: bool) -> None:

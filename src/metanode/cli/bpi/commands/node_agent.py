@@ -101,7 +101,7 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
     )
     address = make_agent(root, file, read_text(str(trusted.path)), password, development=False)
     data = {"folder": str(root), "node": name, "cluster": cluster, "account": show_address(address)}
-    said = f"{name} of {cluster}: account {data['account']}\ntry:  bpi node admit {name} --account {data['account']}"
+    said = f"{name} of {cluster}: account {data['account']}\ntry:  bpi node admit {name} {data['account']}"
     session.output.result("node.agent.init/1", data, lambda: session.output.line(said))
 
 
