@@ -127,6 +127,7 @@ ROOMS: Final[dict[str, Explanation]] = {
     "light": Explanation(_E.INVALID_PROOF, 422, -32010, "HTTP-16", _OTHER_FILE),
     "forensics": Explanation(_E.INVALID_PROOF, 422, -32010, "EVID-13", _OTHER_FILE),
     "stall": Explanation(_E.INVALID_PROOF, 422, -32010, "STALL-2", _OTHER_FILE),
+    "wreceipt": Explanation(_E.INVALID_PROOF, 422, -32010, "WREC-9", _OTHER_FILE),
     "merkle": Explanation(_E.INVALID_PROOF, 422, -32010, "HTTP-16", _OTHER_FILE),
     "proof": Explanation(_E.INVALID_PROOF, 422, -32010, "HTTP-16", _OTHER_FILE),
     "state-proof": Explanation(_E.INVALID_PROOF, 422, -32010, "HTTP-16", _OTHER_FILE),

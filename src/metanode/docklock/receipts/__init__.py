@@ -1,0 +1,59 @@
+"""Receipts of workloads: entries chained per node, batched for the chain, proved offline, told to other tools."""
+
+from metanode.docklock.receipts.batches import batch_of, check_in_batch, path_in
+from metanode.docklock.receipts.chain import (
+    NO_ENTRIES,
+    Author,
+    Happening,
+    Sign,
+    Tip,
+    after,
+    author_of,
+    check_link,
+    check_signature,
+    contradicts,
+    details,
+    follow,
+    write_entry,
+)
+from metanode.docklock.receipts.dsse import seal
+from metanode.docklock.receipts.proving import (
+    VerifiedEntry,
+    is_workload_receipt,
+    verify_workload_receipt,
+    workload_receipt_file,
+)
+from metanode.docklock.receipts.refusals import WorkloadReceiptRefusal
+from metanode.docklock.receipts.statement import Attested, entry_facts, statement, verify_envelope, verify_statement
+from metanode.docklock.receipts.telling import sentence
+
+__all__ = [
+    "NO_ENTRIES",
+    "Attested",
+    "Author",
+    "Happening",
+    "Sign",
+    "Tip",
+    "VerifiedEntry",
+    "WorkloadReceiptRefusal",
+    "after",
+    "author_of",
+    "batch_of",
+    "check_in_batch",
+    "check_link",
+    "check_signature",
+    "contradicts",
+    "details",
+    "entry_facts",
+    "follow",
+    "is_workload_receipt",
+    "path_in",
+    "seal",
+    "sentence",
+    "statement",
+    "verify_envelope",
+    "verify_statement",
+    "verify_workload_receipt",
+    "workload_receipt_file",
+    "write_entry",
+]
