@@ -11,6 +11,8 @@ from metanode.api.ledger_codes import CODES, REFUSED, ROOMS
 from metanode.chain.light import LightRefusal
 from metanode.chain.mempool import PoolRefusal
 from metanode.docklock.cluster.refusals import ClusterRefusal
+from metanode.docklock.images import ImageRefusal, RegistryRefusal
+from metanode.host.blobs import BlobRefusal
 from metanode.ledger import AdmissionRefusal, LedgerRefusal
 from metanode.ledger.accounts import AccountsRefusal, AuthorityRefusal
 from metanode.ledger.coin import CoinRefusal
@@ -35,6 +37,9 @@ TOLD = (
     SpecRefusal,
     ClusterValueRefusal,
     ClusterRefusal,
+    ImageRefusal,
+    RegistryRefusal,
+    BlobRefusal,
 )
 
 

@@ -69,10 +69,5 @@ def parse_reference(text: str) -> Reference:
     return Reference(host, name, tag, digest)
 
 
-def is_tag(text: str) -> bool:
-    """IMG-6. Whether a text is a tag: letters, digits, `_`, `.`, `-`, at most 128."""
-    return _TAG.fullmatch(text) is not None
-
-
 def _malformed(text: str, why: str) -> Rejected:
     return Rejected(ImageRefusal.REFERENCE_MALFORMED, f"{text[:100]!r}: {why}")

@@ -1,4 +1,4 @@
-"""The images of a node: what `bpi container images` shows, and what containers are made of."""
+"""The images of a node: what its users are shown, and what containers are made of."""
 
 from dataclasses import dataclass, replace
 

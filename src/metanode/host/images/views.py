@@ -36,10 +36,10 @@ if uid:
     open("/proc/self/uid_map", "w").write(f"0 {uid} 1")
     open("/proc/self/gid_map", "w").write(f"0 {gid} 1")
 ask("mount", None, b"/", None, 0x44000, None)  # MS_REC | MS_PRIVATE
-for name in ("lower", "upper", "work", "merged"):
+for name in ("lower", "upper", "kept", "merged"):
     os.mkdir(f"{folder}/{name}")
 open(f"{folder}/lower/file", "w").write("lower")
-options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
+options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/kept"
 ask("mount", b"overlay", f"{folder}/merged".encode(), b"overlay", 0, options.encode())
 open(f"{folder}/merged/file", "w").write("upper")
 sys.exit(0 if open(f"{folder}/lower/file").read() == "lower" else "an overlay writes through")

@@ -110,6 +110,13 @@ def test_what_a_lower_layer_prepared_does_not_help(tmp_path, name):
     assert place.others() == place.before
 
 
+@pytest.mark.parametrize(
+    "entry", [file("f/g"), folder("f/g/"), symlink("f/g", "x"), file("f/.wh.g"), hard_link("f/g", "f")]
+)
+def test_nothing_is_put_below_what_is_no_folder(tmp_path, entry):
+    refuses(ImageRefusal.NOT_A_FOLDER, Place(tmp_path).unpack, tar([file("f", b"")]), tar([entry]))
+
+
 HARMLESS = {
     "an absolute link is of the image": (
         [symlink("out", "/etc"), file("out/passwd", b"of the image")], {"etc/passwd": "of the image"},
