@@ -52,13 +52,13 @@ def list_(session: Session, cluster: str, limit: int) -> None:
 
 
 @leaf()
-@click.argument("node")
+@click.argument("named", metavar="NODE")  # `node` is the option of all commands
 @cluster_option
 @pass_session
-def show(session: Session, node: str, cluster: str) -> None:
+def show(session: Session, named: str, cluster: str) -> None:
     """Show a node of a cluster: identity, inventory, labels, taints, and what it is to run."""
     with connect(session) as client:
-        view = client.cluster.node(chosen_cluster(client, cluster), node)
+        view = client.cluster.node(chosen_cluster(client, cluster), named)
         who = shower(session, client)
     session.output.result("node/1", as_data(view), lambda: _human(session, view, who(view.account)))
 
@@ -127,7 +127,7 @@ def _known(client: Client, cluster: str, node: str) -> ClusterNodeView | None:
 
 
 @leaf()
-@click.argument("node")
+@click.argument("named", metavar="NODE")  # `node` is the option of all commands
 @click.argument("owner", metavar="[ACCOUNT]", default="", shell_complete=accounts)
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Again for more; none for none.")
 @click.option("--taint", "taints", multiple=True, metavar="KEY=VALUE:EFFECT", help="Again for more; none for none.")
@@ -136,7 +136,7 @@ def _known(client: Client, cluster: str, node: str) -> ClusterNodeView | None:
 @pass_session
 def admit(
     session: Session,
-    node: str,
+    named: str,
     owner: str,
     labels: tuple[str, ...],
     taints: tuple[str, ...],
@@ -150,14 +150,14 @@ def admit(
     """
     desk = Sending(session, how)
     name = chosen_cluster(desk.client, cluster)
-    known = _known(desk.client, name, node)
+    known = _known(desk.client, name, named)
     if not owner and known is None:
-        message = f"no node {node!r} has joined {name} yet, and nobody said whose it is"
-        raise Failure(CliRefusal.UNKNOWN_ACCOUNT, ExitStatus.NOT_FOUND, message, fix=f"bpi node admit {node} ACCOUNT")
+        message = f"no node {named!r} has joined {name} yet, and nobody said whose it is"
+        raise Failure(CliRefusal.UNKNOWN_ACCOUNT, ExitStatus.NOT_FOUND, message, fix=f"bpi node admit {named} ACCOUNT")
     account = desk.names.address(owner) if owner else read_address(known.account if known else "")
     call = ClusterAdmit(
         cluster=name,
-        node=node,
+        node=named,
         account=account,
         labels=_labels(labels, known.labels if known else {}),
         taints=_taints(taints, known.taints if known else ()),
@@ -171,40 +171,40 @@ def _mark(session: Session, node: str, cluster: str, mark: str, how: How) -> Exi
 
 
 @leaf()
-@click.argument("node")
+@click.argument("named", metavar="NODE")  # `node` is the option of all commands
 @cluster_option
 @sending
 @pass_session
-def cordon(session: Session, node: str, cluster: str, how: How) -> ExitStatus | None:
+def cordon(session: Session, named: str, cluster: str, how: How) -> ExitStatus | None:
     """Let a node take nothing new; what runs there stays."""
-    return _mark(session, node, cluster, "cordoned", how)
+    return _mark(session, named, cluster, "cordoned", how)
 
 
 @leaf()
-@click.argument("node")
+@click.argument("named", metavar="NODE")  # `node` is the option of all commands
 @cluster_option
 @sending
 @pass_session
-def uncordon(session: Session, node: str, cluster: str, how: How) -> ExitStatus | None:
+def uncordon(session: Session, named: str, cluster: str, how: How) -> ExitStatus | None:
     """Let a node take replicas again, after cordon or drain."""
-    return _mark(session, node, cluster, "active", how)
+    return _mark(session, named, cluster, "active", how)
 
 
 @leaf()
-@click.argument("node")
+@click.argument("named", metavar="NODE")  # `node` is the option of all commands
 @cluster_option
 @sending
 @pass_session
-def drain(session: Session, node: str, cluster: str, how: How) -> ExitStatus | None:
+def drain(session: Session, named: str, cluster: str, how: How) -> ExitStatus | None:
     """Move everything away from a node, by the update rule of each workload."""
-    return _mark(session, node, cluster, "draining", how)
+    return _mark(session, named, cluster, "draining", how)
 
 
 @leaf()
-@click.argument("node")
+@click.argument("named", metavar="NODE")  # `node` is the option of all commands
 @cluster_option
 @sending
 @pass_session
-def remove(session: Session, node: str, cluster: str, how: How) -> ExitStatus | None:
+def remove(session: Session, named: str, cluster: str, how: How) -> ExitStatus | None:
     """Remove a node from a cluster at once; what ran there is lost and placed again elsewhere."""
-    return _mark(session, node, cluster, "removed", how)
+    return _mark(session, named, cluster, "removed", how)
