@@ -6,11 +6,12 @@ from metanode.docklock.scheduler.fleet import Fleet
 from metanode.docklock.scheduler.plain import place_plainly
 from metanode.docklock.scheduler.preemption import preempt
 from metanode.docklock.scheduler.scheduling import Scheduler
-from metanode.docklock.scheduler.values import ALL_INPUTS, Inputs, Newcomer, NodeView, Replica
+from metanode.docklock.scheduler.values import ALL_INPUTS, STANDING_MAX, Inputs, Newcomer, NodeView, Replica
 from metanode.docklock.scheduler.waiting import must_leave, turn
 
 __all__ = [
     "ALL_INPUTS",
+    "STANDING_MAX",
     "Fleet",
     "Inputs",
     "Newcomer",

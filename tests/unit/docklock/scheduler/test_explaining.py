@@ -43,6 +43,8 @@ def test_it_says_what_placement_says() -> None:
                     answer.total,
                 )
                 passing = [one for one in told.nodes if one.scores]
+                assert len(passing) + sum(reason.nodes for reason in told.reasons) == len(found.nodes)
+                assert told.left_out == 0
                 assert passing == sorted(passing, key=lambda one: (-one.total, one.tie))
             else:
                 assert told.chosen == ""

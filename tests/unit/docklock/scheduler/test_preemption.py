@@ -1,5 +1,8 @@
 """Who makes room, and who never does."""
 
+from typing import Any
+
+import pytest
 from tests.unit.docklock.scheduler.samples import fleet, newcomer, node, replica
 
 from metanode.docklock.scheduler import Preempted, Replica, preempt
@@ -102,6 +105,47 @@ def test_where_many_could_go_the_lowest_and_largest_do_and_nobody_needlessly() -
     assert named(made) == ("a", [("w", 3)]), "0 and 1 went first, and came back when 3 was enough"
     made = preempt(found, strong(cpu_millicores=700))
     assert named(made) == ("a", [("w", 1), ("w", 3)]), "of those not needed who went last stays first"
+
+
+@pytest.mark.parametrize(("count", "expected"), [(EXACT_MAX, [0, 3]), (EXACT_MAX + 1, [2, 3])])
+def test_every_set_is_weighed_up_to_twelve_possible_victims(count: int, expected: list[int]) -> None:
+    """With more of them they go in order, the largest first: 500 and 400 make 800 just as well as 300 and 500."""
+    sizes = [(1, 300), (1, 300), (1, 400), (1, 500), (1, 200), *[(4, 50)] * (count - 5)]
+    standing = [
+        ("a", replica("w", index, priority=priority, cpu_millicores=cpu, memory_kib=1_024))
+        for index, (priority, cpu) in enumerate(sizes)
+    ]
+    found = fleet(node("a", cpu_millicores=sum(cpu for _, cpu in sizes)), standing=standing)
+    made = preempt(found, strong(cpu_millicores=800))
+    assert made is not None
+    assert [victim.index for victim in made.victims] == expected
+
+
+@pytest.mark.parametrize("count", [2, EXACT_MAX + 1])
+@pytest.mark.parametrize("kind", ["cpu_millicores", "memory_kib"])
+def test_a_set_that_lacks_one_unit_is_not_enough(kind: str, count: int) -> None:
+    each: dict[str, Any] = {"cpu_millicores": 100, "memory_kib": 2_048}
+    standing = [("a", replica("w", index, **each)) for index in range(count)]
+    found = fleet(node("a", **{name: size * count for name, size in each.items()}), standing=standing)
+    for more, victims in ((0, 1), (1, 2)):
+        made = preempt(found, strong(**{**each, kind: each[kind] + more}))
+        assert made is not None
+        assert len(made.victims) == victims
+
+
+def test_a_node_where_somebody_must_go_is_weighed_with_him() -> None:
+    """On both three leave; on a the one with the port has priority 0, on b 1."""
+    standing = [
+        ("a", replica("port", priority=0, ports=(80,), cpu_millicores=100)),
+        *(("a", replica("a", index, priority=1, cpu_millicores=1_950)) for index in range(2)),
+        *(("b", replica("b", index, priority=1, cpu_millicores=1_950)) for index in range(2)),
+        ("b", replica("c", priority=1, ports=(80,), cpu_millicores=100)),
+    ]
+    for names in (("a", "b"), ("x", "y")):
+        homes = dict(zip("ab", names, strict=True))
+        found = fleet(*map(node, names), standing=[(homes[name], one) for name, one in standing])
+        made = preempt(found, strong(ports=(80,)))
+        assert named(made) == (names[0], [("a", 0), ("a", 1), ("port", 0)])
 
 
 def test_no_more_victims_than_a_receipt_can_name() -> None:
