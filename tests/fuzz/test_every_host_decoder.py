@@ -8,11 +8,13 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from tests.fuzz import test_host_files, test_host_requests
+from tests.fuzz import test_host_files, test_host_images, test_host_requests
 
 import metanode.host
 
 HOST = Path(metanode.host.__file__).parent
+FOLDERS = (HOST, HOST / "images")
+"""Rooms of the host whose readers are looked for."""
 READING = frozenset(
     {"decode", "fromhex", "loads", "unpack", "unpack_from", "b64decode", "read_file", "load_toml", "convert"}
 )
@@ -25,6 +27,9 @@ OURS = {
     "http_rest:read_arguments": "a request that is parsed; tests/integration/test_http_documents.py generates those",
     "logs:_Json.format": "a line it has just encoded",
     "data_directory:_lock": "who holds the lock, for a sentence; shown whatever it is",
+    "images/registry:Credentials.basic": "a header that it has just encoded",
+    "images/roots:this_boot": "what the kernel says",
+    "images/views:why_no_overlay": "what its own probe says, for a sentence",
 }
 """Readers of what nobody else wrote, each with its reason."""
 
@@ -52,7 +57,17 @@ def called(call: ast.Call) -> str:
             return ""
 
 
-FOUND = {f"{path.stem}:{name}" for path in sorted(HOST.glob("*.py")) for name in readers(ast.parse(path.read_text()))}
+def module_of(path: Path) -> str:
+    """A module by its path below the host: `keys`, `images/roots`."""
+    return path.relative_to(HOST).with_suffix("").as_posix()
+
+
+FOUND = {
+    f"{module_of(path)}:{name}"
+    for room in FOLDERS
+    for path in sorted(room.glob("*.py"))
+    for name in readers(ast.parse(path.read_text()))
+}
 
 
 def run_watched(tests: list[Callable[[], Any]]) -> set[str]:
@@ -62,7 +77,7 @@ def run_watched(tests: list[Callable[[], Any]]) -> set[str]:
     def watch(frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
         if event == "call" and code.co_filename.startswith(str(HOST)):
-            entered.add(f"{Path(code.co_filename).stem}:{code.co_qualname}")
+            entered.add(f"{module_of(Path(code.co_filename))}:{code.co_qualname}")
 
     before = sys.getprofile()
     sys.setprofile(watch)
@@ -75,7 +90,7 @@ def run_watched(tests: list[Callable[[], Any]]) -> set[str]:
 
 
 def test_every_reader_of_the_host_is_fed_by_a_fuzz_test() -> None:
-    modules = (test_host_files, test_host_requests)
+    modules = (test_host_files, test_host_images, test_host_requests)
     tests = [test for module in modules for name, test in sorted(vars(module).items()) if name.startswith("test_")]
     assert all(hasattr(test, "hypothesis") for test in tests), "each feeds what chance made"
     missed = FOUND - run_watched(tests) - set(OURS)

@@ -14,6 +14,8 @@ from metanode.host.images.unpack import Unpacked, unpack
 
 OWN: Owners = KeepOwners() if os.geteuid() == 0 else OneOwner()
 SECRET = b"not of the image"
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+"""Where tests that make thousands of folders put them: a file system in memory, where there is one."""
 
 
 class Place:
