@@ -13,6 +13,8 @@ from metanode.records.cluster_events import ReplicaChanged
 
 REFUSED_MAX = 16
 """Most nodes remembered as having refused a replica; more than that is no fault of the nodes."""
+STABLE_MS = 60_000
+"""A service that was ready for so long has not failed in a row with what failed before."""
 BACKOFF_MS = 1_000
 """After the first failure; doubled with each further one."""
 BACKOFF_MS_MAX = 300_000
@@ -61,22 +63,22 @@ def report_instance(books: Books, node: str, report: ReplicaReport) -> None:
     books.say(said(books, report.workload, report.index, told))
     changed(books, report.workload)
     if state in ENDED:
-        ended(books, report.workload, report.index, replica, told)
+        ended(books, report.workload, report.index, replica, instance, told)
     else:
         others = tuple(told if one is instance else one for one in replica.instances)
-        failures = _in_a_row(books, report.workload, replica, told)
+        current, failures = books.workload(report.workload).current, replica.failures
+        if state == "unready" and instance.revision == current.number:
+            failures = _one_more(books, replica, instance, is_job=current.terms.kind == "job")
         books.keep_replica(report.workload, report.index, replace(replica, instances=others, failures=failures))
 
 
-def _in_a_row(books: Books, workload: str, replica: Replica, told: Instance) -> int:
-    """CLUSTER-11. Ready ends a row of failures; what is not well, or has to begin anew, counts as one more."""
-    if told.state == "ready":
-        return 0
-    current = told.revision == books.workload(workload).current.number
-    return replica.failures + (told.state == "unready" and current)
+def _one_more(books: Books, replica: Replica, before: Instance, *, is_job: bool) -> int:
+    """CLUSTER-11. Failures in a row with one more: a service that was ready for a minute begins a new row."""
+    stable = not is_job and before.state == "ready" and books.now_ms - before.since_ms >= STABLE_MS
+    return 1 if stable else replica.failures + 1
 
 
-def ended(books: Books, workload: str, index: int, replica: Replica, instance: Instance) -> None:
+def ended(books: Books, workload: str, index: int, replica: Replica, before: Instance, instance: Instance) -> None:
     """CLUSTER-11. Nothing of an attempt runs any more: its place is free; what failed waits for its next attempt."""
     _unassign(books, instance.node, workload, index, instance.attempt)
     kept = tuple(one for one in replica.instances if one.attempt != instance.attempt)
@@ -86,7 +88,7 @@ def ended(books: Books, workload: str, index: int, replica: Replica, instance: I
         case "exited" if instance.code == 0 and current.terms.kind == "job":
             after = replace(after, done=True, failures=0)
         case "exited" | "failed" | "refused" if instance.revision == current.number:
-            failures = replica.failures + 1
+            failures = _one_more(books, replica, before, is_job=current.terms.kind == "job")
             after = replace(after, failures=failures, not_before_ms=books.now_ms + backoff_ms(failures))
         case _:
             pass

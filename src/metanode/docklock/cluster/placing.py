@@ -47,7 +47,7 @@ def place_waiting(books: Books) -> None:
     for one in chosen:
         newcomer = _newcomer(books, one)
         if newcomer is None:
-            gone.add(one)
+            again[one] = replace(one, tried=True)
             continue
         answer: Placed | Unplaced | Preempted | None = scheduler.place(newcomer)
         if isinstance(answer, Unplaced) and newcomer.replica.demand.preempts and preemptions < PREEMPTIONS_A_BLOCK:
@@ -73,9 +73,10 @@ def place_waiting(books: Books) -> None:
 
 
 def _newcomer(books: Books, one: Waiting) -> Newcomer | None:
-    """Who waits, with what it demands; `None` where it is not due any more."""
+    """Who waits, with what it demands; `None` where it waits by an earlier revision and is about to be replaced."""
+    current = books.workload(one.workload).current.number
     for instance in books.replica(one.workload, one.index).instances:
-        if instance.attempt == one.attempt and not instance.node:
+        if instance.attempt == one.attempt and instance.revision == current:
             return newcomer_of(books.frame.view, books.name, one.workload, one.index, instance)
     return None
 

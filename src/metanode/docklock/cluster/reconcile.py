@@ -68,6 +68,7 @@ def _begin_anew(look: Look) -> None:
 
 def _run(look: Look) -> None:
     _stop_surplus(look)
+    _drop_superfluous(look)
     if look.workload.current.terms.kind == "job" and _job_ended(look):
         return
     if look.workload.phase == "updating" and _update_failed(look):
@@ -142,6 +143,21 @@ def _stop_surplus(look: Look) -> None:
         for instance in look.replicas[index].instances:
             if instance.state != "stopping":
                 stop(look.books, look.name, index, instance)
+
+
+def _drop_superfluous(look: Look) -> None:
+    """CLUSTER-13. Of a replica at most one old and one new instance are needed. Who still waits for a node by an
+    earlier revision waits in vain; of two that were on their way when another revision came, or a node was to be left
+    and then was not, the one that is well stays, else the earlier one."""
+    for index, replica in enumerate(look.replicas[: look.workload.replicas]):
+        for kind in (True, False):
+            alike = [one for one in replica.instances if one.state != "stopping" and _is_old(look, one) == kind]
+            needed = [one for one in alike if one.node or one.revision == look.number]
+            best = min(needed, key=lambda one: (one.state != "ready", one.attempt), default=None)
+            for one in alike:
+                if one is not best:
+                    stop(look.books, look.name, index, one)
+        look.replicas[index] = look.books.replica(look.name, index)
 
 
 def _fill(look: Look) -> None:

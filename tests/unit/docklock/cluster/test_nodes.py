@@ -7,6 +7,7 @@ from tests.unit.ledger.world import address
 
 from metanode.docklock.cluster.lifecycle import INSTANCE_LIFE, NODE_LIFE, NODE_STANDINGS, WORKLOAD_LIFE
 from metanode.docklock.cluster.refusals import ClusterRefusal
+from metanode.records.calls import Call
 from metanode.records.cluster import ENDED, STATES, ClusterValueRefusal, Label, ReplicaReport
 from metanode.records.cluster_calls import (
     ClusterAdmit,
@@ -39,7 +40,7 @@ def test_the_tables_name_nothing_that_is_not_known() -> None:
 @pytest.mark.parametrize("first", ["join", "admit"])
 def test_a_node_is_in_when_it_joined_and_was_admitted_in_any_order(first: str) -> None:
     town = Town(nodes=0)
-    calls = {
+    calls: dict[str, tuple[str, Call]] = {
         "join": ("n1", ClusterJoin(cluster="shop", node="n1", inventory=inventory())),
         "admit": ("bob", admit("n1")),
     }
