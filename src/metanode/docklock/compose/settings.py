@@ -111,14 +111,12 @@ def _tolerations(spot: Spot, notes: Notes) -> tuple[Toleration, ...]:
     made: list[Toleration] = []
     for at in items(spot, notes, LISTED_MAX):
         keys = fields(at, notes, TOLERATION, extensions=False)
-        words = {}
-        for key in ("key", "value"):
-            word = text_of(keys[key], notes) if key in keys else ""
-            if word and not agreed(keys[key], notes, check_label, f"the {key}", word):
-                word = ""
-            words[key] = word
+        words = {key: text_of(keys[key], notes) for key in ("key", "value") if key in keys}
+        good = [agreed(keys[key], notes, check_label, f"the {key}", word) for key, word in words.items() if word]
         effect = word_of(keys["effect"], notes, EFFECTS, "") if "effect" in keys else ""
-        one = Toleration(key=words["key"], value=words["value"], effect=effect)
+        one = Toleration(key=words.get("key", ""), value=words.get("value", ""), effect=effect)
+        if not all(good):
+            continue
         if one in made:
             at.say(notes, ComposeRefusal.CONTRADICTION, "the same toleration a second time", "once", "take one out")
         else:

@@ -61,6 +61,9 @@ def test_what_is_limited_is_what_is_reserved() -> None:
         ("deploy: {placement: {constraints: [disk]}}", ComposeRefusal.BAD_FORM),
         ("deploy: {placement: {constraints: [node.role == manager]}}", ComposeRefusal.UNSUPPORTED_VALUE),
         ("deploy: {placement: {constraints: [node.hostname == a]}}", ComposeRefusal.UNSUPPORTED_VALUE),
+        ("deploy: {placement: {constraints: [node.hostname == amd64]}}", ComposeRefusal.UNSUPPORTED_VALUE),
+        ("deploy: {placement: {constraints: [node.platform.arch != amd64]}}", ComposeRefusal.UNSUPPORTED_VALUE),
+        ("deploy: {placement: {constraints: [node.platform.arch == riscv64]}}", ComposeRefusal.UNSUPPORTED_VALUE),
         ("deploy: {placement: {constraints: [node.platform.os == windows]}}", ComposeRefusal.UNSUPPORTED_VALUE),
         ("deploy: {placement: {constraints: [node.labels.a == b, node.labels.a == c]}}", ComposeRefusal.CONTRADICTION),
         ("deploy: {placement: {constraints: [node.labels.-a == b]}}", DemandRefusal.BAD_LABEL),
@@ -109,6 +112,20 @@ def test_placement() -> None:
     )
 
 
+def test_the_same_constraint_twice_is_one() -> None:
+    body = "deploy: {placement: {constraints: [node.labels.a == b, node.labels.a==b]}}"
+    assert spec_of(body).terms.demand.constraints == (Constraint(label="a", operator="==", values=("b",)),)
+
+
+def test_bounds_are_within() -> None:
+    assert spec_of("mem_limit: 16384g\ncpus: 1024").terms.demand.memory_kib == 16 << 30
+    assert spec_of("logging: {options: {max-size: 1g, max-file: 100}}").log_bytes_max == 1 << 30
+    assert spec_of("logging: {options: {max-size: 4k, max-file: 1}}").log_bytes_max == 4_096
+    for ratio, points in (("0", 0), ("1", 10_000), ("0.0001", 1)):
+        body = f"deploy: {{update_config: {{max_failure_ratio: {ratio}}}}}"
+        assert spec_of(body).terms.update.failures_max_bp == points
+
+
 def test_updates() -> None:
     assert spec_of("x-a: 1").terms.update == Update(
         parallelism=1, order="stop-first", delay_ms=0, monitor_ms=5_000, failures_max_bp=0, on_failure="pause"
@@ -139,6 +156,7 @@ def test_updates() -> None:
         ("deploy: {restart_policy: {condition: none}}", "no", 0, 100, 0),
         ("deploy: {restart_policy: {condition: on-failure, delay: 5s, max_attempts: 3, window: 2m}}",
          "on-failure", 3, 5_000, 120_000),
+        ("deploy: {restart_policy: {max_attempts: 2}}", "always", 2, 100, 600_000),
         ("deploy: {mode: replicated-job}", "no", 0, 100, 0),
     ],
 )  # fmt: skip
@@ -207,6 +225,8 @@ def test_a_deterministic_workload_runs_in_the_sandbox() -> None:
         ("spread: [{label: a}, {label: a}]", ComposeRefusal.CONTRADICTION),
         ("job: {deadline: 0s}", ComposeRefusal.BAD_DURATION),
         ("strategy: random", ComposeRefusal.BAD_CHOICE),
+        ("strategy: ''", ComposeRefusal.BAD_CHOICE),
+        ("architecture: ''", ComposeRefusal.BAD_CHOICE),
         ("preempts: 1", ComposeRefusal.BAD_CHOICE),
     ],
 )
@@ -243,6 +263,8 @@ def test_who_waits_in_a_circle_is_named() -> None:
         (ComposeRefusal.CYCLE, 3, "services.a.depends_on", "a waits for b waits for c waits for a")
     ]
     assert [one.found for one in understood(file("a: depends_on: [a]")).errors] == ["a waits for a"]
+    found = understood(file("a: user: app", "b: depends_on: [c]", "c: depends_on: [b]")).errors
+    assert [(one.line, one.found) for one in found] == [(3, "b waits for c waits for b")]
     assert circle({"a": ("b",), "b": (), "c": ("a", "b")}) == ()
     assert in_order({"a": ("b",), "b": (), "c": ("a", "b")}) == ("b", "a", "c")
     long = {f"s{n:04}": (f"s{n + 1:04}",) for n in range(3_000)} | {"s3000": ()}

@@ -40,6 +40,8 @@ WORLD = {"SET": "value", "EMPTY": "", "OTHER": "o"}
         ("$$SET", "$SET"),
         ("$$$SET", "$value"),
         ("costs $5 or 5$", "costs $5 or 5$"),
+        ("a}b$SET}c{d", "a}bvalue}c{d"),
+        ("${UNSET:-{}}", "{}"),
         ("${SET:-a:b-c?d}", "value"),
         ("${UNSET:-a:b-c?d}", "a:b-c?d"),
         ("${UNSET:-}", ""),
@@ -85,6 +87,16 @@ def test_the_bound_is_for_all_variables_of_a_file_together() -> None:
     assert found == [(ComposeRefusal.TOO_LARGE, 4, f"services.web.command[{fitting}]")]
 
 
+def test_of_what_could_not_be_filled_in_nothing_more_is_said() -> None:
+    found = understood("services:\n  web:\n    image: a:1\n    cpus: ${X:?}\n    scale: ${\n").errors
+    assert [(one.code, one.line) for one in found] == [
+        (ComposeRefusal.MISSING_VARIABLE, 4),
+        (ComposeRefusal.BAD_VARIABLE, 5),
+    ]
+    assert [one.fix[:6] for one in found] == ["set it", ""]
+    assert [one.allowed[:7] for one in found] == ["", "${NAME}"]
+
+
 def test_a_message_is_told_and_may_hold_variables() -> None:
     assert errors("user: ${UNSET:?ask $OTHER}", variables=WORLD) == [
         (ComposeRefusal.MISSING_VARIABLE, 4, "services.web.user"),
@@ -94,7 +106,21 @@ def test_a_message_is_told_and_may_hold_variables() -> None:
 def test_what_is_not_set_is_empty_and_told() -> None:
     found = [one for one in advice("environment: {A: 'x${UNSET}y$UNSET'}") if one.code is ComposeAdvice.UNSET_VARIABLE]
     assert [(one.line, one.path) for one in found] == [(4, "services.web.environment.A")]
+    paths = [one.path for one in advice("environment: {A: $UNSET, B: '$$', C: $SET}", variables=WORLD)]
+    assert [path for path in paths if "environment" in path] == ["services.web.environment.A"]
     assert spec_of("environment: {A: 'x${UNSET}y'}").environment[0].value == "xy"
+
+
+def test_only_what_is_looked_at_and_not_set_is_told() -> None:
+    text = "environment: {A: '$SET${SET}${EMPTY}', B: '${SET:-$UNSET}${UNSET:+$UNSET}${UNSET:-}'}"
+    assert [one for one in advice(text, variables=WORLD) if one.code is ComposeAdvice.UNSET_VARIABLE] == []
+
+
+def test_what_a_variable_brought_is_judged_like_any_other_text() -> None:
+    assert errors("user: $BAD\ncpus: $BAD", variables={"BAD": "a b"}) == [
+        (ComposeRefusal.BAD_FORM, 4, "services.web.user"),
+        (ComposeRefusal.BAD_NUMBER, 5, "services.web.cpus"),
+    ]
 
 
 def test_keys_and_foreign_extensions_are_left_alone() -> None:

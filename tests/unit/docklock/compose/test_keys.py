@@ -146,11 +146,29 @@ def test_every_other_refused_key_is_refused_alone(text: str, key: str) -> None:
         "x-metanode: {spread: {label: a, skew: 1}}",
         "x-metanode: {tolerations: [{keys: a}]}",
         "x-metanode: {probe: {http: {port: 80, paths: /}}}",
+        "x-metanode: {probe: {x-a: 1, tcp: {port: 80}}}",
         "x-metanode: {probe: {tcp: {port: 80, path: /}}}",
     ],
 )
 def test_an_unknown_key_is_an_error_wherever_it_stands(body: str) -> None:
     assert [(code, line) for code, line, _ in errors(body, files={"a": ""})] == [(ComposeRefusal.UNKNOWN_KEY, 4)]
+
+
+def test_one_mistake_does_not_hide_the_next() -> None:
+    body = (
+        "ports: ['x', 'y']\nexpose: ['x', 'y']\nvolumes: ['./a:/a', '/b', 'c:/c']\nsecrets: [{}, a, b]\n"
+        "depends_on: [a, b]\ncap_add: [A, B]\nenvironment: ['1=2', '3=4']\nenv_file: [a, {}, b]\n"
+        "x-metanode: {spread: [{}, {}], tolerations: [{key: '!'}, {key: '?'}], egress: [a, b], constraints: [a, b]}\n"
+        "deploy: {placement: {constraints: [a, b], preferences: [{}, {}]}}"
+    )
+    paths = [path for _, _, path in errors(body)]
+    lists = ("ports", "expose", "volumes", "secrets", "depends_on", "cap_add", "environment", "env_file")
+    for key in lists:
+        found = {path.removesuffix(".path") for path in paths}
+        assert {f"services.web.{key}[0]", f"services.web.{key}[1]"} <= found, key
+    for key in ("spread", "tolerations", "egress", "constraints"):
+        assert len([path for path in paths if path.startswith(f"services.web.x-metanode.{key}[")]) == 2, key
+    assert len([path for path in paths if path.startswith("services.web.deploy.placement.")]) == 4
 
 
 @pytest.mark.parametrize("line", ["service: {}", "x-metanode: {priority: 1}", "volums: {}"])

@@ -106,6 +106,8 @@ def test_ports_are_a_service_and_published_ones_are_open() -> None:
     assert found["NetworkPolicy service-web"]["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 80}]}]
     found = manifests(service("ports: [{target: 80, name: a-very-long-name-of-it}]"))
     assert found["Service web"]["spec"]["ports"][0]["name"] == "tcp-80"
+    found = manifests(service("ports: [{target: 80, name: a--b}, {target: 81, name: a-name-of-sixtee}]"))
+    assert [one["name"] for one in found["Service web"]["spec"]["ports"]] == ["tcp-80", "tcp-81"]
     assert untold("ports: [{target: 80, name: a-very-long-name-of-it}]")[0].startswith("the name 'a-very-long")
 
 
@@ -238,6 +240,7 @@ def test_kubernetes_fills_nothing_in() -> None:
         (f"x-metanode: {{agreement: {'ab' * 32}}}", "the agreement abab"),
         ("x-metanode: {constraints: ['a/b/c exists']}", "the constraint on 'a/b/c'"),
         ("x-metanode: {spread: {label: a/b/c}}", "the spread over 'a/b/c'"),
+        ("x-metanode: {tolerations: [{value: v}]}", "the value v of any key"),
         ("pids_limit: 5", "at most 5 processes"),
         ("logging: {options: {max-file: 9}}", "the bounds of the kept output"),
         ("stop_signal: SIGINT", "SIGINT"),

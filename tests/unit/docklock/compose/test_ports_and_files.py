@@ -99,6 +99,8 @@ def test_volumes_tmpfs_and_secrets() -> None:
     long = "volumes: [{type: volume, source: data, target: /d, read_only: true, volume: {}}]\ntmpfs: /one"
     assert spec_of(long, DECLARED).mounts == (Mount(volume="data", target="/d", read_only=True),)
     assert spec_of(long, DECLARED).temporary == ("/one",)
+    long = long.replace("read_only: true", "read_only: false")
+    assert spec_of(long, DECLARED).mounts == (Mount(volume="data", target="/d", read_only=False),)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,12 @@ def test_no_references(reference: str) -> None:
     assert [one.code for one in found] == [ComposeRefusal.BAD_FORM]
 
 
+def test_a_service_has_an_image() -> None:
+    found = understood("services:\n  web:\n    command: x\n").errors
+    assert [(one.code, one.line, one.path) for one in found] == [(ComposeRefusal.MISSING_KEY, 2, WEB)]
+    assert [one.code for one in understood("services: {web: }").errors] == [ComposeRefusal.MISSING_KEY]
+
+
 def test_a_tag_is_looked_up_and_a_digest_is_not() -> None:
     asked: list[str] = []
 
@@ -178,6 +184,7 @@ def test_health_checks() -> None:
     assert spec_of("healthcheck: {test: [CMD-SHELL, a b]}").health[0].command == ("/bin/sh", "-c", "a b")
     assert spec_of("healthcheck: {test: [NONE]}").health == ()
     assert spec_of("healthcheck: {disable: true}").health == ()
+    assert spec_of("healthcheck: {test: x, disable: false}").health[0].command == ("/bin/sh", "-c", "x")
     assert spec_of("x-a: 1").health == ()
     check = spec_of("healthcheck: {interval: 1s}\nx-metanode: {probe: {http: {port: 80, path: /ok}}}").health[0]
     assert (check.probe, check.port, check.path, check.interval_ms, check.command) == ("http", 80, "/ok", 1_000, ())
@@ -199,6 +206,8 @@ def test_health_checks() -> None:
         ("x-metanode: {probe: {tcp: {port: 0}}}", ComposeRefusal.BAD_NUMBER),
         ("x-metanode: {probe: {http: {port: 1, path: x}}}", ComposeRefusal.BAD_FORM),
         ("healthcheck: {test: {a: b}}", ComposeRefusal.WRONG_TYPE),
+        ("healthcheck: {test: a, retries: 0}", ComposeRefusal.BAD_NUMBER),
+        ("healthcheck: {test: a, timeout: 1ms}", ComposeRefusal.BAD_DURATION),
     ],
 )
 def test_wrong_health_checks(body: str, code: ComposeRefusal) -> None:
@@ -252,13 +261,14 @@ def test_wrong_variables(body: str, code: ComposeRefusal, path: str) -> None:
 
 
 def test_a_wrong_line_of_an_env_file_is_told_with_its_file() -> None:
-    text = 'A=1\n1B=2\nC=\'open\nD=${E:?say}\nF="x" y\n'
+    text = 'A=1\n1B=2\nC=\'open\nD=${E:?say}\nF="x" y\nG="x"y\n'
     found = understood(f"services:\n  web:\n    image: {IMAGE}\n    env_file: a.env\n", files={"a.env": text}).errors
     assert [(one.code, one.file, one.line, one.path) for one in found] == [
         (ComposeRefusal.BAD_ENV_FILE, "a.env", 2, ""),
         (ComposeRefusal.BAD_ENV_FILE, "a.env", 3, "C"),
         (ComposeRefusal.MISSING_VARIABLE, "a.env", 4, "D"),
         (ComposeRefusal.BAD_ENV_FILE, "a.env", 5, "F"),
+        (ComposeRefusal.BAD_ENV_FILE, "a.env", 6, "G"),
     ]
     assert found[0].sentence.startswith("a.env:2:1: ")
 

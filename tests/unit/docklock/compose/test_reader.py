@@ -107,6 +107,23 @@ def test_what_is_no_such_document_is_refused_with_its_line(
 
 
 @LOADERS
+def test_a_place_has_a_line_and_a_column(loader: Any) -> None:
+    assert refused("a: 1\n\tb: 2\n", loader) == [(ComposeRefusal.NOT_YAML, 2, 1)]
+    assert refused("a: 1\nb:   *x\n", loader) == [(ComposeRefusal.UNKNOWN_ANCHOR, 2, 6)]
+    assert refused("a: 1\nbc: d: e\n", loader) == [(ComposeRefusal.NOT_YAML, 2, 6)]
+    assert refused("a: b\na: c\n", loader) == [(ComposeRefusal.DUPLICATE_KEY, 2, 1)]
+    assert refused("", loader) == [(ComposeRefusal.NOT_YAML, 1, 1)]
+    assert refused("a: 1\nb: \x07\n", loader) == [(ComposeRefusal.NOT_YAML, 2, 4)]
+    assert refused("\x07", loader) == [(ComposeRefusal.NOT_YAML, 1, 1)]
+
+
+def test_the_path_tells_where_in_a_list() -> None:
+    notes = Notes()
+    read("a:\n  - x\n  - {b: [c, !tag d]}\n", notes)
+    assert [one.path for one in notes.told()] == ["a[1].b[1]"]
+
+
+@LOADERS
 def test_a_few_lines_do_not_mean_billions(loader: Any) -> None:
     laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     laughs += "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))

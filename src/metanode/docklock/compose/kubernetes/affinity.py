@@ -79,13 +79,16 @@ def affinity(workload: str, demand: Demand, tell: Tell) -> dict[str, Any]:
     return made
 
 
-def tolerations(demand: Demand) -> list[dict[str, Any]]:
+def tolerations(demand: Demand, tell: Tell) -> list[dict[str, Any]]:
     """`tolerations` of a pod."""
     made: list[dict[str, Any]] = []
     for one in demand.tolerations:
+        if one.value and not one.key:
+            tell(f"a toleration of the value {one.value} of any key", "name the key")
+            continue
         entry: dict[str, Any] = {"key": one.key} if one.key else {}
-        entry["operator"] = "Equal" if one.key and one.value else "Exists"
-        if one.key and one.value:
+        entry["operator"] = "Equal" if one.value else "Exists"
+        if one.value:
             entry["value"] = one.value
         if one.effect:
             entry["effect"] = _EFFECTS[one.effect]

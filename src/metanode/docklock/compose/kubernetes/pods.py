@@ -187,7 +187,7 @@ def pod(spec: WorkloadSpec, restart: str, tell: Tell) -> dict[str, Any]:
         made["priorityClassName"] = priority_class(spec)
     where = {
         "affinity": affinity(workload, demand, tell),
-        "tolerations": tolerations(demand),
+        "tolerations": tolerations(demand, tell),
         "topologySpreadConstraints": spread(workload, demand, tell),
     }
     made |= {key: value for key, value in where.items() if value}
