@@ -139,12 +139,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Something happened that is worth a receipt: the step, the assignment, an exit code or a refusal's code."""
+    """Something happened that is worth a receipt: the step, the assignment and its image, an exit code or a refusal's
+    code."""
 
     now_ms: int
     step: str
     name: str
     assignment: Assignment
+    image: bytes
     code: str
 
 

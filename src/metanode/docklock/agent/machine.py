@@ -80,10 +80,10 @@ class Agent:
         self._go_on(event.now_ms)
         return self._effects
 
-    @property
-    def running(self) -> tuple[str, ...]:
-        """Names of the containers that run, ascending."""
-        return tuple(sorted(task.name for task in self._tasks.values() if task.phase == "running"))
+    def about(self, name: str) -> tuple[Assignment, bytes] | None:
+        """The assignment of a container and the digest of its image, where there is one of this name."""
+        task = self._tasks.get(name)
+        return (task.assignment, _image(task)) if task is not None else None
 
     # --- the share --------------------------------------------------------------------------------------------------
 
@@ -343,4 +343,8 @@ class Agent:
                     del self._changed[name]
 
     def _record(self, now_ms: int, step: str, task: Task, code: str) -> None:
-        self._effects.append(Record(now_ms, step, task.name, task.assignment, code))
+        self._effects.append(Record(now_ms, step, task.name, task.assignment, _image(task), code))
+
+
+def _image(task: Task) -> bytes:
+    return task.spec.terms.demand.image if task.spec is not None else b""

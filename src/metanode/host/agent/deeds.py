@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,6 @@ from metanode.docklock.agent.events import (
     Fetch,
     Fetched,
     Heard,
-    Probe,
-    Probed,
     Ran,
     Remove,
     Removed,
@@ -25,16 +24,14 @@ from metanode.docklock.agent.events import (
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.content import MISSING, Content
 from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
+from metanode.host.agent.records import Records
 from metanode.host.fault import Fault
 from metanode.host.runtimes.driver import Driver, EventKind
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.states import Exit, Phase
 from metanode.primitives.refusal import Rejected
-from metanode.records.cluster import ReceiptBatch
 from metanode.records.cluster_calls import ClusterReport
 
-NO_RECEIPTS: Final = ReceiptBatch(first=0, count=0, root=bytes(32))
-"""A report without receipts."""
 LOST: Final = 137
 """The exit code of what was lost with its engine: killed, as far as anybody knows."""
 
@@ -44,8 +41,17 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What containers are made of: content by digest, the unpacked image of a manifest's digest, named volumes."""
+
+    content: Content
+    image: Callable[[bytes], Unpacked]
+    volumes: Path
+
+
 class Deeds:
-    """Does what the machine asks for. `image`: unpacks the image of a manifest's digest. `tell`: the machine's ear."""
+    """Does what the machine asks for. `tell`: the machine's ear."""
 
     def __init__(
         self,
@@ -53,21 +59,22 @@ class Deeds:
         node: str,
         driver: Driver,
         chain: ChainPort,
-        content: Content,
-        volumes: Path,
-        image: Callable[[bytes], Unpacked],
+        materials: Materials,
+        records: Records,
         tell: Callable[[Heard], None],
     ) -> None:
         self._cluster: Final = cluster
         self._node: Final = node
         self._driver: Final = driver
         self._chain: Final = chain
-        self._content: Final = content
-        self._volumes: Final = volumes
-        self._image: Final = image
+        self._content: Final = materials.content
+        self._volumes: Final = materials.volumes
+        self._image: Final = materials.image
         self._tell: Final = tell
+        self.records: Final = records
         self._log: Final = logging.getLogger("metanode.agent")
         self.sequence = 0
+        self.pinned = 0
 
     async def fetch(self, effect: Fetch) -> None:
         """AGENT-9. Terms from the chain, the specification by its digest, the image unpacked."""
@@ -128,13 +135,14 @@ class Deeds:
 
     async def report(self, effect: Report) -> None:
         """AGENT-8. One transaction that says that the node lives and what changed."""
+        batch = await self.records.next_batch(self.pinned)
         self.sequence += 1
         call = ClusterReport(
             cluster=self._cluster,
             node=self._node,
             sequence=self.sequence,
             replicas=effect.replicas,
-            receipts=NO_RECEIPTS,
+            receipts=batch,
         )
         try:
             outcome = await asyncio.to_thread(self._chain.submit, call)
@@ -142,7 +150,9 @@ class Deeds:
             self._log.warning("report", extra={"why": str(error)})
             self._tell(Reported(now_ms(), final=False))
             return
-        if outcome.code:
+        if not outcome.code:
+            self.pinned = max(self.pinned, batch.first + batch.count)
+        else:
             self._log.warning("report refused", extra={"why": outcome.code})
         self._tell(Reported(now_ms(), final=not outcome.code))
 
@@ -163,6 +173,3 @@ class Deeds:
         if end is None:
             return Ended(now_ms(), name, LOST, out_of_memory=False)
         return Ended(now_ms(), name, min(end.code, 255), out_of_memory=end.oom)
-
-
-__all__ = ["Deeds", "Probe", "Probed", "now_ms"]

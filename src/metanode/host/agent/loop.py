@@ -22,6 +22,7 @@ from metanode.docklock.agent.events import (
     Tick,
     Wake,
 )
+from metanode.docklock.cluster.state import Assignment
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.deeds import Deeds, now_ms
 from metanode.host.agent.probes import look
@@ -63,12 +64,17 @@ class AgentLoop:
                 ),
             )
         )
+        self._spawn(self.deeds.records.run())
         self._spawn(self.deeds.watch())
         self._spawn(self._follow())
         while True:
             event = await self._events.get()
             for effect in self._machine.handle(event):
                 self._carry(effect)
+
+    def about(self, name: str) -> tuple[Assignment, bytes] | None:
+        """The assignment of a container and its image, where it is one of this node's."""
+        return self._machine.about(name)
 
     async def _follow(self) -> None:
         """AGENT-1. Every new head: the share as it is proved there."""
@@ -91,6 +97,7 @@ class AgentLoop:
             reached = True
             self.height = proved.height
             self.deeds.sequence = max(self.deeds.sequence, proved.share.sequence)
+            self.deeds.pinned = max(self.deeds.pinned, proved.share.receipts)
             self.tell(
                 Desired(now_ms(), proved.height, proved.share.assignments, proved.cluster.settings.heartbeat_timeout_ms)
             )
@@ -113,6 +120,7 @@ class AgentLoop:
                 self._spawn(deeds.report(effect))
             case Record():
                 self._log.info(effect.step, extra={"container": effect.name, "code": effect.code})
+                deeds.records.put(effect)
             case Wake():
                 self._wake(effect.at_ms)
             case _:

@@ -38,8 +38,6 @@ STATUSES: Final[dict[str, int]] = {
 }
 """Statuses of refusals; of all others it is 422."""
 
-Answer = Callable[["AgentPort", Request, Asker, bytes], Awaitable[Response]]
-
 
 class ExecAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A command to execute in a container: words, variables, what it is given on its standard input (base64)."""
@@ -68,7 +66,7 @@ class AgentPort:
         driver: Driver,
         blobs: BlobStore,
         settled: Callable[[], tuple[Cluster, frozenset[bytes]]],
-        executed: Callable[[str, Asker, tuple[str, ...]], None],
+        executed: Callable[[str, Asker, tuple[str, ...]], Awaitable[None]],
     ) -> None:
         self._cluster: Final = cluster
         self._driver: Final = driver
@@ -178,7 +176,7 @@ class AgentPort:
             given = base64.b64decode(asked.input, validate=True)
         except (msgspec.MsgspecError, ValueError) as error:
             raise Rejected(RuntimeRefusal.BAD_COMMAND, str(error)[:200]) from None
-        self._executed(name, asker, asked.command)
+        await self._executed(name, asker, asked.command)
         execution = await self._driver.exec(name, asked.command, asked.environment)
         if given:
             await execution.write(given)

@@ -17,12 +17,15 @@ import uvicorn
 from metanode.docklock.agent import Agent
 from metanode.docklock.cluster.state import Cluster
 from metanode.docklock.images.manifests import Platform
+from metanode.docklock.receipts import Author
 from metanode.host.agent.chain import ChainPort
 from metanode.host.agent.content import Content
-from metanode.host.agent.deeds import Deeds, now_ms
+from metanode.host.agent.deeds import Deeds, Materials, now_ms
 from metanode.host.agent.loop import AgentLoop
 from metanode.host.agent.planning import Unpacked
 from metanode.host.agent.port import AgentPort
+from metanode.host.agent.receipt_log import ReceiptLog
+from metanode.host.agent.records import Records
 from metanode.host.blobs import BlobStore
 from metanode.host.disk import Disk
 from metanode.host.entropy import random_bytes
@@ -128,6 +131,7 @@ async def open_engine(folder: Path, wanted: str) -> Engine:
 async def serve(
     settings: AgentSettings,
     seed: bytes,
+    chain_id: bytes,
     chain: ChainPort,
     settled: Callable[[], tuple[Cluster, frozenset[bytes]]],
     join: Callable[[Engine, ImageStore], None],
@@ -154,15 +158,21 @@ async def serve(
     def headers(verb: str, path: str) -> dict[str, str]:
         return {"Authorization": authorization(settings.cluster, verb, path, b"", now_ms(), key)}
 
-    def executed(_name: str, _asker: Asker, _command: tuple[str, ...]) -> None:
-        """A receipt will say so."""
-
+    author = Author(chain_id, settings.cluster, settings.node, key.public_key)
+    receipts = ReceiptLog(folder / "receipts", Disk(), random_bytes, author, key.sign)
     await asyncio.to_thread(join, engine, images)
+    receipts.check_pinned((await asyncio.to_thread(chain.share)).share.pinned)
     loop = AgentLoop(Agent(settings.cluster, settings.cpu_millicores, settings.memory_kib), engine.driver, chain)
+    records = Records(receipts, driver_name(engine.works.engine), lambda: loop.height)
+
+    async def executed(name: str, asker: Asker, command: tuple[str, ...]) -> None:
+        found = loop.about(name)
+        if found is not None:
+            await records.executed(now_ms(), found[0], found[1], asker.account, command)
+
     content = Content(blobs, chain.agents, headers)
-    loop.deeds = Deeds(
-        settings.cluster, settings.node, engine.driver, chain, content, folder / "volumes", image, loop.tell
-    )
+    materials = Materials(content, image, folder / "volumes")
+    loop.deeds = Deeds(settings.cluster, settings.node, engine.driver, chain, materials, records, loop.tell)
     port = AgentPort(settings.cluster, engine.driver, blobs, settled, executed)
     server = EmbeddedServer(
         uvicorn.Config(
@@ -189,5 +199,6 @@ async def serve(
     with contextlib.suppress(asyncio.CancelledError):
         await work
     await serving
+    receipts.close()
     await engine.link.close()
     return "asked to stop" if stop.is_set() else "its port closed"

@@ -19,7 +19,7 @@ from metanode.host.entropy import random_bytes
 from metanode.host.keys import DEVELOPMENT_PASSWORD, create_account, find_password, list_accounts, load_account
 from metanode.primitives import ed25519
 from metanode.records.address import address_of_key, show_address
-from metanode.records.genesis import load_toml
+from metanode.records.genesis import genesis_hash, load_toml
 
 if TYPE_CHECKING:
     from metanode.host.agent.run import Engine
@@ -146,7 +146,7 @@ def run(session: Session) -> None:
     settings = AgentSettings(
         root, file.cluster, file.node, host, int(port), file.cpu_millicores, file.memory_kib, file.engine
     )
-    reason = asyncio.run(serve(settings, seed, chain, chain.settled, join, ready))
+    reason = asyncio.run(serve(settings, seed, genesis_hash(genesis), chain, chain.settled, join, ready))
     output.result("node.agent.run/1", {"event": "stopped", "reason": reason}, lambda: output.line(f"STOPPED  {reason}"))
 
 
