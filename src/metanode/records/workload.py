@@ -221,11 +221,24 @@ def spec_digest(spec: WorkloadSpec) -> Hash:
     return Hash(sha256(encode(spec)).digest())
 
 
-def _check_path(what: str, path: str) -> None:
+def check_path(what: str, path: str) -> None:
+    """PLACE-2. An absolute path below /, in its one form. Raises `Rejected`."""
     parts = path.split("/")
     if not path.startswith("/") or path == "/" or any(part in ("", ".", "..") for part in parts[1:]):
         raise Rejected(SpecRefusal.BAD_PATH, f"{what} {path[:80]!r}: absolute, below /, without ., .. and //")
     _check_text(what, path, PATH_BYTES_MAX)
+
+
+def check_variable(what: str, name: str) -> None:
+    """PLACE-2. The name of an environment variable. Raises `Rejected`."""
+    if not _VARIABLE.fullmatch(name):
+        raise Rejected(SpecRefusal.BAD_VARIABLE, f"{what} {name[:80]!r}: letters, digits, _, . and -, no digit first")
+
+
+def check_user(what: str, user: str) -> None:
+    """PLACE-2. Who runs in a container. Raises `Rejected`."""
+    if not _USER.fullmatch(user):
+        raise Rejected(SpecRefusal.BAD_USER, f"{what} {user[:80]!r}: like 1000, 1000:1000, app, app:app")
 
 
 def _check_text(what: str, text: str, most: int = WORD_BYTES_MAX) -> None:
@@ -303,7 +316,7 @@ def _check_files(spec: WorkloadSpec) -> None:
     ]
     check_count("mounts, secrets and temporary directories", len(targets), 2 * LISTED_MAX)
     for what, target in targets:
-        _check_path(what, target)
+        check_path(what, target)
     if len({target for _, target in targets}) < len(targets):
         raise Rejected(SpecRefusal.CONTRADICTION, "two things are mounted at the same path")
     for listed, keys in (
@@ -329,13 +342,12 @@ def check_spec(spec: WorkloadSpec) -> None:
     check_count("variables", len(spec.environment), WORDS_MAX)
     check_ascending("variables", tuple(one.name for one in spec.environment))
     for variable in spec.environment:
-        if not _VARIABLE.fullmatch(variable.name):
-            raise Rejected(SpecRefusal.BAD_VARIABLE, f"{variable.name[:80]!r}")
+        check_variable("the variable", variable.name)
         _check_text(f"the value of {variable.name}", variable.value)
     if spec.working_directory not in ("", "/"):
-        _check_path("the working directory", spec.working_directory)
-    if spec.user and not _USER.fullmatch(spec.user):
-        raise Rejected(SpecRefusal.BAD_USER, f"{spec.user[:80]!r}: like 1000, 1000:1000, app, app:app")
+        check_path("the working directory", spec.working_directory)
+    if spec.user:
+        check_user("the user", spec.user)
     if spec.hostname:
         check_name("hostname", spec.hostname)
     _check_files(spec)
