@@ -8,19 +8,18 @@ from typing import Final
 
 import msgspec
 
-from metanode.docklock.compose.fields import fields, items, one_or_more, pairs
+from metanode.docklock.compose.fields import agreed, fields, items, one_or_more, pairs
 from metanode.docklock.compose.findings import ComposeAdvice, ComposeRefusal, Notes, quoted
 from metanode.docklock.compose.interpolation import Interpolation, told
 from metanode.docklock.compose.keys import ENV_FILE
 from metanode.docklock.compose.nodes import Mapping, Scalar, Sequence, Spot, kind_of
 from metanode.docklock.compose.scalars import text_of, truth, word_of
 from metanode.records.demand import LISTED_MAX
-from metanode.records.workload import WORDS_MAX, Variable
+from metanode.records.workload import WORDS_MAX, Variable, check_variable
 
 ENV_FILE_CHARACTERS_MAX: Final = 65_536
 """Longest env file: what does not fit into a specification is not read."""
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _LINE: Final = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,254})\s*(?:=[ \t]*(.*))?", re.ASCII | re.DOTALL)
 _COMMENT: Final = re.compile(r"[ \t]+#.*")
 _SECRET: Final = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|PRIVATE_KEY|API_KEY|CREDENTIAL", re.IGNORECASE)
@@ -146,9 +145,7 @@ def environment(keys: dict[str, Spot], notes: Notes, outside: Outside, by: Inter
     known = _env_files(keys.get("env_file"), notes, outside, by)
     seen: set[str] = set()
     for name, value, spot in _written(keys["environment"], notes) if "environment" in keys else []:
-        if not _NAME.fullmatch(name):
-            fix = "letters, digits and _, not a digit first"
-            spot.say(notes, ComposeRefusal.BAD_FORM, f"the name {quoted(name)}", "the name of a variable", fix)
+        if not agreed(spot, notes, check_variable, "the variable", name):
             continue
         if name in seen:
             spot.say(notes, ComposeRefusal.CONTRADICTION, f"{name[:60]} a second time", "once", "take one out")

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from metanode.docklock.compose.fields import fields, items, one_or_more
+from metanode.docklock.compose.fields import agreed, fields, items, one_or_more
 from metanode.docklock.compose.findings import ComposeRefusal, Notes, quoted
 from metanode.docklock.compose.keys import MOUNT, MOUNT_REFUSED, SECRET_USE, SECRET_USE_REFUSED
 from metanode.docklock.compose.model import Declared
 from metanode.docklock.compose.nodes import Mapping, Spot
 from metanode.docklock.compose.scalars import file_mode, near, text_of, truth, word_of
 from metanode.records.demand import LISTED_MAX
-from metanode.records.workload import Mount, SecretFile
+from metanode.records.workload import Mount, SecretFile, check_path
 
 SECRETS_FOLDER: Final = "/run/secrets/"
 """Where secrets are, as in Compose."""
@@ -33,9 +33,7 @@ def known_name(spot: Spot, notes: Notes, what: str, name: str, declared: tuple[s
 def path_in_container(spot: Spot, notes: Notes, text: str) -> str:
     """An absolute and normal path below /, a slash at its end forgiven."""
     path = text.rstrip("/") if len(text) > 1 else text
-    parts = path.split("/")
-    if not path.startswith("/") or any(part in ("", ".", "..") for part in parts[1:]):
-        spot.say(notes, ComposeRefusal.BAD_FORM, quoted(text), "an absolute path below /, without . and ..", "")
+    agreed(spot, notes, check_path, "the path", path)
     return path
 
 

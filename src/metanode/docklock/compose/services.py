@@ -40,6 +40,7 @@ from metanode.records.workload import (
     PERIOD_MS_MAX,
     SIGNALS,
     Dependency,
+    check_user,
 )
 
 STOP_GRACE_MS: Final = 10_000
@@ -57,9 +58,6 @@ _REFERENCE: Final = re.compile(
     r"((?:[A-Za-z0-9][A-Za-z0-9.-]{0,200}(?::[0-9]{1,5})?/)?[a-z0-9]+(?:[._/-]{1,2}[a-z0-9]+){0,32})"
     r"(?::([A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@sha256:([0-9a-f]{64}))?",
     re.ASCII,
-)
-_USER: Final = re.compile(
-    r"(?:[0-9]{1,10}|[a-z_][a-z0-9_-]{0,31})(?::(?:[0-9]{1,10}|[a-z_][a-z0-9_-]{0,31}))?", re.ASCII
 )
 _DROPPED_ALWAYS: Final = tuple(
     """
@@ -141,8 +139,8 @@ def _stop_signal(at: Spot | None, notes: Notes) -> str:
 
 def _process(keys: dict[str, Spot], notes: Notes, outside: Outside, by: Interpolation, probe: Spot | None) -> Process:
     user = text_of(keys["user"], notes) if "user" in keys else ""
-    if user and not _USER.fullmatch(user):
-        keys["user"].say(notes, ComposeRefusal.BAD_FORM, quoted(user), "1000, 1000:1000, app, app:app", "")
+    if user:
+        agreed(keys["user"], notes, check_user, "the user", user)
     hostname = text_of(keys["hostname"], notes) if "hostname" in keys else ""
     if hostname:
         agreed(keys["hostname"], notes, check_name, "hostname", hostname)

@@ -6,6 +6,7 @@ from tests.unit.docklock.compose.samples import advice, errors, spec_of, underst
 from metanode.docklock.compose import ComposeAdvice, ComposeRefusal
 from metanode.docklock.compose.interpolation import INTERPOLATED_CHARACTERS_MAX, NESTED_MAX, Interpolation
 from metanode.primitives.refusal import Rejected
+from metanode.records.workload import SpecRefusal
 
 WORLD = {"SET": "value", "EMPTY": "", "OTHER": "o"}
 
@@ -118,7 +119,7 @@ def test_only_what_is_looked_at_and_not_set_is_told() -> None:
 
 def test_what_a_variable_brought_is_judged_like_any_other_text() -> None:
     assert errors("user: $BAD\ncpus: $BAD", variables={"BAD": "a b"}) == [
-        (ComposeRefusal.BAD_FORM, 4, "services.web.user"),
+        (SpecRefusal.BAD_USER, 4, "services.web.user"),
         (ComposeRefusal.BAD_NUMBER, 5, "services.web.cpus"),
     ]
 

@@ -4,8 +4,9 @@ import pytest
 from tests.unit.docklock.compose.samples import IMAGE, advice, errors, spec_of, understood
 
 from metanode.docklock.compose import ComposeAdvice, ComposeRefusal, SecretSource
+from metanode.primitives.refusal import Refusal
 from metanode.records.demand import DemandRefusal
-from metanode.records.workload import Mount, SecretFile
+from metanode.records.workload import Mount, SecretFile, SpecRefusal
 
 WEB = "services.web"
 DECLARED = "volumes: {data: , logs: {name: logs-2}}\nsecrets: {key: {external: true}, cert: {file: ./c, name: cert-3}}"
@@ -113,8 +114,8 @@ def test_volumes_tmpfs_and_secrets() -> None:
         ("volumes: ['data:/app:z']", ComposeRefusal.UNSUPPORTED_VALUE),
         ("volumes: ['data:/app:ro:x']", ComposeRefusal.UNSUPPORTED_VALUE),
         ("volumes: ['date:/app']", ComposeRefusal.UNKNOWN_NAME),
-        ("volumes: ['data:app']", ComposeRefusal.BAD_FORM),
-        ("volumes: ['data:/']", ComposeRefusal.BAD_FORM),
+        ("volumes: ['data:app']", SpecRefusal.BAD_PATH),
+        ("volumes: ['data:/']", SpecRefusal.BAD_PATH),
         ("volumes: ['data:/a', 'logs:/a']", ComposeRefusal.CONTRADICTION),
         ("volumes: ['data:/a', {type: tmpfs, target: /a}]", ComposeRefusal.CONTRADICTION),
         ("volumes: [{type: bind, source: /x, target: /y}]", ComposeRefusal.UNSUPPORTED_VALUE),
@@ -126,24 +127,24 @@ def test_volumes_tmpfs_and_secrets() -> None:
         ("volumes: [{type: tmpfs, target: /y, tmpfs: {size: 1m}}]", ComposeRefusal.UNSUPPORTED_KEY),
         ("volumes: [{type: volume, source: data, target: /y, volume: {nocopy: true}}]", ComposeRefusal.UNSUPPORTED_KEY),
         ("tmpfs: '/run:size=64m'", ComposeRefusal.UNSUPPORTED_VALUE),
-        ("tmpfs: run", ComposeRefusal.BAD_FORM),
+        ("tmpfs: run", SpecRefusal.BAD_PATH),
         ("secrets: [kee]", ComposeRefusal.UNKNOWN_NAME),
         ("secrets: [{target: x}]", ComposeRefusal.MISSING_KEY),
         ("secrets: [key, {source: cert, target: key}]", ComposeRefusal.CONTRADICTION),
-        ("secrets: [{source: key, target: ../x}]", ComposeRefusal.BAD_FORM),
+        ("secrets: [{source: key, target: ../x}]", SpecRefusal.BAD_PATH),
         ("networks: [back]", ComposeRefusal.UNKNOWN_NAME),
         ("networks: [default, default]", ComposeRefusal.CONTRADICTION),
         ("network_mode: host", ComposeRefusal.UNSUPPORTED_VALUE),
         ("network_mode: none\nnetworks: [default]", ComposeRefusal.CONTRADICTION),
     ],
 )
-def test_wrong_files_and_networks(body: str, code: ComposeRefusal) -> None:
+def test_wrong_files_and_networks(body: str, code: Refusal) -> None:
     assert [found for found, _, _ in errors(body, DECLARED)] == [code]
 
 
 def test_two_things_at_one_path_are_found_by_the_whole() -> None:
     found = errors("volumes: ['data:/run/secrets/key']\nsecrets: [key]", DECLARED)
-    assert [(str(code), path) for code, _, path in found] == [("spec.contradiction", WEB)]
+    assert [(code, path) for code, _, path in found] == [(SpecRefusal.CONTRADICTION, WEB)]
 
 
 def test_networks_are_names() -> None:

@@ -5,9 +5,9 @@ from tests.unit.docklock.compose.samples import IMAGE, advice, errors, spec_of, 
 
 from metanode.docklock.compose import HOST_IMAGE, ComposeAdvice, ComposeRefusal, Outside, understand
 from metanode.docklock.compose.words import split
-from metanode.primitives.refusal import Rejected
+from metanode.primitives.refusal import Refusal, Rejected
 from metanode.records.demand import DemandRefusal
-from metanode.records.workload import CAPABILITIES
+from metanode.records.workload import CAPABILITIES, SpecRefusal
 
 WEB = "services.web"
 
@@ -138,10 +138,10 @@ def test_names_users_and_directories() -> None:
     assert (spec.stop_signal, spec.stop_grace_ms) == ("SIGINT", 90_000)
     spec = spec_of("working_dir: /")
     assert (spec.working_directory, spec.user, spec.hostname, spec.stop_signal) == ("/", "", "", "SIGTERM")
-    assert errors("user: 'a b'") == [(ComposeRefusal.BAD_FORM, 4, f"{WEB}.user")]
+    assert errors("user: 'a b'") == [(SpecRefusal.BAD_USER, 4, f"{WEB}.user")]
     assert errors("hostname: Web") == [(DemandRefusal.BAD_NAME, 4, f"{WEB}.hostname")]
-    assert errors("working_dir: srv") == [(ComposeRefusal.BAD_FORM, 4, f"{WEB}.working_dir")]
-    assert errors("working_dir: /a/../b") == [(ComposeRefusal.BAD_FORM, 4, f"{WEB}.working_dir")]
+    assert errors("working_dir: srv") == [(SpecRefusal.BAD_PATH, 4, f"{WEB}.working_dir")]
+    assert errors("working_dir: /a/../b") == [(SpecRefusal.BAD_PATH, 4, f"{WEB}.working_dir")]
     assert errors("stop_signal: SIGSTOP") == [(ComposeRefusal.BAD_CHOICE, 4, f"{WEB}.stop_signal")]
     assert errors("stop_signal: 15") == [(ComposeRefusal.BAD_CHOICE, 4, f"{WEB}.stop_signal")]
 
@@ -249,13 +249,13 @@ def test_what_is_set_outside_wins_in_an_env_file() -> None:
         ("env_file: [{path: ok.env, format: json}]", ComposeRefusal.BAD_CHOICE, f"{WEB}.env_file[0].format"),
         ("env_file: long.env", ComposeRefusal.TOO_LARGE, f"{WEB}.env_file"),
         ("env_file: many.env", ComposeRefusal.TOO_LARGE, f"{WEB}.env_file"),
-        ("environment: [1A=2]", ComposeRefusal.BAD_FORM, f"{WEB}.environment[0]"),
+        ("environment: [1A=2]", SpecRefusal.BAD_VARIABLE, f"{WEB}.environment[0]"),
         ("environment: {A: [1]}", ComposeRefusal.WRONG_TYPE, f"{WEB}.environment.A"),
         ("environment: [A=1, A=2]", ComposeRefusal.CONTRADICTION, f"{WEB}.environment[1]"),
         ("environment: text", ComposeRefusal.WRONG_TYPE, f"{WEB}.environment"),
     ],
 )
-def test_wrong_variables(body: str, code: ComposeRefusal, path: str) -> None:
+def test_wrong_variables(body: str, code: Refusal, path: str) -> None:
     files = {"ok.env": "", "long.env": "A=" + "x" * 70_000, "many.env": "".join(f"A{n}=1\n" for n in range(300))}
     assert errors(body, files=files) == [(code, 4, path)]
 
