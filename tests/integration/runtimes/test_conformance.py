@@ -1,4 +1,4 @@
-"""RUN-22. What every driver does in the same way, tried with each engine for real."""
+"""What every driver does in the same way, tried with each engine for real."""
 
 import asyncio
 import os

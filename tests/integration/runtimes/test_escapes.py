@@ -1,4 +1,4 @@
-"""RUN-23. Every known way out is tried from inside, with each engine, as root of the container; and each lock is left
+"""Every known way out is tried from inside, with each engine, as root of the container; and each lock is left
 open once, to see that it was what held."""
 
 import json

@@ -15,7 +15,7 @@ from metanode.host.runtimes.driver import Lacks
 from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Kept, Limits, Mount, Secret
 from metanode.host.runtimes.probing import fix_of, trial_plan
 from metanode.host.runtimes.refusals import RuntimeRefusal
-from metanode.host.runtimes.shim import server
+from metanode.host.runtimes.shim import roster
 from metanode.host.runtimes.shim.bundle import configuration
 from metanode.host.runtimes.shim.children import Children, Pump
 from metanode.host.runtimes.shim.connection import Connection
@@ -245,7 +245,7 @@ def test_a_shim_takes_a_bounded_number_of_containers(tmp_path: Path, monkeypatch
         def clean(self, container: Any, cleaned: Any) -> None:
             cleaned()
 
-    monkeypatch.setattr(server, "CONTAINERS_MAX", 2)
+    monkeypatch.setattr(roster, "CONTAINERS_MAX", 2)
     loop = Loop()
     told: list[Message] = []
     engines: dict[str, Any] = {"sandbox": Nothing()}

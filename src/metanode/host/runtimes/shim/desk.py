@@ -57,7 +57,7 @@ class Desk:
     @property
     def is_idle(self) -> bool:
         """Whether nobody is there and nothing runs."""
-        return self._agent is None and self._server is not None and self._server.is_idle
+        return self._agent is None and self._server is not None and self._server.roster.is_idle
 
     def tell(self, message: Message) -> None:
         """An event, to the agent if one is there; what he misses he sees in the list."""
@@ -122,10 +122,10 @@ class Desk:
         """RUN-16. A command in a running container."""
         assert self._server is not None
         assert self._agent is not None
-        container = self._server.at(message)
+        container = self._server.roster.at(message)
         container.require(Phase.RUNNING)
         plan = command_of(container.plan, message)
-        engine = self._server.engine(container.engine)
+        engine = self._server.roster.engine(container.engine)
         terminal = message.get("tty") is True
         return {"exec": self._sessions.begin(self._agent, engine, container, plan, terminal=terminal)}
 
@@ -156,7 +156,7 @@ class Desk:
 
     def _end_if_quiet(self) -> None:
         assert self._server is not None
-        if not self._server.runs_anything:
+        if not self._server.roster.runs_anything:
             self._loop.running = False
 
 

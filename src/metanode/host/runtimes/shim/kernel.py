@@ -17,7 +17,6 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _HELD: Final = ctypes.PyDLL(None, use_errno=True)
 """The same library without giving up the interpreter's lock around a call: for `clone`, which returns twice."""
 
-NEW_TIME: Final = 0x80
 NEW_MOUNTS: Final = 0x2_0000
 NEW_CGROUP: Final = 0x200_0000
 NEW_HOSTNAME: Final = 0x400_0000

@@ -91,7 +91,7 @@ def _facts(hierarchy: Hierarchy, swept: list[str], found: dict[str, str]) -> Mes
 
 def _tick(loop: Loop, children: Children, server: Server, desk: Desk, *, idle: float) -> None:
     """Once a second: strays, and whether the shim is still needed."""
-    if not server.is_starting:
+    if not server.roster.is_starting:
         children.reap_strays()
     idle = idle + TICK_S if desk.is_idle else 0.0
     if idle >= IDLE_S:

@@ -65,7 +65,7 @@ class Place:
 
     def prepare(self, plan: ContainerPlan) -> None:
         """The folders and the three files that every container gets whatever its image."""
-        for name in ("point", "proc", "upper", "work", "etc"):
+        for name in ("point", "proc", "upper", "spare", "etc"):
             Path(self.folder, name).mkdir(0o755, exist_ok=True)
         etc = Path(self.folder, "etc")
         for name, text in {
@@ -111,8 +111,8 @@ def _base(plan: ContainerPlan, place: Place) -> list[_Bind]:
 
 def mount_image(image: str, folder: str, point: str, *, rootless: bool) -> None:
     """RUN-11. The image's folder with a layer of the container's own on it: whatever happens, no image is changed."""
-    lower, upper, work = (_escaped(path) for path in (image, f"{folder}/upper", f"{folder}/work"))
-    options = f"lowerdir={lower},upperdir={upper},workdir={work}" + (",userxattr" if rootless else "")
+    lower, upper, spare = (_escaped(path) for path in (image, f"{folder}/upper", f"{folder}/spare"))
+    options = f"lowerdir={lower},upperdir={upper},workdir={spare}" + (",userxattr" if rootless else "")
     kernel.mount("overlay", point, "overlay", _SAFE, options)
 
 

@@ -17,12 +17,11 @@ from metanode.host.runtimes.shim.hierarchy import Hierarchy
 from metanode.host.runtimes.shim.logfiles import STDERR, STDOUT
 from metanode.host.runtimes.shim.loop import Loop
 from metanode.host.runtimes.shim.plans import plan_of
+from metanode.host.runtimes.shim.roster import Roster
 from metanode.host.runtimes.shim.tree import remove_tree, unmount_below
 from metanode.host.runtimes.states import Phase
 from metanode.primitives.refusal import Rejected
 
-CONTAINERS_MAX: Final = 1024
-"""Of one shim, those that have ended and were not removed among them."""
 Answer = Callable[[Message], None]
 Deferred = None
 """What a request returns that is answered later."""
@@ -44,49 +43,16 @@ class Server:
         self._children: Final = children
         self._state: Final = state
         self._hierarchy: Final = hierarchy
-        self._engines: Final = engines
+        self.roster: Final = Roster(engines)
         self._tell: Final = tell
-        self._containers: Final[dict[str, Container]] = {}
         self._awaited: Final[dict[str, list[Answer]]] = {}
         self._pumps: Final[dict[str, list[Pump]]] = {}
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether there is nothing to be the parent of."""
-        return not self._containers
-
-    @property
-    def runs_anything(self) -> bool:
-        """Whether a process of a container may be alive."""
-        return any(container.phase not in {Phase.CREATED, Phase.EXITED} for container in self._containers.values())
-
-    @property
-    def is_starting(self) -> bool:
-        """Whether a container is being made."""
-        return any(container.phase is Phase.STARTING for container in self._containers.values())
-
-    def at(self, message: Message) -> Container:
-        """The container a request names."""
-        container = self._containers.get(str(message.get("id")))
-        if container is None:
-            raise Rejected(RuntimeRefusal.UNKNOWN, f"no container {str(message.get('id'))[:160]}")
-        return container
-
-    def engine(self, name: object) -> Engine:
-        """The engine a plan or a container names."""
-        engine = self._engines.get(str(name))
-        if engine is None:
-            raise Rejected(RuntimeRefusal.ENGINE_MISSING, f"{str(name)[:40]!r}; here are {' '.join(self._engines)}")
-        return engine
 
     def create(self, message: Message, _: Answer) -> Message:
         """RUN-8. Accept a plan: its folder, its log, what the engine prepares."""
         plan = plan_of(message["plan"])
-        engine = self.engine(message.get("engine"))
-        if plan.id in self._containers:
-            raise Rejected(RuntimeRefusal.EXISTS, plan.id)
-        if len(self._containers) >= CONTAINERS_MAX:
-            raise Rejected(RuntimeRefusal.FULL, f"{CONTAINERS_MAX} containers")
+        engine = self.roster.engine(message.get("engine"))
+        self.roster.check_room(plan.id)
         check_sources(plan)
         folder = self._state / "c" / plan.id
         try:
@@ -98,12 +64,12 @@ class Server:
         except OSError as error:
             self._forget_folder(folder)
             raise Rejected(RuntimeRefusal.SETUP_FAILED, f"{error.filename}: {error.strerror}") from error
-        self._containers[plan.id] = container
+        self.roster.add(container)
         return container.message()
 
     def start(self, message: Message, answer: Answer) -> Message | None:
         """RUN-8. Begin its program; answered when it runs or cannot."""
-        container = self.at(message)
+        container = self.roster.at(message)
         container.require(Phase.CREATED)
         container.phase = Phase.STARTING
         nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
@@ -123,7 +89,7 @@ class Server:
             answer({"no": [why.reason, why.detail]})
             self._ended(container, _NEVER_BEGAN)
 
-        self.engine(container.engine).start(container, (nothing, out_write, err_write), Hopes(began, failed))
+        self.roster.engine(container.engine).start(container, (nothing, out_write, err_write), Hopes(began, failed))
         container.secrets = None
         for file in (nothing, out_write, err_write):
             os.close(file)
@@ -140,7 +106,7 @@ class Server:
 
     def stop(self, message: Message, answer: Answer) -> Message | None:
         """RUN-8. Ask it to end, and after the grace end it; answered when it has ended."""
-        container = self.at(message)
+        container = self.roster.at(message)
         if container.phase is Phase.EXITED:
             return container.message()
         grace_ms = message.get("grace_ms", container.plan.stop_grace_ms)
@@ -163,7 +129,7 @@ class Server:
 
     def pause(self, message: Message, _: Answer) -> Message:
         """Stop all its processes where they are."""
-        container = self.at(message)
+        container = self.roster.at(message)
         container.require(Phase.RUNNING)
         container.freeze(frozen=True)
         container.phase = Phase.PAUSED
@@ -171,29 +137,29 @@ class Server:
 
     def resume(self, message: Message, _: Answer) -> Message:
         """Let them go on."""
-        container = self.at(message)
+        container = self.roster.at(message)
         container.require(Phase.PAUSED)
         self._resume(container)
         return container.message()
 
     def stats(self, message: Message, _: Answer) -> Message:
         """What it uses."""
-        container = self.at(message)
+        container = self.roster.at(message)
         return {"usage": list(astuple(container.usage())), "log": container.message()["log"]}
 
     def inspect(self, message: Message, _: Answer) -> Message:
         """How it is."""
-        return self.at(message).message()
+        return self.roster.at(message).message()
 
     def listed(self, _: Message, __: Answer) -> Message:
         """RUN-7. All of them: what a restarted agent adopts."""
-        return {"containers": [container.message() for container in self._containers.values()]}
+        return {"containers": [container.message() for container in self.roster]}
 
     def remove(self, message: Message, answer: Answer) -> Message | None:
         """RUN-19. Forget one that does not run, with everything that was its own, its log included."""
-        container = self.at(message)
+        container = self.roster.at(message)
         container.require(Phase.CREATED, Phase.EXITED)
-        del self._containers[container.plan.id]
+        self.roster.forget(container)
 
         def cleaned() -> None:
             if container.group is not None:
@@ -202,7 +168,7 @@ class Server:
             self._forget_folder(container.folder)
             answer({"ok": {}})
 
-        self.engine(container.engine).clean(container, cleaned)
+        self.roster.engine(container.engine).clean(container, cleaned)
         return Deferred
 
     def _forget_folder(self, folder: Path) -> None:
@@ -211,7 +177,7 @@ class Server:
 
     def end_all(self) -> None:
         """Kill everything: the agent wants the shim to end."""
-        for container in self._containers.values():
+        for container in self.roster:
             if container.phase is Phase.PAUSED:
                 self._resume(container)
             container.signal(signal.SIGKILL)
