@@ -27,6 +27,7 @@ from metanode.chain.light import (
 from metanode.chain.stall import Told, read_transcript
 from metanode.client.client import Client
 from metanode.client.failures import ClientError
+from metanode.docklock.receipts import Attested, is_attestation, verify_attestation
 from metanode.ledger.state import STATE_PROOF_DECODER, verify_state_proof
 from metanode.primitives import bls, ed25519
 from metanode.primitives.digest import Tag
@@ -44,6 +45,7 @@ RANGE: Final = 500
 """Headers asked for at once."""
 
 __all__ = [
+    "Attested",
     "Basis",
     "Checked",
     "GenesisBasis",
@@ -57,9 +59,11 @@ __all__ = [
     "fetch_genesis",
     "hear_testimony",
     "hear_transcript",
+    "verify_any_receipt",
     "verify_evidence",
     "verify_receipt",
     "verify_state",
+    "verify_workload_receipt",
 ]
 
 
@@ -95,6 +99,18 @@ def fetch_genesis(client: Client, chain_id: bytes) -> Genesis:
 def verify_receipt(data: bytes, basis: Basis, now_ms: int | None = None) -> Verified:
     """LIGHT-10. Check a receipt file with a basis of trust and nothing else. Raises `Rejected` naming the layer."""
     return verify_receipt_bytes(data, basis, bls.fast_aggregate_verify, now_ms)
+
+
+def verify_any_receipt(data: bytes, basis: Basis, now_ms: int | None = None) -> Verified | Attested:
+    """LIGHT-10, WREC-9. Check a receipt file of a transaction, or that of a workload in whichever of its forms. Raises
+    `Rejected` naming the layer."""
+    return (verify_workload_receipt if is_attestation(data) else verify_receipt)(data, basis, now_ms)
+
+
+def verify_workload_receipt(data: bytes, basis: Basis, now_ms: int | None = None) -> Attested:
+    """WREC-9, WREC-12. Check the receipt of a workload: a file, a statement or an envelope. Raises `Rejected` naming
+    the layer."""
+    return verify_attestation(data, basis, bls.fast_aggregate_verify, now_ms)
 
 
 def verify_state(header: Header, key: bytes, answer: StateProof) -> Proven:

@@ -54,7 +54,7 @@ class Names:
 
     def __init__(self, session: Session, trusted: TrustedGenesis | None, client: Client) -> None:
         self._folder = accounts_folder(session)
-        self._chosen = session.setting("account")
+        self._session = session
         self._client = client
         self._own = {account.name: account for account in list_accounts(self._folder)}
         self._genesis = {a.name: a.address for a in trusted.genesis.accounts} if trusted else None
@@ -85,7 +85,7 @@ class Names:
     @property
     def default(self) -> str:
         """The account that is meant where none is named: the configured one, the only one here, or acme."""
-        return self._chosen or (next(iter(self._own)) if len(self._own) == 1 else DEFAULT_ACCOUNT)
+        return _default(self._session, self._own)
 
     def default_address(self) -> bytes:
         """Its address. Raises `Failure`."""
@@ -93,18 +93,30 @@ class Names:
 
     def signer(self, name: str = "") -> Signer:
         """The unlocked key of this account, of the default one where none is named. Raises `Failure`, `Fault`."""
-        name = name or self.default
-        if name not in self._own:
-            near = get_close_matches(name, self._own, n=3)
-            there = " or ".join(near) if near else ", ".join(list(self._own)[:4]) or "none is here"
-            message = f"no key of account {name!r} in {self._folder}"
-            fix = f"--account names one: {there}; bpi account create makes one"
-            raise Failure(CliRefusal.UNKNOWN_ACCOUNT, ExitStatus.NOT_FOUND, message, fix=fix)
-        account = self._own[name]
-        seed = load_account(self._folder, name, password_of(account))
-        return Signer(
-            name, address_of_key(account.file.public_key), ed25519.SigningKey(seed), is_development_key(account)
-        )
+        return _unlocked(self._folder, self._own, name or self.default)
+
+
+def own_signer(session: Session, name: str = "") -> Signer:
+    """The same where no node is asked. Raises `Failure`, `Fault`."""
+    folder = accounts_folder(session)
+    own = {account.name: account for account in list_accounts(folder)}
+    return _unlocked(folder, own, name or _default(session, own))
+
+
+def _default(session: Session, own: dict[str, Account]) -> str:
+    return session.setting("account") or (next(iter(own)) if len(own) == 1 else DEFAULT_ACCOUNT)
+
+
+def _unlocked(folder: Path, own: dict[str, Account], name: str) -> Signer:
+    if name not in own:
+        near = get_close_matches(name, own, n=3)
+        there = " or ".join(near) if near else ", ".join(list(own)[:4]) or "none is here"
+        message = f"no key of account {name!r} in {folder}"
+        fix = f"--account names one: {there}; bpi account create makes one"
+        raise Failure(CliRefusal.UNKNOWN_ACCOUNT, ExitStatus.NOT_FOUND, message, fix=fix)
+    account = own[name]
+    seed = load_account(folder, name, password_of(account))
+    return Signer(name, address_of_key(account.file.public_key), ed25519.SigningKey(seed), is_development_key(account))
 
 
 def password_of(account: Account) -> str:

@@ -1,6 +1,7 @@
 """Words of a command line that name things of a chain, checked before a node is asked."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,7 +42,19 @@ class ReceiptText(click.ParamType[str]):
         return text
 
 
+class ReceiptOrFileText(ReceiptText):
+    """The name of a receipt, the identity of its transaction, or a file that is there."""
+
+    name = "receipt"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text; a file before a name."""
+        return str(value) if Path(str(value)).is_file() else super().convert(value, param, ctx)
+
+
 IDENTITY = IdentityText()
 """For `click.argument`."""
 RECEIPT = ReceiptText()
+"""For `click.argument`."""
+RECEIPT_OR_FILE = ReceiptOrFileText()
 """For `click.argument`."""

@@ -24,7 +24,15 @@ from metanode.docklock.receipts.proving import (
     workload_receipt_file,
 )
 from metanode.docklock.receipts.refusals import WorkloadReceiptRefusal
-from metanode.docklock.receipts.statement import Attested, entry_facts, statement, verify_envelope, verify_statement
+from metanode.docklock.receipts.statement import (
+    Attested,
+    entry_facts,
+    is_attestation,
+    statement,
+    verify_attestation,
+    verify_envelope,
+    verify_statement,
+)
 from metanode.docklock.receipts.telling import sentence
 
 __all__ = [
@@ -46,11 +54,13 @@ __all__ = [
     "details",
     "entry_facts",
     "follow",
+    "is_attestation",
     "is_workload_receipt",
     "path_in",
     "seal",
     "sentence",
     "statement",
+    "verify_attestation",
     "verify_envelope",
     "verify_statement",
     "verify_workload_receipt",

@@ -10,7 +10,7 @@ import msgspec
 
 from metanode.chain.light import Basis, Pairing
 from metanode.docklock.receipts.dsse import PAYLOAD_BYTES_MAX, read_envelope, signers
-from metanode.docklock.receipts.proving import VerifiedEntry, verify_workload_receipt
+from metanode.docklock.receipts.proving import VerifiedEntry, is_workload_receipt, verify_workload_receipt
 from metanode.docklock.receipts.refusals import WorkloadReceiptRefusal
 from metanode.primitives import ed25519
 from metanode.primitives.codec import encode
@@ -44,9 +44,11 @@ _DECODER: Final = msgspec.json.Decoder(_Statement)
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """WREC-12. What a statement amounts to, and the keys that signed the envelope around it (none: there is none)."""
+    """WREC-12. What was proved, the form in which it came (`file`, `intoto`, `dsse`), and the keys that signed the
+    envelope, where there is one."""
 
     entry: VerifiedEntry
+    form: str
     keys: tuple[bytes, ...]
 
 
@@ -130,7 +132,22 @@ def verify_envelope(data: bytes, basis: Basis, pairing: Pairing, now_ms: int | N
     verified = verify_statement(envelope.payload, basis, pairing, now_ms)
     named = [_key(keyid) for keyid, _ in envelope.signatures]
     keys = [verified.signed.key, *(key for key in named if key)]
-    return Attested(verified, signers(envelope, keys))
+    return Attested(verified, "dsse", signers(envelope, keys))
+
+
+def is_attestation(data: bytes) -> bool:
+    """WREC-8, WREC-12. Whether this is, or says that it is, about a workload: its file, a statement, an envelope."""
+    return is_workload_receipt(data) or data[:64].lstrip().startswith(b"{")
+
+
+def verify_attestation(data: bytes, basis: Basis, pairing: Pairing, now_ms: int | None = None) -> Attested:
+    """WREC-9, WREC-12. Check a workload's receipt in whichever of its three forms. Raises `Rejected` with the first
+    layer that fails."""
+    if is_workload_receipt(data):
+        return Attested(verify_workload_receipt(data, basis, pairing, now_ms), "file", ())
+    if data.startswith(b'{"_type"'):  # as every statement of ours does: it has one form
+        return Attested(verify_statement(data, basis, pairing, now_ms), "intoto", ())
+    return verify_envelope(data, basis, pairing, now_ms)
 
 
 def _key(keyid: str) -> bytes:

@@ -3,20 +3,23 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from metanode.api.exits import ExitStatus
 from metanode.api.transactions import ReceiptView
 from metanode.cli.bpi.completing import accounts, files
-from metanode.cli.bpi.offline import check_file, genesis_option
+from metanode.cli.bpi.offline import Checked, check_file, genesis_option
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.showing import as_data, instant, short
-from metanode.cli.bpi.words import RECEIPT
+from metanode.cli.bpi.words import RECEIPT, RECEIPT_OR_FILE
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
+
+FORMATS: Final = ("file", "intoto", "dsse")
+"""The receipt file itself, an in-toto statement of it, and that in a DSSE envelope."""
 
 
 def _outcome(view: ReceiptView) -> str:
@@ -90,21 +93,60 @@ def list_(session: Session, of_account: str, first: int, last: int, limit: int) 
 
 
 @leaf()
-@click.argument("receipt", type=RECEIPT)
+@click.argument("receipt", type=RECEIPT_OR_FILE, shell_complete=files)
 @click.option(
     "-o", "--output", "target", default="", metavar="FILE", help="NAME.receipt by default; - for standard output."
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="file",
+    show_default=True,
+    help="intoto and dsse: of a workload's receipt FILE.",
+)
+@click.option("--account", default="", metavar="NAME", shell_complete=accounts, help="Who signs the DSSE envelope.")
+@genesis_option("What a workload's receipt is checked by first; the local one by default.")
 @pass_session
-def export(session: Session, receipt: str, target: str) -> None:
-    """Write the file that proves a receipt without a server."""
+def export(session: Session, receipt: str, target: str, form: str, account: str, genesis_file: str) -> None:
+    """Write the file that proves a receipt without a server.
+
+    With another format: a workload's receipt FILE, checked here, as an in-toto statement for other tools, or that in a
+    DSSE envelope. The receipt file is inside either, and bpi receipt verify checks both.
+    """
+    if form != "file":
+        _convert(session, receipt, target, form, account, genesis_file)
+        return
     with connect(session) as client:
         view = client.receipt.export(receipt)
     data = bytes.fromhex(view.file)
+    path = _write(data, target, f"{view.receipt}.receipt")
+    if path is None:
+        return
+    facts = {"receipt": view.receipt, "height": view.height, "file": str(path), "bytes": len(data)}
+    words = f"{path}  {len(data)} bytes · height {view.height}   try:  bpi receipt verify {path}"
+    session.output.result("receipt.export/1", facts, lambda: session.output.line(words))
+
+
+def _convert(session: Session, file: str, target: str, form: str, account: str, genesis_file: str) -> None:
+    from metanode.cli.bpi.workload_receipts import converted
+
+    data = converted(session, file, form, genesis_file, account)
+    path = _write(data, target, f"{Path(file).stem}.{form}.json")
+    if path is None:
+        return
+    facts = {"form": form, "of": file, "file": str(path), "bytes": len(data)}
+    words = f"{path}  {len(data)} bytes · {form}   try:  bpi receipt verify {path}"
+    session.output.result("receipt.export.workload/1", facts, lambda: session.output.line(words))
+
+
+def _write(data: bytes, target: str, usual: str) -> Path | None:
+    """Where it was written; None for standard output. Raises `Failure`."""
     if target == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-        return
-    path = Path(target or f"{view.receipt}.receipt")
+        return None
+    path = Path(target or usual)
     try:
         path.write_bytes(data)
     except OSError as error:
@@ -112,9 +154,7 @@ def export(session: Session, receipt: str, target: str) -> None:
         raise Failure(
             CliRefusal.FILE_NOT_WRITABLE, ExitStatus.NOT_ALLOWED, message, fix="-o names another file"
         ) from None
-    facts = {"receipt": view.receipt, "height": view.height, "file": str(path), "bytes": len(data)}
-    words = f"{path}  {len(data)} bytes · height {view.height}   try:  bpi receipt verify {path}"
-    session.output.result("receipt.export/1", facts, lambda: session.output.line(words))
+    return path
 
 
 @leaf()
@@ -125,13 +165,25 @@ def verify(session: Session, file: str, genesis_file: str) -> None:
     """Check a receipt file here, with nothing but a genesis; no node is asked.
 
     From the transaction over its receipt, the header and its certificate to the validators that genesis leads to. A
-    file that does not hold ends with 21 and says which layer.
+    file that does not hold ends with 21 and says which layer. A workload's receipt (a file, an in-toto statement, a
+    DSSE envelope) is checked from the node's entry over its batch down to the same.
     """
+    from metanode.client.verify import Attested, verify_any_receipt
+
+    checked = check_file(session, file, genesis_file, verify_any_receipt)
+    if isinstance(checked.proven, Attested):
+        from metanode.cli.bpi.workload_receipts import show_attested
+
+        show_attested(session, Checked(checked.trusted, checked.proven, checked.took_ms))
+    else:
+        _show_outcome(session, checked)
+
+
+def _show_outcome(session: Session, checked: Checked[Any]) -> None:
+    """What a transaction's receipt proved."""
     from metanode.client.transactions import Glossary, describe
-    from metanode.client.verify import verify_receipt
     from metanode.records.receipt import TransactionOrigin
 
-    checked = check_file(session, file, genesis_file, verify_receipt)
     verified = checked.proven
     receipt = verified.receipt
     names = {account.address: account.name for account in checked.trusted.genesis.accounts}

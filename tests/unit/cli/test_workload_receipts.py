@@ -1,0 +1,128 @@
+"""`bpi receipt verify` and `export` of what nodes say of workloads, without any node."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.unit.chain.light.test_receipts import chain as other_chain
+from tests.unit.chain.light.test_receipts import plain_file
+from tests.unit.cli.conftest import Bpi
+from tests.unit.docklock.receipts.samples import IMAGE, NODE_KEY, chain, file_of, life
+
+from metanode.docklock.receipts import WorkloadReceiptRefusal
+from metanode.primitives.codec import encode
+from metanode.records.address import address_of_key, show_address
+from metanode.records.genesis import dump_toml
+
+STARTED = 3
+TRUST = ("--genesis", "genesis.toml")
+
+
+@pytest.fixture
+def files(folder: Path) -> Path:
+    """The receipt file of a container's start, and the genesis of its chain."""
+    (folder / "started.receipt").write_bytes(encode(file_of(life(), STARTED)))
+    (folder / "genesis.toml").write_text(dump_toml(chain().genesis))
+    return folder
+
+
+def test_a_workloads_receipt_is_told_in_a_sentence(files: Path, bpi: Bpi) -> None:
+    said = bpi("receipt", "verify", "started.receipt", *TRUST)
+    assert said.status == 0, said.err
+    assert (
+        f"node-2 of shop started web.0 attempt 1 (revision 3) with image sha256:{IMAGE.hex()} under engine sandbox "
+        "at 2023-11-14 22:14:20.125Z; pinned in block 1"
+    ) in said.out
+    assert "seccomp 0808" in said.out
+    assert "final by 3 of 4 validators" in said.out
+    assert "VALID" in said.out
+    assert "envelope" not in said.out
+
+
+def test_a_program_is_told_all_of_it(files: Path, bpi: Bpi) -> None:
+    data = bpi("receipt", "verify", "started.receipt", *TRUST, "--json").data
+    assert (data["schema"], data["valid"], data["form"]) == ("bpi/receipt.verify.workload/1", True, "file")
+    assert (data["height"], data["signers"], data["seats"], data["envelope"]) == (1, 3, 4, [])
+    assert data["entry"]["number"] == STARTED
+    assert data["entry"]["details"]["memory-kib"] == 65_536
+    assert data["account"] == show_address(address_of_key(NODE_KEY.public_key))
+    assert (data["batch"]["first"], data["batch"]["count"]) == (0, len(life()))
+
+
+@pytest.mark.parametrize("layer", ["encoding", "entry", "signature", "batch", "pinned", "inclusion"])
+def test_a_flipped_byte_ends_with_21_and_the_layers_name(layer: str, files: Path, bpi: Bpi) -> None:
+    file = file_of(life(), STARTED)
+    data, signed = encode(file), life()[STARTED]
+    of_chain = data.index(file.chain)
+    place = {
+        "encoding": 8,
+        "entry": data.index(b"started"),
+        "signature": data.index(signed.signature),
+        "batch": data.index(file.path[0]),
+        "pinned": data.index(file.batch.root, of_chain),
+        "inclusion": data.index(b"coin.fee-paid", of_chain) + len("coin.fee-paid") + 5,
+    }[layer]
+    changed = bytearray(data)
+    changed[place] ^= 1
+    (files / "changed.receipt").write_bytes(changed)
+    said = bpi("receipt", "verify", "changed.receipt", *TRUST, "--json")
+    assert said.status == 21
+    assert said.error["code"] == f"{'light' if layer in ('encoding', 'inclusion') else 'wreceipt'}.{layer}"
+    people = bpi("receipt", "verify", "changed.receipt", *TRUST)
+    assert f"INVALID (layer: {layer})" in people.err
+
+
+def test_a_transactions_receipt_is_still_one(folder: Path, bpi: Bpi) -> None:
+    (folder / "paid.receipt").write_bytes(encode(plain_file()))
+    (folder / "other.toml").write_text(dump_toml(other_chain().genesis))
+    data = bpi("receipt", "verify", "paid.receipt", "--genesis", "other.toml", "--json").data
+    assert data["schema"] == "bpi/receipt.verify/1"
+
+
+def test_an_in_toto_statement_is_written_and_checked(files: Path, bpi: Bpi) -> None:
+    said = bpi("receipt", "export", "started.receipt", "--format", "intoto", *TRUST)
+    assert said.status == 0, said.err
+    assert "started.intoto.json" in said.out
+    written = json.loads((files / "started.intoto.json").read_bytes())
+    assert written["subject"][0] == {"name": "image", "digest": {"sha256": IMAGE.hex()}}
+    data = bpi("receipt", "verify", "started.intoto.json", *TRUST, "--json").data
+    assert (data["form"], data["envelope"]) == ("intoto", [])
+    text = (files / "started.intoto.json").read_text().replace('"attempt":1', '"attempt":2')
+    (files / "lied.json").write_text(text)
+    said = bpi("receipt", "verify", "lied.json", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (21, WorkloadReceiptRefusal.STATEMENT)
+
+
+def test_an_envelope_says_whose_word_it_is(files: Path, bpi: Bpi) -> None:
+    assert bpi("init").status == 0
+    said = bpi("receipt", "export", "started.receipt", "--format", "dsse", "--account", "globex", *TRUST)
+    assert said.status == 0, said.err
+    assert "signed by globex, not by the node" in said.err
+    shown = bpi("receipt", "verify", "started.dsse.json", *TRUST)
+    assert shown.status == 0, shown.err
+    assert "who is not the node" in shown.out
+    data = bpi("receipt", "verify", "started.dsse.json", *TRUST, "--json").data
+    assert data["form"] == "dsse"
+    assert len(data["envelope"]) == 1
+    assert data["envelope"][0] != data["account"]
+    text = (files / "started.dsse.json").read_text()
+    at = text.index('"sig":"') + 20
+    (files / "changed.json").write_text(text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :])
+    said = bpi("receipt", "verify", "changed.json", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (21, WorkloadReceiptRefusal.ENVELOPE)
+    said = bpi("receipt", "export", "started.receipt", "--format", "dsse", "--account", "nobody", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (3, "cli.unknown-account")
+
+
+def test_only_what_was_checked_is_told_to_others(files: Path, bpi: Bpi) -> None:
+    data = bytearray((files / "started.receipt").read_bytes())
+    data[-1] ^= 1
+    (files / "forged.receipt").write_bytes(data)
+    said = bpi("receipt", "export", "forged.receipt", "--format", "intoto", *TRUST, "--json")
+    assert said.status == 21
+    assert said.error["code"].startswith("light.")
+    (files / "paid.receipt").write_bytes(encode(plain_file()))
+    said = bpi("receipt", "export", "paid.receipt", "--format", "intoto", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (2, "cli.usage")
+    said = bpi("receipt", "export", "started.receipt", "--format", "intoto", "-o", "no/such/folder", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (4, "cli.file-not-writable")
