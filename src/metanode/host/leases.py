@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Final, Self
 
 from metanode.host.disk import FOLDER_MODE, Disk
@@ -26,20 +27,37 @@ class Lease:
     """
 
     def __init__(self, leases: "Leases", path: Path, file: int) -> None:
-        """Made by `Leases.lease`."""
+        """Made by `Leases.lease`. Several threads may use one lease."""
         self._leases = leases
         self._path = path
         self._file = file
+        self._names: dict[str, None] = {}
         self._end = 0
+        self._mutex = Lock()
 
     def hold(self, *names: str) -> None:
         """IMG-17. Hold these (digests, or names of unpacked roots) as well. After it returns, ask whether they are
         there: a collection that had begun before may just have taken them.
         """
-        data = "".join(f"{name}\n" for name in names).encode()
-        with self._leases.shared():
-            self._leases.disk.write(self._file, self._end, data)
-        self._end += len(data)
+        with self._mutex:
+            new = [name for name in dict.fromkeys(names) if name not in self._names]
+            data = "".join(f"{name}\n" for name in new).encode()
+            if data:
+                with self._leases.shared():
+                    self._leases.disk.write(self._file, self._end, data)
+            self._end += len(data)
+            self._names.update(dict.fromkeys(new))
+
+    def release(self, *names: str) -> None:
+        """IMG-17. Hold these no longer; no harm where they were not held."""
+        with self._mutex:
+            left = {name: None for name in self._names if name not in names}
+            data = "".join(f"{name}\n" for name in left).encode()
+            if len(data) < self._end:
+                with self._leases.shared():
+                    self._leases.disk.write(self._file, 0, data)
+                    self._leases.disk.cut(self._file, len(data))
+            self._names, self._end = left, len(data)
 
     def close(self) -> None:
         """Use nothing any more."""

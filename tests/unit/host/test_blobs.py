@@ -188,6 +188,41 @@ def test_a_collection_keeps_what_is_named_and_what_is_held(tmp_path):
     assert not names(store)
 
 
+def test_a_lease_is_given_up_name_by_name_and_does_not_grow_by_repeating(tmp_path):
+    store = blob_store(tmp_path)
+    put(store, b"a")
+    put(store, b"b")
+    with store.leases.lease() as lease:
+        for _ in range(100):
+            lease.hold(str(A), str(B), str(A))
+        (path,) = (store.folder / "leases").iterdir()
+        assert path.read_text() == f"{A}\n{B}\n"
+        lease.release(str(A), "root")
+        assert path.read_text() == f"{B}\n"
+        assert store.collect(nothing_kept).blobs == 1
+        lease.hold(str(A))
+        assert path.read_text() == f"{B}\n{A}\n"
+        assert names(store) == {B.hex}
+
+
+def test_threads_that_share_a_lease_lose_no_name(tmp_path):
+    store = blob_store(tmp_path)
+    with store.leases.lease() as lease:
+        held = [[f"{thread}-{number}" for number in range(100)] for thread in range(4)]
+
+        def hold(mine: list[str]) -> None:
+            for name in mine:
+                lease.hold(name)
+
+        threads = [threading.Thread(target=hold, args=(mine,)) for mine in held]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        with store.leases.alone():
+            assert store.leases.held() == {name for mine in held for name in mine}
+
+
 def test_what_is_held_from_before_it_is_there_is_never_collected(tmp_path):
     store, other = blob_store(tmp_path), blob_store(tmp_path)
     for _ in range(20):
