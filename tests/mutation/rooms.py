@@ -39,9 +39,10 @@ ROOMS: Final = {
         "docklock/scheduler",
         tuple(
             f"tests/unit/docklock/scheduler/test_{name}.py"
-            for name in ("filters", "scores", "preemption", "waiting", "explaining", "placing")
+            for name in ("filters", "scores", "telling", "preemption", "waiting", "explaining", "placing")
         ),
     ),
+    "receipts": Room("docklock/receipts", ("tests/unit/docklock/receipts",)),
     "ibft": Room("chain/ibft", ("tests/unit/chain/ibft", "tests/unit/chain/evidence", f"{PROPERTIES}test_ibft.py")),
 }
 """By the name that the command takes."""

@@ -204,15 +204,12 @@ class Candidates:
     def _catch_up(self) -> None:
         """Look again at every place that changed."""
         changes = self._fleet.changes
-        if self._seen == len(changes):
-            return
         for order in dict.fromkeys(changes[self._seen :]):
             place = self._fleet.places[order]
             if order in self._outcomes:
                 self._lift(order)
                 self._put(order, self._judge((place,))[0])
-            if self._labels:
-                self._recount(place)
+            self._recount(place)
         self._seen = len(changes)
 
     def _recount(self, place: Place) -> None:
@@ -265,7 +262,7 @@ class Candidates:
                 found.append(-19)
                 continue
             workloads = place.workloads
-            siblings = workloads.get(workload, 0) if workloads else 0
+            siblings = workloads.get(workload, 0)
             if ports and not place.ports.keys().isdisjoint(ports):
                 found.append(-20)
             elif (apart and not workloads.keys().isdisjoint(apart)) or workload in place.refuses:
@@ -292,7 +289,6 @@ def static_candidates(question: Question, places: Sequence[Place]) -> tuple[Sequ
     away: dict[int, int] = {}
     for rule, passes in STATIC.items():
         left = passes(question, places)
-        if len(left) < len(places):
-            away[rule] = len(places) - len(left)
+        away[rule] = len(places) - len(left)
         places = left
     return places, away

@@ -148,6 +148,20 @@ def test_a_node_where_somebody_must_go_is_weighed_with_him() -> None:
         assert named(made) == (names[0], [("a", 0), ("a", 1), ("port", 0)])
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_of_equal_sums_and_numbers_the_first_by_name_on_whatever_node(names: tuple[str, str]) -> None:
+    """Whoever must go costs the same on both nodes; of the others the name decides, not which node is seen first."""
+    first, second = names
+    standing = [
+        (first, replica("port", 1, priority=4, ports=(80,), cpu_millicores=100)),
+        (first, replica("late", priority=1, cpu_millicores=3_900)),
+        (second, replica("port", 2, priority=4, ports=(80,), cpu_millicores=100)),
+        (second, replica("early", priority=1, cpu_millicores=3_900)),
+    ]
+    made = preempt(fleet(node("a"), node("b"), standing=standing), strong(ports=(80,)))
+    assert named(made) == (second, [("early", 0), ("port", 2)])
+
+
 def test_no_more_victims_than_a_receipt_can_name() -> None:
     for count, expected in ((VICTIMS_MAX, VICTIMS_MAX), (VICTIMS_MAX + 1, 0)):
         standing = [("a", replica("w", index, cpu_millicores=100)) for index in range(count)]
