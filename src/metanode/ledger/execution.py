@@ -36,6 +36,8 @@ WORK_AUTHORIZATION: Final = 60
 """Every signature: its verification."""
 STEP_WORK_MAX: Final = 10_000
 """A step of the system never comes near it: what it does is bounded by counts."""
+EVENTS_OF_STEP_MAX: Final = 1_024
+"""Most events in one receipt of a step, each at most 250 bytes: such a receipt is never too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,9 @@ class BlockRun:
         for module in modules:
             frame = self._step_frame()
             module.end_of_block(frame)
-            if frame.events:
+            events = list(frame.events)
+            for first in range(0, len(events), EVENTS_OF_STEP_MAX):
+                frame.events[:] = events[first : first + EVENTS_OF_STEP_MAX]
                 sequence = sum(1 for receipt in self.receipts if isinstance(receipt.origin, SystemOrigin))
                 self._receive(SystemOrigin(module=module.name, sequence=sequence), frame)
 

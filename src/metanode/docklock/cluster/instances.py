@@ -1,13 +1,13 @@
 """Instances: what becomes of one attempt to run a replica, wherever its life is told from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from metanode.docklock.cluster.agenda import changed, freed, keep_queue, queue_of
 from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.lifecycle import INSTANCE_LIFE
-from metanode.docklock.cluster.state import Instance, Queue, Replica, Waiting
+from metanode.docklock.cluster.state import WAITING_MAX, Instance, Queue, Replica, Waiting
 from metanode.records.cluster import ENDED, ReplicaReport
 from metanode.records.cluster_events import ReplicaChanged
 
@@ -120,12 +120,11 @@ def lose(books: Books, node: str, state: str) -> None:
     freed(books)
 
 
-def wait(books: Books, workload: str, indices: Sequence[int], revision: int, priority: int) -> None:
-    """CLUSTER-12. New attempts of replicas wait for nodes."""
-    if not indices:
-        return
+def wait(books: Books, workload: str, indices: Sequence[int], revision: int, priority: int) -> bool:
+    """CLUSTER-12. New attempts of replicas wait for nodes. Whether there was room for all of them in the queue."""
+    room = WAITING_MAX - len(queue_of(books).waiting)
     joining = []
-    for index in indices:
+    for index in indices[: max(room, 0)]:
         replica = books.replica(workload, index)
         attempt = replica.attempts + 1
         instance = Instance(attempt=attempt, revision=revision, node="", state="waiting", code=0, since_ms=books.now_ms)
@@ -143,36 +142,40 @@ def wait(books: Books, workload: str, indices: Sequence[int], revision: int, pri
                 tried=False,
             )
         )
-    keep_queue(books, Queue(waiting=(*queue_of(books).waiting, *joining)))
+    if joining:
+        keep_queue(books, Queue(waiting=(*queue_of(books).waiting, *joining)))
+    return len(joining) == len(indices)
 
 
 def stop(books: Books, workload: str, index: int, instance: Instance, state: str = "stopping") -> None:
     """CLUSTER-12. An instance is to end: one that waits is gone at once, one on a node when the node says so."""
-    replica = books.replica(workload, index)
-    if instance.node:
-        ending = replace(instance, state="stopping", since_ms=books.now_ms)
-        others = tuple(ending if one.attempt == instance.attempt else one for one in replica.instances)
-        share = books.share(instance.node)
-        books.keep_share(
-            instance.node,
-            replace(
-                share,
-                assignments=tuple(
-                    replace(one, run=False)
-                    if (one.workload, one.index, one.attempt) == (workload, index, instance.attempt)
-                    else one
-                    for one in share.assignments
-                ),
-            ),
+    stop_all(books, workload, ((index, instance),), state)
+
+
+def stop_all(books: Books, workload: str, those: Iterable[tuple[int, Instance]], state: str = "stopping") -> None:
+    """CLUSTER-12. The same for many: the queue, and the share of each node, is written once, however many they are."""
+    gone: set[tuple[int, int]] = set()
+    leaving: dict[str, set[tuple[int, int]]] = {}
+    for index, instance in those:
+        replica = books.replica(workload, index)
+        if instance.node:
+            ending = replace(instance, state="stopping", since_ms=books.now_ms)
+            others = tuple(ending if one.attempt == instance.attempt else one for one in replica.instances)
+            leaving.setdefault(instance.node, set()).add((index, instance.attempt))
+            books.say(said(books, workload, index, replace(ending, state=state)))
+        else:
+            others = tuple(one for one in replica.instances if one.attempt != instance.attempt)
+            gone.add((index, instance.attempt))
+        books.keep_replica(workload, index, replace(replica, instances=others))
+    for node, ended in leaving.items():
+        share = books.share(node)
+        assignments = tuple(
+            replace(one, run=False) if one.workload == workload and (one.index, one.attempt) in ended else one
+            for one in share.assignments
         )
-        books.say(said(books, workload, index, replace(ending, state=state)))
-    else:
-        others = tuple(one for one in replica.instances if one.attempt != instance.attempt)
-        queue = queue_of(books)
+        books.keep_share(node, replace(share, assignments=assignments))
+    if gone:
         kept = tuple(
-            one
-            for one in queue.waiting
-            if (one.workload, one.index, one.attempt) != (workload, index, instance.attempt)
+            one for one in queue_of(books).waiting if one.workload != workload or (one.index, one.attempt) not in gone
         )
         keep_queue(books, Queue(waiting=kept))
-    books.keep_replica(workload, index, replace(replica, instances=others))

@@ -2,13 +2,14 @@
 is to be left. Pure bookkeeping: who waits here is placed elsewhere."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec.structs import replace
 
 from metanode.docklock.cluster.agenda import changed, look_again
 from metanode.docklock.cluster.authority import NOTHING, demanded, use
 from metanode.docklock.cluster.books import Books
-from metanode.docklock.cluster.instances import stop, wait
+from metanode.docklock.cluster.instances import stop, stop_all, wait
 from metanode.docklock.cluster.lifecycle import RUNNING, RUNS, WORKLOAD_LIFE
 from metanode.docklock.cluster.state import NEVER, Instance, Replica, Workload, read_workload, replica_key
 from metanode.docklock.cluster.views import node_view
@@ -16,6 +17,9 @@ from metanode.docklock.cluster.workloads import keep, led_back
 from metanode.docklock.scheduler import must_leave
 from metanode.primitives.refusal import Rejected
 from metanode.records.workload import BASIS_POINTS
+
+QUEUE_FULL_MS: Final = 1_000
+"""After so long a workload is looked at again of which not everybody could join the queue."""
 
 
 @dataclass(slots=True)
@@ -78,7 +82,9 @@ def _run(look: Look) -> None:
         return
     _fill(look)
     _renew(look)
-    wait(look.books, look.name, sorted(look.waiting), look.number, look.workload.current.terms.demand.priority)
+    priority = look.workload.current.terms.demand.priority
+    if not wait(look.books, look.name, sorted(look.waiting), look.number, priority):
+        look.later(look.books.now_ms + QUEUE_FULL_MS)
     if look.workload.phase == "updating" and _updated(look):
         return
     _finish(look)
@@ -101,12 +107,19 @@ def _tell_dependents(look: Look, workload: Workload) -> None:
             changed(look.books, dependent)
 
 
+def _not_stopping(look: Look, first: int = 0) -> list[tuple[int, Instance]]:
+    """Every instance that was not told to end yet, of the replicas from an index on."""
+    return [
+        (index, instance)
+        for index in range(first, len(look.replicas))
+        for instance in look.replicas[index].instances
+        if instance.state != "stopping"
+    ]
+
+
 def _end(look: Look) -> None:
     """CLUSTER-12. A workload that shall not run: everything of it stops; what has stopped is gone."""
-    for index, replica in enumerate(look.replicas):
-        for instance in replica.instances:
-            if instance.state != "stopping":
-                stop(look.books, look.name, index, instance)
+    stop_all(look.books, look.name, _not_stopping(look))
     left = any(look.books.replica(look.name, index).instances for index in range(look.workload.peak))
     after = WORKLOAD_LIFE.get((look.workload.phase, "gone"))
     if left or after is None:
@@ -139,10 +152,7 @@ def _forget(look: Look) -> None:
 
 def _stop_surplus(look: Look) -> None:
     """CLUSTER-12. Replicas beyond the number asked for stop, highest index first in the order of the list."""
-    for index in range(look.workload.replicas, look.workload.peak):
-        for instance in look.replicas[index].instances:
-            if instance.state != "stopping":
-                stop(look.books, look.name, index, instance)
+    stop_all(look.books, look.name, _not_stopping(look, look.workload.replicas))
 
 
 def _drop_superfluous(look: Look) -> None:
@@ -304,10 +314,7 @@ def _job_ended(look: Look) -> bool:
     else:
         look.later(deadline)
         return False
-    for index, replica in enumerate(look.replicas):
-        for instance in replica.instances:
-            if instance.state != "stopping":
-                stop(look.books, look.name, index, instance)
+    stop_all(look.books, look.name, _not_stopping(look))
     after = replace(look.workload, phase=WORKLOAD_LIFE[look.workload.phase, event], update=(), due_ms=NEVER)
     keep(look.books, look.name, after)
     _tell_dependents(look, after)
