@@ -189,11 +189,14 @@ class Stand:
 
         asyncio.run(ended())
 
-    def left(self) -> list[str]:
-        """What is left of this stand's containers on the machine: groups, mounts, folders."""
+    def left(self, *, with_its_own: bool = False) -> list[str]:
+        """What is left of this stand's containers on the machine: groups, mounts, folders, processes; with what is the
+        shim's own, its group too."""
         trees = mounted(Path("/proc/self/mounts").read_text())
-        key = key_of(self.state)
-        groups = [str(g) for tree in {*trees.v1.values(), trees.v2} if tree for g in tree.glob(f"metanode/{key}/*/")]
+        key, below = key_of(self.state), "" if with_its_own else "/*/"
+        groups = [
+            str(g) for tree in {*trees.v1.values(), trees.v2} if tree for g in tree.glob(f"metanode/{key}{below}")
+        ]
         mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(self.folder) in line]
         folders = [str(path) for path in (self.state / "c").glob("*")]
         notes = [str(path) for name in ("crun", "runc") for path in (self.state / name).glob("*")]

@@ -37,9 +37,11 @@ def lock(state: Path) -> int:
 def sweep(state: Path, hierarchy: Hierarchy) -> list[str]:
     """RUN-19. Take away everything of containers whose shim is gone; their ids. Holds the lock."""
     folders = sorted(path for path in (state / CONTAINERS).glob("*") if path.is_dir())
+    stuck = hierarchy.clear()  # first: what is frozen does not die before it is thawed
     for folder in folders:
         _end(folder)
-    hierarchy.clear()
+    if stuck:
+        hierarchy.clear()
     unmount_below(state)
     for folder in folders:
         remove_tree(folder)
