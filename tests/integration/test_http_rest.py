@@ -24,6 +24,10 @@ PATHS = {
     "module": "coin",
     "key": "00ff",
     "proposal": "1",
+    "cluster": "shop",
+    "node": "node-1",
+    "workload": "web",
+    "index": "0",
 }
 BODIES: dict[str, Any] = {
     "transaction.submit": {"transaction": "00112233"},
