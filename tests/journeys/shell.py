@@ -124,7 +124,7 @@ class Shell:
 def network(folder: Path, options: str = "") -> Iterator[Shell]:
     """A shell beside a running network of four, made by `bpi up` and ended by `bpi down`."""
     shell = Shell(folder)
-    shell.says(f"up --port-base {free_base()} {options}")
+    shell.says(f"up --port-base {free_base()} --no-agents {options}")
     try:
         yield shell
     finally:

@@ -114,7 +114,7 @@ def create(
     """
     layout = Layout(root)
     disk.make_folder(root)
-    lock = _lock(layout)
+    lock = lock_directory(layout.root, layout.lock_file)
     try:
         if layout.format_file.exists():
             raise Fault(
@@ -179,7 +179,7 @@ class DataDirectory:
         """DISK-14. Raises `Fault` where it is not one, is of a newer format, another chain, or in use."""
         self.layout: Final = Layout(root)
         self.owner: Final = read_format(self.layout)
-        self._lock = _lock(self.layout)
+        self._lock = lock_directory(self.layout.root, self.layout.lock_file)
         try:
             self.genesis: Final = load_genesis(self.layout, self.owner.chain_id)
         except Fault:
@@ -222,22 +222,23 @@ def load_genesis(layout: Layout, chain_id: Hash) -> Genesis:
     return genesis
 
 
-def _lock(layout: Layout) -> int:
-    """DISK-15. One process a directory: an advisory lock that ends with the process, and its id for people."""
+def lock_directory(root: Path, path: Path) -> int:
+    """DISK-15. One process a directory: an advisory lock that ends with the process, and its id for people. Raises
+    `Fault`."""
     try:
-        file = os.open(layout.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     except OSError as error:
-        raise disk_fault(error, f"opening {layout.lock_file}") from error
+        raise disk_fault(error, f"opening {path}") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(file, _LOCK_BYTES_MAX, 0).decode(errors="replace").strip() or "unknown"
         os.close(file)
         fix = f"stop process {holder} first, or use another data directory; two nodes with one key would sign twice"
-        raise Fault(FaultReason.DIRECTORY_LOCKED, f"{layout.root} is in use by process {holder}", fix) from None
+        raise Fault(FaultReason.DIRECTORY_LOCKED, f"{root} is in use by process {holder}", fix) from None
     except OSError as error:
         os.close(file)
-        raise disk_fault(error, f"locking {layout.lock_file}") from error
+        raise disk_fault(error, f"locking {path}") from error
     with suppress(OSError):  # a full disk must not keep a node from starting: the id is for people
         os.ftruncate(file, 0)
         os.pwrite(file, f"{os.getpid()}\n".encode(), 0)

@@ -160,7 +160,9 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.doctor_stall:stall",
         "Tell why a height needed more rounds, or stands still now: who was silent, slow, cut off, behind, lying.",
     ),
-    "down": Entry(f"{_HERE}.down:down", "Stop every node of the local network; its data stays."),
+    "down": Entry(
+        f"{_HERE}.down:down", "Stop every node of the local network, every agent and its containers; the data stays."
+    ),
     "evidence list": Entry(
         f"{_HERE}.evidence:list_",
         "List proofs of guilt: those that wait for a block first, then those that blocks carried, the latest first.",

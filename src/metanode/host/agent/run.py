@@ -27,6 +27,7 @@ from metanode.host.agent.port import AgentPort
 from metanode.host.agent.receipt_log import ReceiptLog
 from metanode.host.agent.records import Records
 from metanode.host.blobs import BlobStore
+from metanode.host.data_directory import lock_directory
 from metanode.host.disk import Disk
 from metanode.host.entropy import random_bytes
 from metanode.host.http_server import EmbeddedServer
@@ -34,7 +35,7 @@ from metanode.host.images.roots import this_boot
 from metanode.host.images.store import ImageStore
 from metanode.host.images.tree import KeepOwners, OneOwner
 from metanode.host.runtimes.driver import Driver, Lacks, Works
-from metanode.host.runtimes.link import ShimLink, ShimPlace, open_link
+from metanode.host.runtimes.link import SOCKET, ShimLink, ShimPlace, open_link
 from metanode.host.runtimes.shim_driver import ShimDriver
 from metanode.primitives import ed25519
 from metanode.primitives.refusal import Refusal, Rejected
@@ -128,6 +129,18 @@ async def open_engine(folder: Path, wanted: str) -> Engine:
     raise Rejected(AgentRefusal.NO_ENGINE, said)
 
 
+def end_containers(folder: Path) -> None:
+    """End every container of an agent's folder, and its shim, where one runs. For whoever takes the whole away."""
+
+    async def end() -> None:
+        link = await open_link(ShimPlace(folder / "shim"))
+        await link.end_shim()
+
+    if (folder / "shim" / SOCKET).exists():
+        with contextlib.suppress(Rejected):
+            asyncio.run(end())
+
+
 async def serve(
     settings: AgentSettings,
     seed: bytes,
@@ -140,6 +153,7 @@ async def serve(
     """Run until SIGINT or SIGTERM; containers run on. `join` tells the chain what this node has, before anything else.
     Returns the reason it stopped. Raises `Rejected`, `Fault`."""
     folder = settings.folder
+    lock = lock_directory(folder, folder / "LOCK")
     open_log(folder)
     engine = await open_engine(folder, settings.engine)
     blobs = BlobStore(folder / "content", Disk(), random_bytes)
@@ -201,4 +215,5 @@ async def serve(
     await serving
     receipts.close()
     await engine.link.close()
+    os.close(lock)
     return "asked to stop" if stop.is_set() else "its port closed"

@@ -34,10 +34,11 @@ PEER_PORTS: Final = 20
 
 
 class Steps:
-    """The lines of `up`: when, which step, what was seen."""
+    """The lines of `up`: when, which step, what was seen. `agents`: whether it starts any."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output, *, agents: bool) -> None:
         self._output = output
+        self.agents = agents
         self._began = time.monotonic()
         self.seen: list[dict[str, Any]] = []
 
@@ -53,6 +54,7 @@ class Steps:
 @click.option("--port-base", type=click.IntRange(1_024, PORT_BASE_MAX), help="Of a new network; 26600 by default.")
 @click.option("--name", help="Of a new chain; development by default.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of a new chain.")
+@click.option("--no-agents", is_flag=True, help="A chain alone: nothing that runs containers.")
 @click.option("--foreground", is_flag=True, help="Stay; Ctrl-C stops the network.")
 @pass_session
 def up(
@@ -61,13 +63,14 @@ def up(
     port_base: int | None,
     name: str | None,
     parameters: tuple[str, ...],
+    no_agents: bool,  # noqa: FBT001 - click calls it
     foreground: bool,  # noqa: FBT001 - click calls it
 ) -> None:
     """Start the local network, make it first where there is none, and return when it is READY.
 
     The nodes run on in the background; bpi down stops them. Every line says what this program saw.
     """
-    steps, network = Steps(session.output), LocalNetwork(session.data.resolve())
+    steps, network = Steps(session.output, agents=not no_agents), LocalNetwork(session.data.resolve())
     if network.is_there:
         _refuse_options_of_new(session, (validators, port_base, name, parameters or None))
         nodes = network.nodes
@@ -165,6 +168,8 @@ def _bring_up(session: Session, steps: Steps, network: LocalNetwork) -> list[Sta
     try:
         await_ready(started, lambda node: answers(node.url))
         url = _observe(steps, network)
+        if steps.agents:
+            _bring_up_agents(steps, network)
         nodes = [{"name": node.name, "url": node.url, "pid": node.process} for node in network.nodes]
         data = {"url": url, "nodes": nodes, "started": [s.node.name for s in started], "steps": steps.seen}
         session.output.result("up/1", data, lambda: _say_ready(session, url))
@@ -192,6 +197,20 @@ def _observe(steps: Steps, network: LocalNetwork) -> str:
         words = f"1 transaction sent, receipt verified from raw bytes in {found.verify_ms:.1f} ms"
         steps.saw("self-test", words, receipt=found.receipt, height=found.height, verify_ms=round(found.verify_ms, 3))
     return network.nodes[0].url
+
+
+def _bring_up_agents(steps: Steps, network: LocalNetwork) -> None:
+    """An agent a validator, with the best engine it found: what each of them said, and what the chain says of them."""
+    from metanode.cli.bpi.local_agents import await_agents, found_cluster, make_agents, start_agents
+
+    agents = make_agents(network)
+    start_agents(agents)
+    with Client(network.nodes[0].url) as client:
+        found_cluster(client, network, agents)
+        engines = await_agents(client, agents)
+    kinds = sorted(set(engines.values()))
+    words = f"{len(engines)}/{len(agents)} active · containers by {', '.join(kinds)}"
+    steps.saw("agents", words, running=len(engines), agents=len(agents), engines=engines)
 
 
 def _linked(client: Client, running: int) -> NodeStatus:
