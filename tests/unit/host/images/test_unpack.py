@@ -4,11 +4,13 @@ import gzip
 import os
 import subprocess
 import tarfile
+import tempfile
+from pathlib import Path
 
 import pytest
 from tests.unit.docklock.images.refusing import refuses
 from tests.unit.host.images.made import file, folder, hard_link, hexed, special, symlink, tar
-from tests.unit.host.images.unpacking import Place
+from tests.unit.host.images.unpacking import MEMORY, Place
 
 from metanode.docklock.images.digests import parse_digest
 from metanode.docklock.images.manifests import OCI_LAYER, OCI_LAYER_GZIP, Descriptor
@@ -152,25 +154,23 @@ def test_without_privileges_everything_is_ones_own_and_can_be_removed(place):
 
 
 @ROOT
-def test_an_unprivileged_user_unpacks_by_himself(tmp_path):
+def test_an_unprivileged_user_unpacks_by_himself():
     """In a child that gives up root: the very calls would fail there that need it."""
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents:
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    child = os.fork()
-    if not child:
-        try:
-            os.setgroups([])
-            os.setresgid(65534, 65534, 65534)
-            os.setresuid(65534, 65534, 65534)
-            there = Place(tmp_path / "nobody")
-            there.unpack(BASE, tar([file("old/.wh.c"), folder("etc/", mode=0)]), owners=OneOwner())
-            ok = "old/c" not in there.found() and there.found()["etc/passwd"] == "root"
-            os._exit(0 if ok else 2)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        Path(name).chmod(0o777)
+        child = os.fork()
+        if not child:
+            try:
+                os.setgroups([])
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+                there = Place(Path(name) / "nobody")
+                there.unpack(BASE, tar([file("old/.wh.c"), folder("etc/", mode=0)]), owners=OneOwner())
+                ok = "old/c" not in there.found() and there.found()["etc/passwd"] == "root"
+                os._exit(0 if ok else 2)
+            finally:
+                os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_the_same_as_tar_unpacks(place, tmp_path):
