@@ -27,9 +27,9 @@ def path_in(entries: Sequence[SignedEntry], number: int) -> tuple[bytes, ...]:
 def check_in_batch(signed: SignedEntry, batch: ReceiptBatch, path: Sequence[bytes]) -> None:
     """WREC-7. The entry is in the batch, at the place of its number. Raises `Rejected`."""
     number = signed.entry.number
-    if not 0 < batch.count <= RECEIPTS_MAX or not 0 <= number - batch.first < batch.count:
-        detail = f"entry {number} is not among {batch.count} from {batch.first} on"
-        raise Rejected(WorkloadReceiptRefusal.BATCH, detail)
+    if batch.count > RECEIPTS_MAX:
+        raise Rejected(WorkloadReceiptRefusal.BATCH, f"a batch of {batch.count} entries, at most {RECEIPTS_MAX}")
     leaf = signed_digest(signed)
     if not verify_inclusion(Tag.WORKLOAD_BATCH, leaf, number - batch.first, batch.count, path, batch.root):
-        raise Rejected(WorkloadReceiptRefusal.BATCH, f"entry {number} leads to another root than {batch.root.hex()}")
+        detail = f"entry {number} does not lead to the root of {batch.count} entries from {batch.first} on"
+        raise Rejected(WorkloadReceiptRefusal.BATCH, detail)

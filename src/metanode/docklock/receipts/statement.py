@@ -12,7 +12,6 @@ from metanode.chain.light import Basis, Pairing
 from metanode.docklock.receipts.dsse import PAYLOAD_BYTES_MAX, read_envelope, signers
 from metanode.docklock.receipts.proving import VerifiedEntry, is_workload_receipt, verify_workload_receipt
 from metanode.docklock.receipts.refusals import WorkloadReceiptRefusal
-from metanode.primitives import ed25519
 from metanode.primitives.codec import encode
 from metanode.primitives.refusal import Rejected
 from metanode.records.address import show_address
@@ -130,8 +129,7 @@ def verify_envelope(data: bytes, basis: Basis, pairing: Pairing, now_ms: int | N
     has signed it: whose key that is, and what he is worth, is for the reader to say. Raises `Rejected`."""
     envelope = read_envelope(data)
     verified = verify_statement(envelope.payload, basis, pairing, now_ms)
-    named = [_key(keyid) for keyid, _ in envelope.signatures]
-    keys = [verified.signed.key, *(key for key in named if key)]
+    keys = [verified.signed.key, *(_key(keyid) for keyid, _ in envelope.signatures)]
     return Attested(verified, "dsse", signers(envelope, keys))
 
 
@@ -151,9 +149,8 @@ def verify_attestation(data: bytes, basis: Basis, pairing: Pairing, now_ms: int 
 
 
 def _key(keyid: str) -> bytes:
-    """The key that a key id of ours is; empty where it is none."""
+    """The key that a key id of ours is; what is none has signed nothing."""
     try:
-        key = bytes.fromhex(keyid)
+        return bytes.fromhex(keyid)
     except ValueError:
         return b""
-    return key if len(key) == ed25519.PUBLIC_KEY_BYTES else b""

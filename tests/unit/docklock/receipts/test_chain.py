@@ -6,6 +6,7 @@ from tests.unit.docklock.receipts.samples import NODE_KEY, OTHER_KEY, author, ha
 
 from metanode.docklock.receipts import (
     NO_ENTRIES,
+    Happening,
     WorkloadReceiptRefusal,
     after,
     author_of,
@@ -19,6 +20,8 @@ from metanode.docklock.receipts import (
     path_in,
     write_entry,
 )
+from metanode.primitives.digest import Tag
+from metanode.primitives.merkle import counted_root, inclusion_proof, verify_inclusion
 from metanode.primitives.names import NO_HASH
 from metanode.primitives.refusal import Rejected
 from metanode.records.cluster import NO_RECEIPTS, RECEIPTS_MAX, ReceiptBatch
@@ -48,6 +51,17 @@ def test_a_chain_can_be_followed_from_the_middle() -> None:
 def test_an_entry_that_says_too_little_is_not_written() -> None:
     wrong = happening("killed", details=())
     assert refusal(write_entry, author(), NO_ENTRIES, wrong, NODE_KEY.sign) == EntryRefusal.MISSING
+
+
+def test_what_happened_without_a_workload_needs_no_more_words() -> None:
+    bare = Happening(time_ms=1, height=0, step="refused", code="demand.bad-name")
+    entry = write_entry(author(), NO_ENTRIES, bare, NODE_KEY.sign).entry
+    assert (entry.workload, entry.index, entry.attempt, entry.revision, entry.spec) == ("", 0, 0, 0, b"")
+
+
+def test_an_entry_that_says_nothing_is_not_followed_though_it_is_signed() -> None:
+    wrong = resigned(life()[0], step="vanished")
+    assert refusal(follow, author(), NO_ENTRIES, [wrong]) == EntryRefusal.UNKNOWN_STEP
 
 
 @pytest.mark.parametrize("number", range(len(life())))
@@ -152,6 +166,18 @@ def test_a_path_is_of_one_entry_one_place_and_one_count() -> None:
         (signed, batch, (b"short", *path[1:])),
     ):
         assert refusal(check_in_batch, wrong, wrong_batch, wrong_path) == WorkloadReceiptRefusal.BATCH
+
+
+def test_a_batch_has_a_greatest_number_of_entries() -> None:
+    """A tree of one more is no batch, even where somebody pinned its root."""
+    many = written(*(happening(time_ms=n) for n in range(RECEIPTS_MAX + 1)))
+    whole = batch_of(many[:-1])
+    check_in_batch(many[700], whole, path_in(many[:-1], 700))
+    leaves = [signed_digest(one) for one in many]
+    larger = ReceiptBatch(first=0, count=len(many), root=counted_root(Tag.WORKLOAD_BATCH, leaves))
+    path = inclusion_proof(leaves, 700)
+    assert verify_inclusion(Tag.WORKLOAD_BATCH, leaves[700], 700, len(many), path, larger.root)
+    assert refusal(check_in_batch, many[700], larger, path) == WorkloadReceiptRefusal.BATCH
 
 
 def test_no_entries_are_no_batch() -> None:

@@ -59,6 +59,13 @@ def test_every_step_is_proved_from_genesis(number: int) -> None:
     assert found.chain.chain_id == chain().chain_id
 
 
+def test_a_batch_may_begin_anywhere() -> None:
+    some = life()[5:9]
+    for number in range(5, 9):
+        found = verify_workload_receipt(encode(file_of(some, number)), basis(), PAIRING)
+        assert (found.signed, found.batch.first) == (life()[number], 5)
+
+
 def test_a_file_says_of_itself_what_it_is() -> None:
     assert is_workload_receipt(encode(good()))
     assert not is_workload_receipt(good().chain)

@@ -44,7 +44,9 @@ from metanode.docklock.receipts.dsse import (
 )
 from metanode.primitives import ed25519
 from metanode.primitives.codec import encode
+from metanode.primitives.refusal import Rejected
 from metanode.records.address import show_address
+from metanode.records.workload_receipt import WORKLOAD_RECEIPT_FILES
 
 # --- DSSE -------------------------------------------------------------------------------------------------------------
 
@@ -151,6 +153,22 @@ def test_what_is_no_envelope() -> None:
         assert refusal(read_envelope, wrong) == WorkloadReceiptRefusal.ENVELOPE
 
 
+def test_how_large_an_envelope_can_be() -> None:
+    good = json.dumps(envelope_of(b"{}", PAYLOAD_TYPE, NODE_KEY)).encode()
+    assert read_envelope(good.ljust(ENVELOPE_BYTES_MAX)).payload == b"{}"
+    assert refusal(read_envelope, good.ljust(ENVELOPE_BYTES_MAX + 1)) == WorkloadReceiptRefusal.ENVELOPE
+    assert ENVELOPE_BYTES_MAX == 2 * PAYLOAD_BYTES_MAX == 16 << 20
+    assert WORKLOAD_RECEIPT_FILES.bytes_max * 4 // 3 + 65_536 < PAYLOAD_BYTES_MAX
+
+
+def test_how_many_signatures_and_how_long_a_key_id() -> None:
+    good = envelope_of(b"{}", PAYLOAD_TYPE, NODE_KEY)
+    sixteen = {**good, "signatures": [{**good["signatures"][0], "keyid": "k" * 512}] * 16}
+    assert len(read_envelope(json.dumps(sixteen).encode()).signatures) == SIGNATURES_MAX == 16
+    long = {**good, "signatures": [{**good["signatures"][0], "keyid": "k" * 513}]}
+    assert refusal(read_envelope, json.dumps(long).encode()) == WorkloadReceiptRefusal.ENVELOPE
+
+
 # --- statements -------------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +190,8 @@ def test_a_statement_of_in_toto_about_image_and_specification() -> None:
     predicate = said["predicate"]
     assert predicate["entry"]["step"] == "started"
     assert predicate["entry"]["details"]["cpu-millicores"] == 500
+    assert predicate["entry"]["details"]["seccomp"] == "08" * 32
+    assert predicate["entry"]["spec"] == SPEC.hex()
     assert predicate["key"] == NODE_KEY.public_key.hex()
     assert predicate["signature"] == life()[3].signature.hex()
     assert (predicate["pinned"]["height"], predicate["pinned"]["count"]) == (1, 15)
@@ -230,6 +250,20 @@ def test_what_is_no_statement_of_ours() -> None:
         b" " * (PAYLOAD_BYTES_MAX + 1),
     ):
         assert refusal(verify_statement, wrong, basis(), PAIRING) == WorkloadReceiptRefusal.STATEMENT
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b" " * (PAYLOAD_BYTES_MAX + 1), "at most"),
+        (b" " * PAYLOAD_BYTES_MAX, "not a statement"),
+        (b'{"_type":"x","predicateType":"y","predicate":{"receiptFile":""}}', "a predicate of type 'y'"),
+    ],
+)
+def test_why_it_is_none(payload: bytes, said: str) -> None:
+    with pytest.raises(Rejected, match=said) as rejected:
+        verify_statement(payload, basis(), PAIRING)
+    assert rejected.value.reason == WorkloadReceiptRefusal.STATEMENT
 
 
 def test_an_envelope_says_who_made_it() -> None:
