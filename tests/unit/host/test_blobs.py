@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.docklock.images.refusing import refuses
-from tests.unit.host.disks import Killed, KilledDisk
+from tests.unit.host.disks import Killed, KilledDisk, LossyDisk
 from tests.unit.host.images.made import blob_store
 
 from metanode.docklock.images.digests import digest_of
@@ -126,6 +126,19 @@ def test_killed_at_any_step_a_blob_is_whole_or_not_there(tmp_path, torn):
         if is_whole:
             break
     assert found == [0, 0, 0, 0, 1, 1], "create, write, sync, rename, sync of the folder, whole"
+
+
+def test_what_was_acknowledged_survives_a_power_cut(tmp_path):
+    store = blob_store(tmp_path)
+    disk = LossyDisk(store.folder / "blobs" / "sha256")
+    store.disk = store.leases.disk = disk
+    put(store, b"a" * 1000)
+    put(store, b"b" * 1000)
+    with store.begin(10) as writing:
+        writing.write(b"half")
+        disk.lose_power()
+    again = blob_store(tmp_path)
+    assert {again.read(stored.digest) for stored in again.list()} == {b"a" * 1000, b"b" * 1000}
 
 
 def writer(folder: Path, number: int, ready) -> None:
