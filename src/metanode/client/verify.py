@@ -224,8 +224,8 @@ class LightClient:
     def prove(self, module: str, key: bytes, height: int = 0) -> Proven:
         """LIGHT-12. What a key holds, or that it holds nothing, at a height, 0 for the head; follows up to there.
 
-        `module`: `accounts`, `coin`, `governance`; keys: `metanode.client.state_keys`. Heights below the trusted one
-        are refused: begin with an earlier basis. Raises `Rejected`, `ClientError`.
+        `module`: `accounts`, `coin`, `governance`, `cluster`; keys: `metanode.client.state_keys`. Heights below the
+        trusted one are refused: begin with an earlier basis. Raises `Rejected`, `ClientError`.
         """
         answer = self._client.block.prove(module, key, height)
         if height and answer.height != height:

@@ -25,8 +25,7 @@ from metanode.records.calls import (
     GovernanceVote,
     RemoveValidator,
 )
-from metanode.records.cluster_calls import ClusterApply, ClusterControl, ClusterReport
-from metanode.records.workload import REPLICAS_MAX
+from metanode.records.cluster_calls import ClusterApply, ClusterReport
 
 ADDRESS, ONE = bytes(20), amount_bytes(1)
 NEWCOMER = AddValidator(
@@ -61,11 +60,9 @@ def test_a_transfer_reserves_little() -> None:
     assert work_estimate((CoinTransfer(coin="USD", to=ADDRESS, amount=ONE),), 1) == 50 + 30 + 60 + 30 + FIRST_CREDIT
 
 
-def test_the_limit_covers_a_chain_of_dependencies_and_a_start_of_many_replicas() -> None:
+def test_the_limit_covers_a_chain_of_dependencies() -> None:
     chained = next(call for call in EVERY if isinstance(call, ClusterApply))
     assert call_work(chained) >= WORK_WORKLOAD + WORK_A_DEPENDENCY * (CHAIN_MAX + 2)
-    started = next(call for call in EVERY if isinstance(call, ClusterControl))
-    assert call_work(started) >= WORK_WORKLOAD + REPLICAS_MAX
 
 
 def test_a_report_reserves_what_each_of_its_replicas_costs() -> None:
