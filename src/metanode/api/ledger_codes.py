@@ -7,6 +7,7 @@ from metanode.api.cluster_codes import CLUSTER_CODES
 from metanode.api.exits import ExitStatus
 from metanode.api.explanation import Explanation
 from metanode.api.image_codes import IMAGE_CODES
+from metanode.api.runtime_codes import RUNTIME_CODES
 
 _E: Final = ExitStatus
 
@@ -49,6 +50,7 @@ REFUSED: Final = _refused("HTTP-2")
 CODES: Final[dict[str, Explanation]] = {
     **CLUSTER_CODES,
     **IMAGE_CODES,
+    **RUNTIME_CODES,
     "ledger.unknown-version": _refused("LEDGER-N1", "use version 1 of transactions"),
     "ledger.too-large": _refused("LEDGER-N1", "fewer calls or a shorter memo: see transaction_bytes_max"),
     "ledger.out-of-range": _refused("LEDGER-N1"),

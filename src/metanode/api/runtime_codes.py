@@ -1,0 +1,64 @@
+"""What the codes of runtimes and agents mean for a caller: part of the table of `ledger_codes`."""
+
+from typing import Final
+
+from metanode.api.exits import ExitStatus
+from metanode.api.explanation import Explanation
+
+_E: Final = ExitStatus
+_PLAN: Final = "correct what the message names in the Compose file, and apply it again"
+
+
+def _plan(rule: str, fix: str = _PLAN) -> Explanation:
+    """A container that this machine's engine cannot make as it is asked for."""
+    return Explanation(_E.CONFIGURATION, 422, -32010, rule, fix)
+
+
+def _failed(rule: str, fix: str, *, retryable: bool = False) -> Explanation:
+    return Explanation(_E.RUNTIME, 503, -32021, rule, fix, retryable)
+
+
+def _not_found(rule: str, fix: str) -> Explanation:
+    return Explanation(_E.NOT_FOUND, 404, -32001, rule, fix)
+
+
+RUNTIME_CODES: Final[dict[str, Explanation]] = {
+    "runtime.bad-id": _plan("RUN-1"),
+    "runtime.bad-path": _plan("RUN-2"),
+    "runtime.bad-command": _plan("RUN-3"),
+    "runtime.bad-environment": _plan("RUN-3"),
+    "runtime.bad-number": _plan("RUN-5"),
+    "runtime.bad-hostname": _plan("RUN-1"),
+    "runtime.bad-mount": _plan("RUN-2"),
+    "runtime.bad-secret": _plan("RUN-4"),
+    "runtime.bad-capability": _plan(
+        "RUN-5", "drop the capability in the Compose file (cap_drop), or use another engine"
+    ),
+    "runtime.bad-signal": _plan("RUN-5"),
+    "runtime.bad-frame": _failed("RUN-6", "see the log of the agent; repeat with the same version on both sides"),
+    "runtime.root-missing": _failed("RUN-2", "bpi container images verify"),
+    "runtime.volume-missing": _failed("RUN-2", "make the volume on that node, or let placement choose another"),
+    "runtime.command-not-found": _failed("RUN-3", "name a program that is in the container"),
+    "runtime.command-not-executable": _failed(
+        "RUN-3", "let the user of the container execute it, or name another user"
+    ),
+    "runtime.exists": Explanation(
+        _E.CONFLICT, 409, -32003, "RUN-1", "wait until the other one is removed", retryable=True
+    ),
+    "runtime.unknown": _not_found("RUN-1", "bpi container show names the attempts that run"),
+    "runtime.wrong-phase": Explanation(
+        _E.CONFLICT, 409, -32003, "RUN-8", "bpi container show says how far it is", retryable=True
+    ),
+    "runtime.full": _failed("RUN-6", "stop something on that node first", retryable=True),
+    "runtime.engine-missing": _failed("RUN-21", "install the engine that the message names"),
+    "runtime.setup-failed": _failed("RUN-21", "the message names the step and the system's error; see the agent's log"),
+    "runtime.shim-gone": _failed("RUN-7", "the agent starts it again; see its log", retryable=True),
+    "agent.not-signed": Explanation(_E.NOT_ALLOWED, 401, -32002, "AGENT-10", "sign with an account of the cluster"),
+    "agent.not-fresh": Explanation(_E.NOT_ALLOWED, 401, -32002, "AGENT-10", "set this machine's clock", retryable=True),
+    "agent.not-allowed": Explanation(
+        _E.NOT_ALLOWED, 403, -32002, "AGENT-10", "let the cluster's owner add the account: bpi cluster configure"
+    ),
+    "agent.no-engine": _failed("AGENT-11", "do one of what the message names"),
+    "agent.content-missing": _failed("AGENT-9", "bpi container apply hands the content out again", retryable=True),
+}
+"""By their stable text."""
