@@ -34,7 +34,7 @@ OWNER: Final = "acme"
 """Who owns it."""
 AGENT_PORTS: Final = 40
 """Ports of agents are this far above the public ones."""
-HEARTBEAT_MS: Final = 4_000
+HEARTBEAT_MS: Final = 10_000
 """A node of a local network that was not heard for so long is lost."""
 
 
