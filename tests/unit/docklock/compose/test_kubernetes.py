@@ -91,6 +91,8 @@ def test_a_service_is_a_deployment_and_a_job_a_job() -> None:
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
     spec = manifests(service("scale: 4\nx-metanode: {job: {retries: 3}}"))["Job web"]["spec"]
     assert (spec["completionMode"], spec["parallelism"], spec["backoffLimitPerIndex"]) == ("Indexed", 4, 3)
+    spec = manifests(service("scale: 2\nx-metanode: {job: {}}"))["Job web"]["spec"]
+    assert (spec["completionMode"], spec["backoffLimitPerIndex"]) == ("Indexed", 0)
     spec = manifests(service("scale: 2\nrestart: on-failure\nx-metanode: {job: {retries: 3}}"))["Job web"]["spec"]
     assert (spec["backoffLimit"], spec["template"]["spec"]["restartPolicy"]) == (6, "OnFailure")
     assert untold("scale: 2\nrestart: on-failure\nx-metanode: {job: {retries: 3}}") == ["3 retries of each replica"]
@@ -210,6 +212,8 @@ def test_probes_of_http_and_tcp() -> None:
     one = pod_of("x-metanode: {probe: {tcp: {port: 80}}, job: {}}")["containers"][0]
     assert one["livenessProbe"]["tcpSocket"] == {"port": 80}
     assert "readinessProbe" not in one
+    check = pod_of("healthcheck: {interval: 500ms, timeout: 100ms, test: x}")["containers"][0]["livenessProbe"]
+    assert (check["periodSeconds"], check["timeoutSeconds"]) == (1, 1)
     assert untold("healthcheck: {interval: 500ms, test: x}") == ["parts of a second in the health check"]
 
 
@@ -265,6 +269,40 @@ def test_a_digest_that_was_looked_up_is_pinned() -> None:
     found = understand("services: {web: {image: 'a:1'}}", Outside({}, lambda _: None, lambda _: b"\x07" * 32))
     assert found.application is not None
     assert f"image: a:1@sha256:{'07' * 32}\n" in convert(found.application).text
+
+
+def test_a_digest_may_hold_zeros() -> None:
+    digest = bytes(31) + b"\x01"
+    found = understand("services: {web: {image: 'a:1'}}", Outside({}, lambda _: None, lambda _: digest))
+    assert found.application is not None
+    assert f"image: a:1@sha256:{digest.hex()}\n" in convert(found.application).text
+
+
+def test_what_can_be_said_is_not_told_as_untold() -> None:
+    assert untold("deploy: {placement: {max_replicas_per_node: 1}}\nx-metanode: {preempts: true}") == []
+    assert pod_of("x-metanode: {preempts: true}")["priorityClassName"] == "metanode-0-preempts"
+    found = manifests(service("x-metanode: {preempts: true}"))["PriorityClass metanode-0-preempts"]
+    assert (found["value"], found["preemptionPolicy"]) == (0, "PreemptLowerPriority")
+
+
+def test_what_cannot_be_said_does_not_hide_the_rest() -> None:
+    pod = pod_of(
+        "x-metanode:\n  spread: [{label: a/b/c}, {label: zone}]\n  tolerations: [{value: v}, {key: z}]\n"
+        "  constraints: [a/b/c exists, zone exists, 'disk in x/y']\n  data_class: public\n"
+    )
+    assert [one["topologyKey"] for one in pod["topologySpreadConstraints"]] == ["zone"]
+    assert pod["tolerations"] == [{"key": "z", "operator": "Exists"}]
+    required = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert required["nodeSelectorTerms"] == [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}]
+
+
+def test_where_something_is_not_said_is_told() -> None:
+    text = service("depends_on: [db]", f"  db: {{image: '{IMAGE}', volumes: ['v:/v']}}\nvolumes: {{v: }}")
+    found = converted(text).findings
+    assert [(one.line, one.column, one.path) for one in found] == [
+        (2, 1, "services.web"),
+        (5, 1, "services.db.volumes"),
+    ]
 
 
 def test_nothing_in_a_comment_can_end_it() -> None:
