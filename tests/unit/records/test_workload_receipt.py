@@ -230,18 +230,38 @@ def test_whatever_was_said_fits_when_it_is_shortened(text: str) -> None:
     check_entry(entry("killed", details=details(reason=shortened(text))))
     assert shortened("plain") == "plain"
     assert shortened("two\nlines") == "two?lines"
+    assert shortened("x" * 256) == "x" * 256
     assert shortened("x" * 300) == "x" * 253 + "…"
 
 
 def test_the_page_has_the_table() -> None:
-    rows = re.findall(r"^\| (`[a-z`, -]+`) \| (must|may) \| (.*?) \|", PAGE.read_text(), re.MULTILINE)
-    told = {name: (engine, code) for names, engine, code in rows for name in re.findall(r"[a-z-]+", names)}
+    rows = re.findall(
+        r"^\| (`[a-z`, -]+`) \| (must|may) \| (.*?) \|.*\| (must|may) \|$", PAGE.read_text(), re.MULTILINE
+    )
+    told = {name: row for names, *row in rows for name in re.findall(r"[a-z-]+", names)}
     assert set(told) == set(STEPS)
     for name, form in STEPS.items():
-        engine, code = told[name]
+        engine, code, workload = told[name]
         assert (engine == "must") == form.engine
+        assert (workload == "may") == form.alone
         assert code.startswith({"n": "–", "e": "exit status", "r": "stable code"}[form.code[0]])
         assert code.endswith(("–", "exit status", "stable code")) == (not form.code.endswith("?"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_what_may_be_left_out_can_be(step: str) -> None:
+    form, least = STEPS[step], written(happening(step))[0].entry
+    check_entry(replace(least, attempt=0, revision=0, decision=b""))
+    if form.code.endswith("?"):
+        check_entry(replace(least, code=""))
+    if not form.engine:
+        check_entry(replace(least, engine=""))
+    if form.alone:
+        check_entry(replace(least, workload="", index=0, attempt=0, revision=0, spec=b""))
+
+
+def test_a_count_may_be_nought() -> None:
+    check_entry(entry("created", details=details(cpu_millicores=0, memory_kib=0, pids_max=0)))
 
 
 def test_every_detail_is_of_some_step_and_every_step_knows_its_details() -> None:

@@ -91,6 +91,7 @@ def test_numbering_and_chain_go_on_after_a_restart(tmp_path, small_segments):
     log = opened(tmp_path / "r")
     assert log.read(0, 100) == tuple(expected)
     assert log.read(7, 3) == tuple(expected[7:10])
+    assert log.read(5) == (expected[5],)
     assert log.read(29) == (expected[29],)
     assert log.read(30) == ()
     assert len(list((tmp_path / "r").glob("*.receipts"))) > 3
