@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.runtimes.stand import ENGINES, Stand, require, wait_until
+from tests.integration.runtimes.stand import ENGINES, Stand, require
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -15,4 +15,4 @@ def stand(request: pytest.FixtureRequest) -> Iterator[Stand]:
         stand = Stand(request.param, Path(folder))
         yield stand
         stand.end()
-        wait_until(lambda: stand.left(with_its_own=True) == [])  # the watcher sweeps when the shim has ended
+        assert stand.left(with_its_own=True) == []

@@ -272,6 +272,14 @@ def alive(pid: int) -> bool:
         return False
 
 
+def wait_for_nothing(left: Callable[[], list[str]], timeout_s: float = 30.0) -> None:
+    """Wait until nothing is left; what is, is told."""
+    until = time.monotonic() + timeout_s
+    while found := left():
+        assert time.monotonic() < until, found
+        time.sleep(0.01)
+
+
 def wait_until(true: Callable[[], bool], timeout_s: float = 10.0) -> None:
     """Wait for something that must happen."""
     until = time.monotonic() + timeout_s

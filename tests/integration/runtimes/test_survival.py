@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.integration.runtimes.stand import NOBODY, Stand, acting_as, alive, kill_and_wait, says, wait_until
+from tests.integration.runtimes.stand import NOBODY, Stand, acting_as, alive, kill_and_wait, says, wait_for_nothing
 
 from metanode.host.runtimes.driver import EventKind
 from metanode.host.runtimes.link import BOOT, SOCKET
@@ -142,8 +142,8 @@ def test_nothing_outlives_the_shim(stand: Stand) -> None:
         await link.close()
 
     asyncio.run(play())
-    wait_until(lambda: stand.left() == [])  # nobody started another shim
-    wait_until(lambda: shims_of(stand) == [])
+    wait_for_nothing(stand.left)  # nobody started another shim
+    wait_for_nothing(lambda: [str(pid) for pid in shims_of(stand)])
 
     async def again(driver: ShimDriver) -> None:
         assert await driver.list() == ()

@@ -22,6 +22,8 @@ FREEZE_WAIT_S: Final = 1.0
 """A group freezes when its last process notices; one that does not within this is told about."""
 REMOVE_WAIT_S: Final = 0.2
 """The kernel frees a group a little after its last process is gone."""
+KILL_WAIT_S: Final = 5.0
+"""What was killed has ended by then, on a machine however busy."""
 STEP_S: Final = 0.001
 """Between two looks."""
 
@@ -104,10 +106,8 @@ def _remove(folders: list[Path]) -> bool:
 
 def kill_all(group: Group) -> None:
     """Kill what is in a group until nothing is, for a bounded while: who forks meanwhile is met in the next round."""
-    for _ in range(100):
-        pids = group.pids()
-        if not pids:
-            return
+    until = time.monotonic() + KILL_WAIT_S
+    while (pids := group.pids()) and time.monotonic() < until:
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

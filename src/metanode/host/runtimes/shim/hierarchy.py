@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -80,9 +81,10 @@ class Hierarchy:
         for name in self.left_behind():
             group = self.group(name)
             assert group is not None
-            if group.pids():
-                group.freeze(frozen=False)
-                kill_all(group)
+            with suppress(OSError):  # one that does not thaw in time is met again
+                if group.pids():
+                    group.freeze(frozen=False)
+            kill_all(group)
             if not group.remove():
                 stuck.append(name)
         for own in self._own():

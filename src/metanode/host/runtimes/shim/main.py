@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -61,8 +62,8 @@ def outside_engines(state: Path, key: str, children: Children) -> tuple[dict[str
     return engines, found
 
 
-def begin(state: Path) -> tuple[Loop, Desk]:
-    """Everything up to the first request."""
+def begin(state: Path) -> tuple[Loop, Callable[[], None]]:
+    """Everything up to the first request; the loop, and what is to be done after it."""
     kernel.be_subreaper()
     mounts = mounted(Path("/proc/self/mounts").read_text())
     hierarchy = detect(key_of(state), mounts, own_group(Path("/proc/self/cgroup").read_text()))
@@ -72,7 +73,7 @@ def begin(state: Path) -> tuple[Loop, Desk]:
     (state / CONTAINERS).mkdir(0o755, exist_ok=True)
     swept = sweep(state, hierarchy)
     hierarchy.prepare()
-    fork_watcher(state, hierarchy)
+    watcher = fork_watcher(state, hierarchy)
     loop = Loop()
     children = Children(loop)
     engines: dict[str, Engine] = {"sandbox": JailEngine(loop, children, rootless=rootless)}
@@ -81,7 +82,12 @@ def begin(state: Path) -> tuple[Loop, Desk]:
     server = Server(loop, children, state, hierarchy, {**engines, **outside}, desk.tell)
     desk.serve(server)
     _tick(loop, children, server, desk, idle=0.0)
-    return loop, desk
+
+    def end() -> None:
+        sweep(state, hierarchy)
+        os.write(watcher, b"e")
+
+    return loop, end
 
 
 def _facts(hierarchy: Hierarchy, swept: list[str], found: dict[str, str]) -> Message:
@@ -118,7 +124,7 @@ def main(state: Path) -> None:
         return
     detach()
     try:
-        loop, _ = begin(state)
+        loop, end = begin(state)
     except OSError as error:
         os.write(1, json.dumps({"step": str(error.filename), "text": str(error.strerror)}).encode() + b"\n")
         raise
@@ -131,3 +137,4 @@ def main(state: Path) -> None:
     loop.run()
     with suppress(OSError):
         Path(SOCKET).unlink()
+    end()

@@ -21,6 +21,7 @@ RUNTIMES: Final = ("crun", "runc")
 LOCK: Final = "lock"
 """Locked by the shim that runs here."""
 _END_WAIT_S: Final = 5.0
+_LOCK_WAIT_S: Final = 5.0
 
 
 def lock(state: Path) -> int:
@@ -64,15 +65,28 @@ def _end(folder: Path) -> None:
         time.sleep(0.002)
 
 
-def fork_watcher(state: Path, hierarchy: Hierarchy) -> None:
+def _locked_soon(state: Path) -> bool:
+    """Whether the lock was had. The kernel closes the files of a process that was killed one after another, the pipe
+    perhaps before the lock; and where the next shim was faster it sweeps itself."""
+    until = time.monotonic() + _LOCK_WAIT_S
+    while (state / LOCK).exists():
+        if lock(state) >= 0:
+            return True
+        if time.monotonic() > until:
+            break
+        time.sleep(0.005)
+    return False
+
+
+def fork_watcher(state: Path, hierarchy: Hierarchy) -> int:
     """RUN-19. A process that does nothing until the shim is gone, however it went, and then sweeps: containers die with
-    their shim even where the kernel was not told to kill them (by crun, runc, or a program that undid it).
+    their shim even where the kernel was not told to kill them (by crun, runc, or a program that undid it). A shim that
+    has swept itself writes a byte to the file that is returned, and the watcher ends.
     """
     end_read, end_write = os.pipe2(os.O_CLOEXEC)
     if os.fork():
         os.close(end_read)
-        os.set_inheritable(end_write, False)  # noqa: FBT003 - the name is the standard library's
-        return
+        return end_write
     try:
         os.setsid()
         os.dup2(end_read, 3, inheritable=False)
@@ -82,8 +96,7 @@ def fork_watcher(state: Path, hierarchy: Hierarchy) -> None:
             os.dup2(nothing, file)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.read(3, 1)
-        if lock(state) >= 0:
+        if not os.read(3, 1) and _locked_soon(state):
             sweep(state, hierarchy)
     finally:
         os._exit(0)
