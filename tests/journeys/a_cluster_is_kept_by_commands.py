@@ -64,7 +64,6 @@ def shop(bpi: Shell) -> Iterator[Shop]:
 def test_a_cluster_is_created_shown_listed_and_configured(bpi, shop):
     bpi.refuses("cluster create shop", 5, "cluster.exists")
     bpi.refuses("cluster create Shop", 50, "demand.bad-name")
-    bpi.refuses("cluster create other --quota globex", 2, "cli.usage")
     assert "shop" in bpi.says("cluster list")
     (line,) = bpi.data("cluster list")["items"]
     assert (line["cluster"], line["nodes"]) == ("shop", 3)
@@ -72,7 +71,6 @@ def test_a_cluster_is_created_shown_listed_and_configured(bpi, shop):
     assert "operators  globex\n" in shown
     assert "of 8 cores" in shown
     assert bpi.data("cluster show shop")["settings"]["heartbeat_timeout_ms"] == 5_000
-    bpi.refuses("cluster show nowhere", 3, "api.not-found")
     assert bpi.says("cluster configure --executor globex --weight fill=3").startswith("FINAL")
     settings = bpi.data("cluster show")["settings"]
     assert (len(settings["operators"]), len(settings["executors"]), settings["weights"]["fill"]) == (1, 1, 3)
@@ -81,7 +79,6 @@ def test_a_cluster_is_created_shown_listed_and_configured(bpi, shop):
     assert (settings["executors"], settings["weights"]["strategy"]) == ([], "binpack")
     assert bpi.data("cluster configure --strategy spread")["succeeded"]
     bpi.refuses("cluster configure --account globex --images any", 4, "cluster.not-the-owner")
-    bpi.refuses("cluster configure --weight fill=3000", 2, "cli.usage")
 
 
 def test_images_are_admitted_and_withdrawn(bpi, shop):
@@ -94,7 +91,6 @@ def test_images_are_admitted_and_withdrawn(bpi, shop):
     assert bpi.data("cluster images")["items"] == [image]
     assert bpi.data(f"cluster admit-image {image} --withdraw")["succeeded"]
     assert bpi.data("cluster images")["items"] == []
-    bpi.refuses("cluster admit-image web:latest", 2, "cli.usage")
     assert bpi.data("cluster configure --images any")["succeeded"]
 
 
@@ -114,14 +110,11 @@ def test_nodes_are_listed_shown_and_marked(bpi, shop):
     assert "4 of 4 free" in shown
     assert bpi.data("node show node-3")["taints"] == [{"key": "gpu", "value": "yes", "effect": "no-schedule"}]
     bpi.refuses("node show node-9", 3, "api.not-found")
-    bpi.refuses("node admit node-9", 3, "cli.unknown-account")
-    bpi.refuses("node admit node-1 --taint gpu", 2, "cli.usage")
     assert bpi.says("node cordon node-1").startswith("FINAL")
     assert bpi.data("node show node-1")["state"] == "cordoned"
     assert bpi.data("node uncordon node-1")["succeeded"]
-    assert bpi.data("node cordon node-1 --account globex")["succeeded"], "an operator may"
-    assert bpi.says("node uncordon node-1").startswith("FINAL")
-    bpi.refuses("node cordon node-9", 3, "cluster.unknown-node")
+    bpi.refuses("node cordon node-9 --account globex", 3, "cluster.unknown-node")
+    bpi.refuses("node cordon node-1 --account operator-validator-0", 4, "cluster.not-an-operator")
     assert bpi.data("node admit node-2 --label none")["succeeded"]
     assert bpi.data("node show node-2")["labels"] == {}
 
@@ -129,14 +122,12 @@ def test_nodes_are_listed_shown_and_marked(bpi, shop):
 def test_a_workload_runs_is_scaled_stopped_started_restarted_and_led_back(bpi, shop):
     assert shop.applies("web", 2)["succeeded"]
     assert "ACTIVE   web · revision 1 · 2 of 2 replicas ready" in bpi.says("container wait web")
-    assert bpi.data("container wait web --within 5")["phase"] == "active"
     assert "web" in bpi.says("container list")
     (line,) = bpi.data("container list")["items"]
     assert (line["workload"], line["phase"], line["ready"]) == ("web", "active", 2)
     shown = bpi.says("container show web")
     assert "2 of 2 replicas ready" in shown
     assert {one["instances"][0]["node"] for one in bpi.data("container show web")["items"]} <= {"node-1", "node-2"}
-    bpi.refuses("container show nothing", 3, "api.not-found")
 
     said = bpi.says("container scale web 4 --observe")
     assert said.startswith("FINAL")
@@ -147,18 +138,13 @@ def test_a_workload_runs_is_scaled_stopped_started_restarted_and_led_back(bpi, s
     assert (seen["ready"], seen["replicas"]) == (2, 2)
     bpi.refuses("container scale nothing 2", 3, "cluster.unknown-workload")
     assert bpi.data("container restart web --observe")["revision"] == 2
-    assert "PLACED" in bpi.says("container restart web --observe")
     assert shop.applies("web", 2, spec=2)["succeeded"]
     until(lambda: bpi.data("container show web")["phase"] == "active", 30, "the second specification runs")
     assert bpi.data("container rollback web --observe")["phase"] == "active"
     assert bpi.data("container show web")["current"]["spec"] == "01" * 32
-    bpi.refuses("container rollback web --account operator-validator-0", 4, "cluster.not-an-operator")
     assert "STOPPED  web" in bpi.says("container stop web --observe")
-    refused = bpi.run("container stop web")
-    assert (refused.status, "[cluster.workload-phase]" in refused.err) == (5, True)
+    bpi.refuses("container stop web", 5, "cluster.workload-phase")
     assert bpi.data("container start web --observe")["ready"] == 2
-    assert bpi.data("container stop web --observe")["phase"] == "stopped"
-    assert bpi.says("container start web --observe").startswith("FINAL")
     bpi.refuses("container rollback web", 5, "cluster.nothing-earlier")
     late = bpi.refuses("container wait nothing-here --within 1", 3, "api.not-found")
     assert late["message"].startswith("no workload")
@@ -183,18 +169,12 @@ def test_what_waits_is_explained_and_a_deadline_is_one(bpi, shop):
     explained = bpi.data("container why wide 0 --nodes 1")
     assert (explained["chosen"], explained["left_out"]) == ("", 2)
     assert bpi.data("container why web")["node"].startswith("node-")
-    bpi.refuses("container why wide 7", 3, "api.not-found")
     assert bpi.data("cluster show")["waiting"] == 1
-    over = shop.bpi.run("container scale wide 5000 --account globex")
-    assert over.status == 0, "the quota is that of whoever applied it: acme has none"
+    assert bpi.data("container scale wide 5000")["succeeded"], "however many wait, blocks go on"
     assert bpi.data("container rm wide --observe")["phase"] == "gone"
 
 
 def test_more_than_the_quota_is_refused(bpi, shop):
-    assert shop.applies("batch", 0)["succeeded"]
-    refused = bpi.run("transaction send apply.json --account globex --json")
-    assert refused.status == 0
-    assert "GONE     batch" in bpi.says("container rm batch --observe")
     call = plain(ClusterApply(cluster="shop", spec=bytes(32), terms=TERMS, replicas=21))
     call["terms"]["workload"] = "batch"
     (bpi.folder / "many.json").write_text(json.dumps(call))

@@ -10,7 +10,7 @@ from typing import Final
 from metanode.client import Client, ClientError
 from metanode.client.state_keys import share
 from metanode.client.transactions import Sender
-from metanode.docklock.cluster.state import SHARES, Share
+from metanode.docklock.cluster.state import NO_SHARE, SHARES, Share
 from metanode.primitives import ed25519
 from metanode.records.address import address_of_key, show_address
 from metanode.records.cluster import NO_RECEIPTS, SEALING_KEY_BYTES, Inventory, ReplicaReport
@@ -101,7 +101,7 @@ class PretendAgent:
         proof = client.cluster.share(self.cluster, self.node)
         module, key = share(self.cluster, self.node)
         assert (proof.module, proof.key) == (module, key.hex())
-        return SHARES.decode(bytes.fromhex(proof.value))
+        return SHARES.decode(bytes.fromhex(proof.value)) if proof.present else NO_SHARE
 
 
 @contextmanager
