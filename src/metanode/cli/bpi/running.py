@@ -126,4 +126,4 @@ def container_of(client: Client, cluster: str, named: str) -> tuple[str, str]:
         if one is not None and one.node and index in (None, replica.index):
             return one.node, f"{cluster}.{workload}.{replica.index}.{one.attempt}"
     message = f"nothing of {named} is on a node of {cluster}"
-    raise Failure(CliRefusal.NOT_READY, ExitStatus.NOT_FOUND, message, fix=f"bpi container show {workload}")
+    raise Failure(CliRefusal.NOTHING_THERE, ExitStatus.NOT_FOUND, message, fix=f"bpi container show {workload}")

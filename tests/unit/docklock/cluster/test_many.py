@@ -1,10 +1,11 @@
 """Thousands of replicas at once: no step is too long for a receipt, and none rewrites its queue for each of them."""
 
-from tests.unit.docklock.cluster.town import Town, apply, terms
+from tests.unit.docklock.cluster.town import Town, apply, needs, terms
 from tests.unit.ledger.world import START_MS
 
 from metanode.docklock.cluster import agenda, instances
-from metanode.docklock.cluster.state import WAITING_MAX, Queue, Waiting
+from metanode.docklock.cluster.refusals import ClusterRefusal
+from metanode.docklock.cluster.state import DEPENDENTS_MAX, WAITING_MAX, Queue, Waiting
 from metanode.ledger.execution import EVENTS_OF_STEP_MAX
 from metanode.primitives.codec import encode
 from metanode.records.cluster_calls import ClusterControl, ClusterScale
@@ -93,3 +94,13 @@ def test_thousands_who_wait_are_dismissed_in_one_writing_of_the_queue(monkeypatc
     assert (written, town.waiting()) == ([10], 10)
     town.does("alice", ClusterControl(cluster="shop", workload="wide", action="delete"))
     assert (written, town.waiting(), town.phase("wide")) == ([10, 0], 0, "")
+
+
+def test_no_more_depend_on_one_than_are_told_of_it() -> None:
+    town = Town(nodes=1)
+    town.does("alice", apply(terms("base"), 0))
+    for number in range(DEPENDENTS_MAX):
+        town.does("alice", apply(terms(f"w{number}", dependencies=needs("base")), 0), later_ms=10)
+    assert town.refuses("alice", apply(terms("one-more", dependencies=needs("base")), 0)) == ClusterRefusal.TOO_MANY
+    town.does("alice", ClusterControl(cluster="shop", workload="w0", action="delete"))
+    town.does("alice", apply(terms("one-more", dependencies=needs("base")), 0))
