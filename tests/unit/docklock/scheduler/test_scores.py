@@ -121,6 +121,17 @@ def test_the_total_is_the_weighted_sum() -> None:
     assert place_plainly(found, newcomer(image=IMAGES[0], stood="a"), SEED) == Placed("a", told.total)
 
 
+def test_where_nothing_counts_the_digest_decides_before_and_after_changes() -> None:
+    found = fleet(node("a"), node("b"), node("c"), weights=Weights(strategy="spread", **NOTHING))
+    scheduler = Scheduler(found, SEED)
+    for index in range(12):
+        answer = scheduler.place(newcomer(index=index))
+        assert answer == place_plainly(found, newcomer(index=index), SEED)
+        assert isinstance(answer, Placed)
+        assert answer.total == 0
+        found.take(answer.node, replica(index=index))
+
+
 def test_weights_have_a_range() -> None:
     check_weights(Weights())
     check_weights(Weights(strategy="binpack", **dict.fromkeys(NOTHING, 100)))
