@@ -40,6 +40,8 @@ class CliRefusal(Refusal):
     """The node is of another chain than the genesis that is trusted here."""
     NO_CLUSTER = "cli.no-cluster"
     """No cluster was named, and there is none or more than one."""
+    OTHER_EXPLANATION = "cli.other-explanation"
+    """Computed from its inputs, an explanation is another than the node's."""
     NOT_SETTLED = "cli.not-settled"
     """A workload did not become what was asked: it failed, is on pause, or was led back."""
     UNKNOWN_ACCOUNT = "cli.unknown-account"

@@ -75,6 +75,7 @@ class Heads:
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls: Final = tuple(urls)
         self._height = 0
+        self._closed = False
         self._changed: Final = threading.Condition()
         threading.Thread(target=self._listen, name="heads", daemon=True).start()
 
@@ -100,8 +101,14 @@ class Heads:
     def wait(self, above: int) -> int:
         """The newest head once it is above a height, or after a while."""
         with self._changed:
-            self._changed.wait_for(lambda: self._height > above, WAIT_S)
+            self._changed.wait_for(lambda: self._height > above or self._closed, WAIT_S)
             return self._height
+
+    def close(self) -> None:
+        """Whoever waits comes back."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
 
 class ClientChain:
@@ -121,6 +128,10 @@ class ClientChain:
     def wait(self, above: int) -> int:
         """The head."""
         return self._heads.wait(above)
+
+    def close(self) -> None:
+        """Whoever waits for a head comes back."""
+        self._heads.close()
 
     def share(self) -> ProvedShare:
         """What the node is to do: its share and its cluster's record, both proved under one header."""

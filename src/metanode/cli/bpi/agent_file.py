@@ -3,6 +3,7 @@
 import os
 import tomllib
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +12,18 @@ import msgspec
 from metanode.api.exits import ExitStatus
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_text
+from metanode.host.disk import Disk, write_durably
+from metanode.host.entropy import random_bytes
+from metanode.host.keys import create_account
+from metanode.primitives import ed25519
+from metanode.records.address import address_of_key
 
 FILE: Final = "agent.toml"
 """In the agent's folder."""
 ACCOUNT: Final = "node"
 """The name of the node's account in its own keys folder."""
-SHARE_OF_MACHINE: Final = 4
-"""In a development network each of so many agents offers its part of this machine."""
+KEYS: Final = "keys"
+"""Folder of the node's account key, in the agent's folder."""
 
 
 class AgentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,3 +89,28 @@ def this_machine() -> Machine:
     name = os.uname()
     pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return Machine(len(os.sched_getaffinity(0)) * 1_000, pages * size // 1_024, name.machine, name.release[:64])
+
+
+def make_agent(folder: Path, file: AgentFile, genesis: str, password: str, *, development: bool) -> bytes:
+    """Write an agent's folder: settings, genesis, the key of the node's account. Returns its address."""
+    disk = Disk()
+    disk.make_folder(folder)
+    seed = ed25519_seed(file.node, development=development)
+    create_account(folder / KEYS, ACCOUNT, seed, password, random_bytes, disk, is_development=development)
+    write_durably(disk, folder / file.genesis, genesis.encode())
+    write_durably(disk, folder / FILE, agent_text(file).encode())
+    return bytes(address_of_key(ed25519.public_key(seed)))
+
+
+def ed25519_seed(node: str, *, development: bool) -> bytes:
+    """A fresh seed; in development one that everybody can make from the node's name."""
+    return sha256(b"development agent " + node.encode()).digest() if development else random_bytes(32)
+
+
+def sealing_key(seed: bytes) -> bytes:
+    """The public key for secrets, of keys that are derived from the node's seed and used for nothing else."""
+    from metanode.primitives.sealing import hkdf_sha256, kem_public_key, x25519_public_key
+
+    x25519 = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.x25519", length=32)
+    kem = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.ml-kem-768", length=64)
+    return x25519_public_key(x25519) + kem_public_key(kem)

@@ -13,14 +13,14 @@ from typing import Any, Final
 from metanode.api.cluster import ClusterList, ClusterNodes
 from metanode.api.cluster_methods import CLUSTER_LIST, CLUSTER_NODES
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.agent_file import FILE, AgentFile, this_machine
+from metanode.cli.bpi.agent_file import ACCOUNT, FILE, KEYS, AgentFile, make_agent, this_machine
 from metanode.cli.bpi.local_network import LocalNetwork, holder
 from metanode.cli.bpi.processes import POLL_S, START_S, STOP_S, tail
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.client import Client
 from metanode.client.transactions import Sender
 from metanode.host.development import PASSWORD
-from metanode.host.keys import load_account
+from metanode.host.keys import list_accounts, load_account
 from metanode.records.address import address_of_key
 from metanode.records.cluster import ClusterSettings, Label
 from metanode.records.cluster_calls import ClusterAdmit, ClusterCreate
@@ -67,8 +67,6 @@ def local_agents(network: LocalNetwork) -> tuple[LocalAgent, ...]:
 
 def make_agents(network: LocalNetwork) -> tuple[LocalAgent, ...]:
     """One a validator, made where there is none; each may use its part of this machine."""
-    from metanode.cli.bpi.commands.node_agent import make_agent
-
     made = local_agents(network)
     if made:
         return made
@@ -140,10 +138,6 @@ def found_cluster(client: Client, network: LocalNetwork, agents: Sequence[LocalA
 
 
 def _public_key(agent: LocalAgent) -> bytes:
-    from metanode.cli.bpi.agent_file import ACCOUNT
-    from metanode.cli.bpi.commands.node_agent import KEYS
-    from metanode.host.keys import list_accounts
-
     return next(one.file.public_key for one in list_accounts(agent.folder / KEYS) if one.name == ACCOUNT)
 
 
@@ -184,7 +178,7 @@ def stop_agents(agents: Sequence[LocalAgent]) -> list[str]:
     import os
     import signal
 
-    from metanode.host.agent.run import end_containers
+    from metanode.host.agent.engines import end_containers
 
     asked = [agent for agent in agents if agent.process]
     for agent in asked:

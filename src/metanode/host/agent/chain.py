@@ -45,5 +45,11 @@ class ChainPort(Protocol):
     def submit(self, call: Call) -> Outcome:
         """Sign, send and wait until it is final."""
 
+    def settled(self) -> tuple[Cluster, frozenset[bytes]]:
+        """The cluster's record and the accounts of its nodes, as they were last proved."""
+
+    def close(self) -> None:
+        """Whoever waits comes back at once."""
+
     def agents(self) -> tuple[str, ...]:
         """Where the other nodes of the cluster answer, `host:port`: proved once, and again when nodes change."""

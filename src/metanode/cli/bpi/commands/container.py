@@ -11,13 +11,15 @@ import click
 
 from metanode.api.exits import ExitStatus
 from metanode.api.transactions import TransactionStatus
-from metanode.api.workloads import ReplicaView, WhyView, WorkloadView
+from metanode.api.workloads import InputsView, ReplicaView, WhyView, WorkloadView
 from metanode.cli.bpi.clusters import chosen_cluster, cluster_option, cores, every, memory, shower
 from metanode.cli.bpi.observing import POLL_S, Reader, Told, Watch, settled_words
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.sending import How, Sending, sending
 from metanode.cli.bpi.showing import as_data, instant, short
 from metanode.cli.commands import leaf
+from metanode.cli.failure import CliRefusal, Failure
+from metanode.cli.files import write_bytes
 from metanode.cli.session import Session, pass_session
 from metanode.client import Client
 from metanode.records.calls import Call
@@ -166,18 +168,44 @@ def _human(session: Session, view: WorkloadView, replicas: list[ReplicaView], ow
 @click.argument("index", type=click.IntRange(0, (1 << 32) - 1), default=0)
 @cluster_option
 @click.option("--nodes", "limit", type=click.IntRange(1, 500), default=10, show_default=True, help="Most nodes shown.")
+@click.option(
+    "--check", is_flag=True, help="Compute it here, from the inputs that the node gives; 21 where it differs."
+)
+@click.option("-o", "--output", "output", default="", metavar="FILE", help="With --check: keep the inputs.")
 @pass_session
-def why(session: Session, workload: str, index: int, cluster: str, limit: int) -> None:
+def why(session: Session, workload: str, index: int, cluster: str, limit: int, check: bool, output: str) -> None:  # noqa: FBT001
     """Tell why a replica waits, or where it would be placed now: filters and scores of the nearest nodes.
 
-    By the nodes and all that stands on them now, the replica itself left out.
+    By the nodes and all that stands on them now, the replica itself left out. What --check computes from is the node's
+    word.
     """
     with connect(session) as client:
-        view = client.workload.why(chosen_cluster(client, cluster), workload, index, limit)
-    session.output.result("container.why/1", as_data(view), lambda: _why(session, view))
+        name = chosen_cluster(client, cluster)
+        view = client.workload.why(name, workload, index, limit)
+        height = check_explanation(client.workload.inputs(name, workload, index), output) if check else 0
+    data = {**as_data(view), **({"checked": height} if check else {})}
+    session.output.result("container.why/1", data, lambda: _why(session, view, height))
 
 
-def _why(session: Session, view: WhyView) -> None:
+def check_explanation(given: InputsView, output: str) -> int:
+    """PLACE-37. Compute an explanation from its inputs, keep them where that is asked, and compare: the height that it
+    is about. Raises `Failure` with 21 where the node says another."""
+    from metanode.docklock.scheduler import ALL_INPUTS, why_of
+    from metanode.records.placement import explanation_digest
+
+    encoded = bytes.fromhex(given.inputs)
+    if output:
+        write_bytes(output, encoded)
+    computed = explanation_digest(why_of(ALL_INPUTS.decode(encoded))).hex()
+    if computed != given.digest:
+        message = f"computed here it is {computed[:16]}…, the node says {given.digest[:16]}…"
+        raise Failure(
+            CliRefusal.OTHER_EXPLANATION, ExitStatus.INVALID_PROOF, message, rule="PLACE-37", fix="ask another node"
+        )
+    return given.height
+
+
+def _why(session: Session, view: WhyView, checked: int) -> None:
     line = session.output.line
     where = f"{view.state} on {view.node}" if view.node else "waits for a node"
     line(f"replica   {view.workload}.{view.index} (attempt {view.attempt}) of {view.cluster} · {where}")
@@ -198,6 +226,8 @@ def _why(session: Session, view: WhyView) -> None:
     if view.left_out:
         line(f"\n{view.left_out} more nodes: --nodes shows them")
     line(f"\nseed {short(view.seed)} · inputs {short(view.inputs)} · explanation {short(view.digest)}")
+    if checked:
+        line(f"computed here from the inputs of height {checked}: the same as the node's")
 
 
 @leaf()

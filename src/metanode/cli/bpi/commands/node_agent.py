@@ -8,45 +8,32 @@ from typing import TYPE_CHECKING
 import click
 
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.agent_file import ACCOUNT, FILE, AgentFile, agent_text, load_agent_file, this_machine
+from metanode.cli.bpi.agent_file import (
+    ACCOUNT,
+    FILE,
+    KEYS,
+    AgentFile,
+    load_agent_file,
+    make_agent,
+    sealing_key,
+    this_machine,
+)
 from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_text
 from metanode.cli.session import Session, pass_session
-from metanode.host.disk import Disk, write_durably
-from metanode.host.entropy import random_bytes
-from metanode.host.keys import DEVELOPMENT_PASSWORD, create_account, find_password, list_accounts, load_account
+from metanode.host.keys import DEVELOPMENT_PASSWORD, find_password, list_accounts, load_account
 from metanode.primitives import ed25519
-from metanode.records.address import address_of_key, show_address
+from metanode.records.address import show_address
 from metanode.records.genesis import genesis_hash, load_toml
 
 if TYPE_CHECKING:
-    from metanode.host.agent.run import Engine
+    from metanode.host.agent.engines import Engine
     from metanode.host.images.store import ImageStore
 
-KEYS = "keys"
-"""Folder of the node's account key, in the agent's folder."""
 ADMISSION_POLL_S = 0.2
 """How often it is looked whether an operator has admitted the node."""
-
-
-def make_agent(folder: Path, file: AgentFile, genesis: str, password: str, *, development: bool) -> bytes:
-    """Write an agent's folder: settings, genesis, the key of the node's account. Returns its address."""
-    disk = Disk()
-    disk.make_folder(folder)
-    seed = ed25519_seed(file.node, development=development)
-    create_account(folder / KEYS, ACCOUNT, seed, password, random_bytes, disk, is_development=development)
-    write_durably(disk, folder / file.genesis, genesis.encode())
-    write_durably(disk, folder / FILE, agent_text(file).encode())
-    return bytes(address_of_key(ed25519.public_key(seed)))
-
-
-def ed25519_seed(node: str, *, development: bool) -> bytes:
-    """A fresh seed; in development one that everybody can make from the node's name."""
-    from hashlib import sha256
-
-    return sha256(b"development agent " + node.encode()).digest() if development else random_bytes(32)
 
 
 @leaf()
@@ -113,10 +100,8 @@ def run(session: Session) -> None:
     It says READY once the chain knows the node and the runtime was tried. Containers that an earlier agent started
     are adopted.
     """
-    import asyncio
-
     from metanode.cli.bpi.agent_chain import ClientChain
-    from metanode.host.agent.run import AgentSettings, serve
+    from metanode.host.agent.run import AgentSettings, run_agent
 
     root = session.data.resolve()
     file = load_agent_file(root)
@@ -144,26 +129,25 @@ def run(session: Session) -> None:
 
     host, _, port = file.listen.rpartition(":")
     settings = AgentSettings(
-        root, file.cluster, file.node, host, int(port), file.cpu_millicores, file.memory_kib, file.engine
+        folder=root,
+        chain_id=genesis_hash(genesis),
+        cluster=file.cluster,
+        node=file.node,
+        host=host,
+        port=int(port),
+        cpu_millicores=file.cpu_millicores,
+        memory_kib=file.memory_kib,
+        engine=file.engine,
     )
-    reason = asyncio.run(serve(settings, seed, genesis_hash(genesis), chain, chain.settled, join, ready))
+    reason = run_agent(settings, seed, chain, join, ready)
     output.result("node.agent.run/1", {"event": "stopped", "reason": reason}, lambda: output.line(f"STOPPED  {reason}"))
-
-
-def sealing_key(seed: bytes) -> bytes:
-    """The public key for secrets, of keys that are derived from the node's seed and used for nothing else."""
-    from metanode.primitives.sealing import hkdf_sha256, kem_public_key, x25519_public_key
-
-    x25519 = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.x25519", length=32)
-    kem = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.ml-kem-768", length=64)
-    return x25519_public_key(x25519) + kem_public_key(kem)
 
 
 def tell_chain(chain: "object", file: AgentFile, seed: bytes, engine: "Engine", images: "ImageStore") -> None:
     """Say what this node has, until the chain has it. Raises `Failure` where the chain refuses."""
     from metanode.cli.bpi.agent_chain import ClientChain
     from metanode.host.agent.chain import ChainUnreachable
-    from metanode.host.agent.run import driver_name
+    from metanode.host.agent.engines import driver_name
     from metanode.records.cluster import IMAGES_SHOWN_MAX, Inventory
     from metanode.records.cluster_calls import ClusterJoin
 

@@ -1,0 +1,153 @@
+"""A service is applied, placed by the committee, run in real containers; agents and nodes are lost, it runs on."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.journeys.shell import Shell
+from tests.journeys.town import free_base
+
+from metanode.cli.bpi.local_agents import LocalAgent
+
+WEB = """
+name: shop
+services:
+  web:
+    image: metanode.host/usr
+    cap_drop: [ALL]
+    command: ["/usr/bin/python3", "-u", "-c", "{program}"]
+    environment: {{GREETING: hello}}
+    deploy:
+      replicas: 3
+      resources: {{limits: {{cpus: "0.1", memory: 64m}}}}
+      update_config: {{failure_action: rollback, order: stop-first}}
+    healthcheck:
+      test: ["CMD", "/usr/bin/python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8080))"]
+      interval: 500ms
+      retries: 2
+"""
+SERVES = (
+    "import http.server as h, os; print(os.environ['GREETING'], os.getuid()); "
+    "h.test(h.SimpleHTTPRequestHandler, port=8080)"
+)
+LIMIT_S = 40.0
+
+
+@pytest.fixture(scope="module")
+def bpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    shell = Shell(tmp_path_factory.mktemp("containers"))
+    said = shell.says(f"up --port-base {free_base()}")
+    assert "4/4 active · containers by " in said
+    try:
+        yield shell
+    finally:
+        shell.run("down")
+
+
+def write(bpi: Shell, program: str, name: str = "web.yaml") -> str:
+    (bpi.folder / name).write_text(WEB.format(program=program))
+    return name
+
+
+def until(true: Callable[[], Any], what: str) -> Any:
+    """What is not true after so long does not become so."""
+    deadline = time.monotonic() + LIMIT_S
+    while not (found := true()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+    return found
+
+
+def agent(bpi: Shell, node: str) -> LocalAgent:
+    return LocalAgent(bpi.folder / ".bpi" / "agents" / node)
+
+
+def where(bpi: Shell) -> dict[int, str]:
+    """The nodes of ready replicas, by index."""
+    shown = bpi.data("container show web")
+    return {
+        replica["index"]: one["node"]
+        for replica in shown["items"]
+        for one in replica["instances"]
+        if one["state"] == "ready"
+    }
+
+
+def processes(bpi: Shell) -> list[str]:
+    """Command lines of processes that are told of this folder, or run the service."""
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(bpi.folder) in line:
+            lines.append(line)
+    return lines
+
+
+def test_a_service_is_applied_and_runs(bpi):
+    said = bpi.says(f"container run {write(bpi, SERVES)}")
+    assert "FINAL  height " in said
+    assert "RUNNING  web · 3 of 3 on " in said
+    assert len(where(bpi)) == 3
+    assert len(set(where(bpi).values())) == 3, "spread over nodes"
+
+
+def test_what_it_says_can_be_read_and_commands_executed_in_it(bpi):
+    assert bpi.says("container logs web.0").startswith("hello 65534\n")
+    assert bpi.says("container exec web.1 /usr/bin/id -u") == "65534\n"
+    assert bpi.run("container exec web.1 /bin/sh -c 'exit 7'").status == 7
+    nothing = bpi.run("container exec --json web.1 /no/such/program")
+    assert (nothing.status, nothing.error["code"]) == (70, "runtime.command-not-found")
+    bpi.refuses("container logs web.9", 3, "cli.not-ready")
+
+
+def test_a_stranger_may_neither_read_nor_execute(bpi):
+    bpi.says("account create stranger")
+    bpi.refuses("container logs web.0 --account stranger", 4, "agent.not-allowed")
+    refused = bpi.run("container exec --json --account stranger web.0 /usr/bin/id")
+    assert (refused.status, refused.error["code"]) == (4, "agent.not-allowed")
+
+
+def test_an_agent_that_was_killed_finds_its_containers_again(bpi):
+    before = where(bpi)
+    node = before[0]
+    pid = agent(bpi, node).process
+    os.kill(pid, signal.SIGKILL)
+    assert "4/4 active" in bpi.says("up")
+    assert agent(bpi, node).process not in (0, pid)
+    until(lambda: where(bpi) == before, "the same replicas on the same nodes")
+    shown = bpi.data("container show web")
+    assert {replica["attempts"] for replica in shown["items"]} == {1}, "nothing was started again"
+
+
+def test_a_broken_version_is_led_back_by_the_committee(bpi):
+    write(bpi, "raise SystemExit(3)", "broken.yaml")
+    bpi.says("container apply broken.yaml")
+    until(lambda: bpi.data("container show web")["phase"] == "active", "led back")
+    until(lambda: len(where(bpi)) == 3, "all three of the version before run again")
+    assert bpi.data("container show web")["current"]["revision"] == 1
+    assert bpi.says("container logs web.2").startswith("hello")
+
+
+def test_a_lost_node_is_replaced(bpi):
+    node = where(bpi)[1]
+    lost = agent(bpi, node)
+    from metanode.host.agent.engines import end_containers
+
+    os.kill(lost.process, signal.SIGKILL)
+    end_containers(lost.folder)
+    until(lambda: len(where(bpi)) == 3 and node not in where(bpi).values(), "runs elsewhere")
+    assert {line["node"]: line["state"] for line in bpi.data("node list")["items"]}[node] == "lost"
+
+
+def test_nothing_is_left_behind(bpi):
+    bpi.says("container rm web")
+    until(lambda: bpi.data("container list")["items"] == [], "deleted")
+    assert "with all containers" in bpi.says("down")
+    assert processes(bpi) == []
