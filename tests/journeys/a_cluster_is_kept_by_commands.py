@@ -168,7 +168,9 @@ def test_what_waits_is_explained_and_a_deadline_is_one(bpi, shop):
     assert "fix:  " in said
     explained = bpi.data("container why wide 0 --nodes 1")
     assert (explained["chosen"], explained["left_out"]) == ("", 2)
-    assert bpi.data("container why web")["node"].startswith("node-")
+    checked = bpi.data("container why web --check -o why.inputs")
+    assert (checked["node"].startswith("node-"), checked["checked"] > 0) == (True, True)
+    assert (bpi.folder / "why.inputs").stat().st_size > 100
     assert bpi.data("cluster show")["waiting"] == 1
     assert bpi.data("container scale wide 5000")["succeeded"], "however many wait, blocks go on"
     assert bpi.data("container rm wide --observe")["phase"] == "gone"

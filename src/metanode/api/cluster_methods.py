@@ -116,6 +116,16 @@ PLACEMENT_WHY: Final = Method(
     workloads.WhyView,
     "Why a replica waits, or where it would be placed now: each filter and score of each node",
 )
+PLACEMENT_INPUTS: Final = Method(
+    "placement.inputs",
+    "GET",
+    "/v1/clusters/{cluster}/workloads/{workload}/replicas/{index}/inputs",
+    _READ,
+    workloads.PlacementInputs,
+    workloads.InputsView,
+    "Everything that explanation is computed from, for computing it again elsewhere",
+    raw="inputs",
+)
 SERVICE_LIST: Final = Method(
     "service.list",
     "GET",
@@ -139,6 +149,7 @@ CLUSTER_METHODS: Final[tuple[Method[Any, Any], ...]] = (
     WORKLOAD_REPLICAS,
     PLACEMENT_QUEUE,
     PLACEMENT_WHY,
+    PLACEMENT_INPUTS,
     SERVICE_LIST,
 )
 """All of them, in the order of the documents."""

@@ -65,6 +65,14 @@ class PlacementWhy(Request):
     limit: PageSize = PAGE_DEFAULT
 
 
+class PlacementInputs(Request):
+    """Everything from which it is computed why a replica waits, or where it would be placed now."""
+
+    cluster: NameText
+    workload: NameText
+    index: IndexNumber
+
+
 class ServiceList(Request):
     """A page of what can be called in a cluster, by workload; `network`: only in that network."""
 
@@ -213,6 +221,14 @@ class WhyView(Answer):
     nodes: tuple[Plain, ...]
     left_out: Number
     inputs: HashText
+    digest: HashText
+    height: Number
+
+
+class InputsView(Answer):
+    """PLACE-6. The inputs as bytes. Whoever computes the explanation from them compares its `digest`."""
+
+    inputs: HexText
     digest: HashText
     height: Number
 

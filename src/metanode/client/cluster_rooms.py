@@ -20,6 +20,8 @@ from metanode.api.cluster import (
 )
 from metanode.api.shapes import PAGE_DEFAULT
 from metanode.api.workloads import (
+    InputsView,
+    PlacementInputs,
     PlacementQueue,
     PlacementWhy,
     ReplicaPage,
@@ -98,6 +100,11 @@ class Workload:
         """`placement.why`."""
         asked = PlacementWhy(cluster=cluster, workload=workload, index=index, limit=limit)
         return self._call(methods.PLACEMENT_WHY, asked)
+
+    def inputs(self, cluster: str, workload: str, index: int = 0) -> InputsView:
+        """`placement.inputs`."""
+        asked = PlacementInputs(cluster=cluster, workload=workload, index=index)
+        return self._call(methods.PLACEMENT_INPUTS, asked)
 
     def services(self, cluster: str, network: str = "", cursor: str = "", limit: int = PAGE_DEFAULT) -> ServicePage:
         """`service.list`."""

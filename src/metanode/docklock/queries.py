@@ -28,7 +28,7 @@ from metanode.docklock.cluster.state import (
     read_workload,
 )
 from metanode.docklock.cluster.views import fleet_of, newcomer_of
-from metanode.docklock.scheduler import turn, why
+from metanode.docklock.scheduler import Inputs, inputs_of, turn, why_of
 from metanode.ledger.view import Readable
 from metanode.records.cluster import Quota
 from metanode.records.placement import Explanation
@@ -232,8 +232,8 @@ def latest_of(replica: Replica) -> Instance | None:
     return max(replica.instances, key=lambda one: (one.state != "stopping", one.attempt), default=None)
 
 
-def explain(source: Source, name: str, workload: str, index: int, seed: bytes) -> Explanation | None:
-    """PLACE-37. Why a replica waits, or where it would be placed if it were placed now with this seed: by the nodes and
+def inputs_now(source: Source, name: str, workload: str, index: int, seed: bytes) -> Inputs | None:
+    """PLACE-6. What a replica's placement would be computed from if it were placed now with this seed: the nodes and
     all that stands on them, itself left out. `None` where nothing of it waits or stands."""
     cluster = read_cluster(source, name)
     instance = latest_of(read_replica(source, name, workload, index))
@@ -243,7 +243,14 @@ def explain(source: Source, name: str, workload: str, index: int, seed: bytes) -
     if newcomer is None:
         return None
     fleet = fleet_of(source, name, cluster, without=(workload, index, instance.attempt))
-    return why(fleet, newcomer, seed)
+    return inputs_of(fleet, newcomer, seed)
+
+
+def explain(source: Source, name: str, workload: str, index: int, seed: bytes) -> Explanation | None:
+    """PLACE-37. Why a replica waits, or where it would be placed now; `None` as of its inputs. A thousand nodes take
+    a tenth of a second."""
+    inputs = inputs_now(source, name, workload, index, seed)
+    return why_of(inputs) if inputs is not None else None
 
 
 def services_after(

@@ -1,25 +1,30 @@
 """What commands about clusters make of a node's answers, without a node: the cluster that is meant, and observing."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 from msgspec.structs import replace
-from tests.unit.records.cluster_calls import OPERATOR, SETTINGS
+from tests.unit.records.cluster_calls import OPERATOR, SETTINGS, TERMS
 
 from metanode.api.blocks import EventItem, EventPage
 from metanode.api.cluster import ClusterLine, ClusterPage
 from metanode.api.errors import ApiRefusal
 from metanode.api.exits import ExitStatus
-from metanode.api.workloads import RevisionView, WorkloadView
+from metanode.api.workloads import InputsView, RevisionView, WorkloadView
 from metanode.cli.bpi import observing
 from metanode.cli.bpi.clusters import chosen_cluster, cores, every, memory
 from metanode.cli.bpi.commands.cluster import FRESH, _chosen
+from metanode.cli.bpi.commands.container import check_explanation
 from metanode.cli.bpi.observing import Reader, Told, Watch, settled_words
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.client.failures import failure
+from metanode.docklock.scheduler import Fleet, Inputs, Newcomer, NodeView, Replica, inputs_of, why_of
+from metanode.primitives.codec import encode
 from metanode.records.address import show_address
+from metanode.records.placement import Weights, explanation_digest
 
 OWNER = show_address(OPERATOR)
 
@@ -201,6 +206,46 @@ def test_only_what_is_meant_is_read() -> None:
     node: Any = Node([view("active")], (*others, PLACED))
     assert [one.event for one in Reader.since(node, "shop", "web", 3).read()] == [PLACED]
     assert [one.event for one in Reader.since(node, "shop", "", 1).read()] == [others[0], others[3], PLACED]
+
+
+def inputs(node: str) -> Inputs:
+    """One node that takes one replica."""
+    view = NodeView(
+        name=node,
+        identity=OPERATOR,
+        architecture="x86_64",
+        engines=("sandbox",),
+        labels=(),
+        taints=(),
+        cpu_millicores=4_000,
+        memory_kib=1 << 20,
+        images=(),
+        volumes=(),
+        barred="",
+        leaving=False,
+    )
+    newcomer = Newcomer(
+        replica=Replica(workload="web", index=0, attempt=1, demand=TERMS.demand), spec=bytes(32), stood="", refused=()
+    )
+    return inputs_of(Fleet([view], [], Weights(), lambda _: ""), newcomer, bytes(32))
+
+
+def test_an_explanation_is_computed_again_and_its_inputs_are_kept(tmp_path: Path) -> None:
+    encoded = encode(inputs("node-1"))
+    digest = explanation_digest(why_of(inputs("node-1"))).hex()
+    given = InputsView(inputs=encoded.hex(), digest=digest, height=9)
+    assert check_explanation(given, str(tmp_path / "why")) == 9
+    assert (tmp_path / "why").read_bytes() == encoded
+
+
+def test_a_node_that_explains_otherwise_than_its_inputs_is_not_believed() -> None:
+    digest = explanation_digest(why_of(inputs("node-2"))).hex()
+    with pytest.raises(Failure) as caught:
+        check_explanation(InputsView(inputs=encode(inputs("node-1")).hex(), digest=digest, height=9), "")
+    assert (caught.value.form.code, caught.value.form.exit) == (
+        CliRefusal.OTHER_EXPLANATION,
+        ExitStatus.INVALID_PROOF,
+    )
 
 
 @pytest.mark.parametrize(

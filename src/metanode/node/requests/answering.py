@@ -35,6 +35,7 @@ from metanode.node.requests.transactions import transaction_get, transaction_sho
 from metanode.node.requests.transcripts import transcript_get
 from metanode.node.requests.validators import validator_get, validator_list
 from metanode.node.requests.workloads import (
+    placement_inputs,
     placement_queue,
     placement_why,
     service_list,
@@ -77,6 +78,7 @@ OF_DESK: Final[dict[str, Callable[[Desk, Any], Answer]]] = {
     cluster_methods.WORKLOAD_REPLICAS.name: workload_replicas,
     cluster_methods.PLACEMENT_QUEUE.name: placement_queue,
     cluster_methods.PLACEMENT_WHY.name: placement_why,
+    cluster_methods.PLACEMENT_INPUTS.name: placement_inputs,
     cluster_methods.SERVICE_LIST.name: service_list,
     methods.EVIDENCE_LIST.name: evidence_list,
     methods.EVIDENCE_EXPORT.name: evidence_export,

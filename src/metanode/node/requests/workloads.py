@@ -1,10 +1,14 @@
 """Workloads: what runs where, why there, who waits, what can be called."""
 
+from typing import Final
+
 from metanode.api.errors import ApiRefusal
 from metanode.api.plain import plain
 from metanode.api.workloads import (
     EndpointView,
+    InputsView,
     InstanceView,
+    PlacementInputs,
     PlacementQueue,
     PlacementWhy,
     ReplicaPage,
@@ -29,6 +33,7 @@ from metanode.docklock.queries import (
     ReplicaDetails,
     cluster_of,
     explain,
+    inputs_now,
     latest_of,
     names_after,
     queue_of,
@@ -37,12 +42,17 @@ from metanode.docklock.queries import (
     workload_details,
     workloads_after,
 )
+from metanode.docklock.scheduler import why_of
 from metanode.node.desk import Desk
 from metanode.node.requests.cluster import name_asked, no_cluster
 from metanode.node.requests.finding import read_number
+from metanode.primitives.codec import encode
 from metanode.primitives.refusal import Rejected
 from metanode.records.address import show_address
 from metanode.records.placement import explanation_digest
+
+INPUTS_SHOWN_MAX: Final = 4 << 20
+"""Largest inputs that are shown: a thousand nodes with some five thousand replicas."""
 
 
 def _cluster(desk: Desk, name: str) -> Cluster:
@@ -204,6 +214,19 @@ def placement_why(desk: Desk, asked: PlacementWhy) -> WhyView:
         digest=explanation_digest(explanation).hex(),
         height=desk.tip.height,
     )
+
+
+def placement_inputs(desk: Desk, asked: PlacementInputs) -> InputsView:
+    """PLACE-6, PLACE-37. By the same state and seed as the explanation. Raises `Rejected`."""
+    _cluster(desk, asked.cluster)
+    name = name_asked("workload", asked.workload)
+    inputs = inputs_now(desk.ledger, asked.cluster, name, asked.index, desk.tip.hash)
+    if inputs is None:
+        raise Rejected(ApiRefusal.NOT_FOUND, f"nothing of {name} number {asked.index} waits or stands")
+    encoded = encode(inputs)
+    if len(encoded) > INPUTS_SHOWN_MAX:
+        raise Rejected(ApiRefusal.CONFLICT, f"{len(encoded)} bytes of inputs, at most {INPUTS_SHOWN_MAX} are shown")
+    return InputsView(inputs=encoded.hex(), digest=explanation_digest(why_of(inputs)).hex(), height=desk.tip.height)
 
 
 def service_list(desk: Desk, asked: ServiceList) -> ServicePage:

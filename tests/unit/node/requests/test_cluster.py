@@ -24,6 +24,7 @@ from metanode.api.errors import ApiError, ApiRefusal
 from metanode.api.workloads import (
     EndpointView,
     InstanceView,
+    PlacementInputs,
     PlacementQueue,
     PlacementWhy,
     ServiceList,
@@ -36,7 +37,8 @@ from metanode.docklock import queries
 from metanode.docklock.cluster import share_key, workload_key
 from metanode.docklock.cluster.state import read_replica, read_share
 from metanode.docklock.cluster.views import fleet_of, newcomer_of
-from metanode.docklock.scheduler import why
+from metanode.docklock.scheduler import ALL_INPUTS, why, why_of
+from metanode.node.requests import workloads
 from metanode.records.address import show_address
 from metanode.records.cluster import Label, Quota, ReplicaReport
 from metanode.records.cluster_calls import (
@@ -47,6 +49,7 @@ from metanode.records.cluster_calls import (
     ClusterMark,
     ClusterReport,
 )
+from metanode.records.placement import explanation_digest
 from metanode.records.workload import Port
 
 ALICE, BOB = show_address(address("alice")), show_address(address("bob"))
@@ -257,6 +260,22 @@ def test_why_a_replica_stands_where_it_does_leaves_itself_out(shop: Shop) -> Non
     assert why(fleet, newcomer, shop.desk.tip.hash).inputs.hex() == view.inputs
 
 
+def test_whoever_has_the_inputs_computes_the_same_explanation(shop: Shop) -> None:
+    for name in ("web", "wide"):
+        view = shop.ask("placement.why", PlacementWhy(cluster="shop", workload=name, index=0))
+        given = shop.ask("placement.inputs", PlacementInputs(cluster="shop", workload=name, index=0))
+        computed = why_of(ALL_INPUTS.decode(bytes.fromhex(given.inputs)))
+        assert explanation_digest(computed).hex() == given.digest == view.digest
+        assert computed.chosen == view.chosen
+
+
+def test_inputs_that_are_too_large_are_not_shown(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workloads, "INPUTS_SHOWN_MAX", 100)
+    refused = shop.refuses("placement.inputs", PlacementInputs(cluster="shop", workload="web", index=0))
+    assert refused.startswith(ApiRefusal.CONFLICT)
+    assert "at most 100 are shown" in refused
+
+
 def test_services_name_the_ready_and_where_their_nodes_answer() -> None:
     chain = Shop()
     chain.does("bob", apply(terms(ports=(HTTP,), demand={"node_max": 1}), 2))
@@ -310,6 +329,7 @@ def test_a_lost_node_is_told(shop: Shop) -> None:
         ("workload.replicas", WorkloadReplicas(cluster="shop", workload="nothing"), "no workload 'nothing'"),
         ("placement.why", PlacementWhy(cluster="shop", workload="worker", index=0), "nothing of worker number 0"),
         ("placement.why", PlacementWhy(cluster="shop", workload="nothing", index=0), "no workload 'nothing'"),
+        ("placement.inputs", PlacementInputs(cluster="shop", workload="worker", index=0), "nothing of worker number 0"),
         ("placement.queue", PlacementQueue(cluster="nowhere"), "no cluster 'nowhere'"),
         ("service.list", ServiceList(cluster="nowhere"), "no cluster 'nowhere'"),
     ],

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -19,7 +20,6 @@ from metanode.cli.bpi.sending import How, Sending, sending
 from metanode.cli.bpi.showing import as_data, instant, short
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
-from metanode.cli.files import write_bytes
 from metanode.cli.session import Session, pass_session
 from metanode.client import Client
 from metanode.records.calls import Call
@@ -168,9 +168,7 @@ def _human(session: Session, view: WorkloadView, replicas: list[ReplicaView], ow
 @click.argument("index", type=click.IntRange(0, (1 << 32) - 1), default=0)
 @cluster_option
 @click.option("--nodes", "limit", type=click.IntRange(1, 500), default=10, show_default=True, help="Most nodes shown.")
-@click.option(
-    "--check", is_flag=True, help="Compute it here, from the inputs that the node gives; 21 where it differs."
-)
+@click.option("--check", is_flag=True, help="Compute it here, from the inputs that the node gives.")
 @click.option("-o", "--output", "output", default="", metavar="FILE", help="With --check: keep the inputs.")
 @pass_session
 def why(session: Session, workload: str, index: int, cluster: str, limit: int, check: bool, output: str) -> None:  # noqa: FBT001
@@ -190,12 +188,13 @@ def why(session: Session, workload: str, index: int, cluster: str, limit: int, c
 def check_explanation(given: InputsView, output: str) -> int:
     """PLACE-37. Compute an explanation from its inputs, keep them where that is asked, and compare: the height that it
     is about. Raises `Failure` with 21 where the node says another."""
+    from metanode.cli.bpi.guilt import write_file
     from metanode.docklock.scheduler import ALL_INPUTS, why_of
     from metanode.records.placement import explanation_digest
 
     encoded = bytes.fromhex(given.inputs)
     if output:
-        write_bytes(output, encoded)
+        write_file(Path(output), encoded)
     computed = explanation_digest(why_of(ALL_INPUTS.decode(encoded))).hex()
     if computed != given.digest:
         message = f"computed here it is {computed[:16]}…, the node says {given.digest[:16]}…"
