@@ -11,7 +11,6 @@ from tests.architecture.source import MODULES, ROOT, SOURCE, name, tree
 SHOWN = {"merkle", "client"}
 """Rooms whose names are for whoever imports them: the SDK, and the proofs of transparency logs (RFC 9162)."""
 KEPT = {
-    "docklock/scheduler/values.py:ALL_INPUTS": "for whoever doubts an explanation and has its inputs; tests do",
     "host/http_settings.py:token_digest": "what the settings hold of a token; operators take sha256sum, tests this",
     "host/settings.py:settings_page": "docs/settings.md is made of it",
     "primitives/bls_derivation.py:derive_path": "EIP-2334 whole, as its official vectors are",

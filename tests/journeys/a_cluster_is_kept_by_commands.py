@@ -172,6 +172,7 @@ def test_what_waits_is_explained_and_a_deadline_is_one(bpi, shop):
     assert (checked["node"].startswith("node-"), checked["checked"] > 0) == (True, True)
     assert (bpi.folder / "why.inputs").stat().st_size > 100
     assert bpi.data("cluster show")["waiting"] == 1
+    assert "wide.0" in bpi.says("container list --waiting")
     assert bpi.data("container scale wide 5000")["succeeded"], "however many wait, blocks go on"
     assert bpi.data("container rm wide --observe")["phase"] == "gone"
 

@@ -195,7 +195,7 @@ def show(session: Session, cluster: str) -> None:
         line(f"nodes      {counted_states(view.nodes)}")
         line(f"workloads  {counted_states(view.workloads)}")
         if view.waiting:
-            line(f"waiting    {view.waiting} replicas have no node   try:  bpi container list")
+            line(f"waiting    {view.waiting} replicas have no node   try:  bpi container list --waiting")
         for quota in view.quotas:
             line(
                 f"quota      {who(quota.account)}: "

@@ -91,12 +91,16 @@ def _revision(client: Client, status: TransactionStatus, workload: str) -> int:
 
 @leaf(name="list")
 @cluster_option
+@click.option("--waiting", is_flag=True, help="List the replicas that wait for a node instead, in turn.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=1_024, show_default=True)
 @pass_session
-def list_(session: Session, cluster: str, limit: int) -> None:
+def list_(session: Session, cluster: str, waiting: bool, limit: int) -> None:  # noqa: FBT001 - click calls it
     """List the workloads of a cluster: phase, revision, how many replicas are ready."""
     with connect(session) as client:
         name = chosen_cluster(client, cluster)
+        if waiting:
+            _list_waiting(session, client, name, limit)
+            return
         items = list(every(lambda cursor, count: client.workload.list(name, cursor, count), limit))
     rows = [
         (
@@ -115,6 +119,16 @@ def list_(session: Session, cluster: str, limit: int) -> None:
         "container.list/1",
         {"cluster": name, "items": [as_data(one) for one in items]},
         lambda: session.output.table(columns, rows, f"nothing runs in {name} yet"),
+    )
+
+
+def _list_waiting(session: Session, client: Client, cluster: str, limit: int) -> None:
+    items = list(every(lambda cursor, count: client.workload.queue(cluster, cursor, count), limit))
+    rows = [(f"{one.workload}.{one.index}", one.priority, instant(one.since_ms), one.vain) for one in items]
+    session.output.result(
+        "container.waiting/1",
+        {"cluster": cluster, "items": [as_data(one) for one in items]},
+        lambda: session.output.table(("replica", "priority", "since", "tried in vain"), rows, "nobody waits"),
     )
 
 
