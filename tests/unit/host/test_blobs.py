@@ -155,7 +155,7 @@ def test_what_a_killed_writer_left_is_swept_and_its_lease_is_over(tmp_path):
     put(store, b"a")
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    process = context.Process(target=writer, args=(store.folder, 77, ready))
+    process = context.Process(target=writer, args=(store.folder, 77, ready), daemon=True)
     process.start()
     assert ready.wait(60)
     assert store.leases.sweep() == 0, "what is being written stays"
