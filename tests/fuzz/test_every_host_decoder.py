@@ -26,7 +26,7 @@ OURS = {
     "http_rest:Rest._answer": "a field of an answer that this node made",
     "http_rest:read_arguments": "a request that is parsed; tests/integration/test_http_documents.py generates those",
     "logs:_Json.format": "a line it has just encoded",
-    "data_directory:_lock": "who holds the lock, for a sentence; shown whatever it is",
+    "data_directory:lock_directory": "who holds the lock, for a sentence; shown whatever it is",
     "images/registry:Credentials.basic": "a header that it has just encoded",
     "images/roots:this_boot": "what the kernel says",
     "images/views:why_no_overlay": "what its own probe says, for a sentence",
