@@ -7,7 +7,7 @@ import pytest
 from tests.unit.chain.light.test_receipts import chain as other_chain
 from tests.unit.chain.light.test_receipts import plain_file
 from tests.unit.cli.conftest import Bpi
-from tests.unit.docklock.receipts.samples import IMAGE, NODE_KEY, chain, file_of, life
+from tests.unit.docklock.receipts.samples import IMAGE, NODE_KEY, chain, file_of, happening, life, written
 
 from metanode.docklock.receipts import WorkloadReceiptRefusal
 from metanode.primitives.codec import encode
@@ -70,6 +70,27 @@ def test_a_flipped_byte_ends_with_21_and_the_layers_name(layer: str, files: Path
     assert said.error["code"] == f"{'light' if layer in ('encoding', 'inclusion') else 'wreceipt'}.{layer}"
     people = bpi("receipt", "verify", "changed.receipt", *TRUST)
     assert f"INVALID (layer: {layer})" in people.err
+
+
+def test_several_at_once_each_and_all_together(files: Path, bpi: Bpi) -> None:
+    (files / "exited.receipt").write_bytes(encode(file_of(life(), 8)))
+    names = ("started.receipt", "exited.receipt")
+    said = bpi("receipt", "verify", *names, *TRUST)
+    assert said.status == 0, said.err
+    assert "node-2 of shop saw the end of web.0" in said.out
+    assert "VALID  2 receipts, 2 of workloads, and no node contradicts itself" in said.out
+    data = bpi("receipt", "verify", *names, *TRUST, "--json").data
+    assert [(item["file"], item["form"], item["height"]) for item in data["items"]] == [(n, "file", 1) for n in names]
+    lie = written(*(happening(time_ms=n) for n in range(6)))
+    (files / "lie.receipt").write_bytes(encode(file_of(lie, STARTED)))
+    assert bpi("receipt", "verify", "lie.receipt", *TRUST).status == 0, "by itself nobody sees it"
+    said = bpi("receipt", "verify", *names, "lie.receipt", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (21, WorkloadReceiptRefusal.CHAIN)
+    assert "two entries number 3" in said.error["message"]
+    (files / "broken.receipt").write_bytes(b"broken")
+    said = bpi("receipt", "verify", *names, "broken.receipt", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (21, "light.encoding")
+    assert said.error["message"].startswith("broken.receipt")
 
 
 def test_a_transactions_receipt_is_still_one(folder: Path, bpi: Bpi) -> None:

@@ -1,5 +1,8 @@
 """Receipts of workloads at a terminal: what was proved, and the same told to other tools."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.keys import own_signer
 from metanode.cli.bpi.offline import Checked, invalid
@@ -8,8 +11,8 @@ from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_bytes
 from metanode.cli.session import Session
-from metanode.client.verify import Attested, GenesisBasis, verify_workload_receipt
-from metanode.docklock.receipts import entry_facts, is_workload_receipt, seal, sentence, statement
+from metanode.client.verify import Attested, GenesisBasis, Verified, verify_any_receipt, verify_workload_receipt
+from metanode.docklock.receipts import check_together, entry_facts, is_workload_receipt, seal, sentence, statement
 from metanode.primitives.refusal import Rejected
 from metanode.records.address import address_of_key, show_address
 
@@ -55,6 +58,43 @@ def show_attested(session: Session, checked: Checked[Attested]) -> None:
         line(f"{session.output.styled('VALID', 'good')}  the node said so · {checked.took_ms:.1f} ms")
 
     session.output.result("receipt.verify.workload/1", facts, human)
+
+
+def show_many(session: Session, files: Sequence[str], genesis_file: str) -> None:
+    """Several receipts: each by itself, and then what nodes say in all of them. Raises `Failure`, with 21 where one
+    does not hold, or where they do not go together."""
+    trusted = trusted_genesis(session, genesis_file)
+    session.output.line(trusted.words)
+    basis, proven = GenesisBasis(trusted.genesis), []
+    for file in files:
+        data = read_bytes(file)
+        try:
+            proven.append(verify_any_receipt(data, basis))
+        except Rejected as rejected:
+            raise invalid(file, rejected) from None
+    told = [one.entry for one in proven if isinstance(one, Attested)]
+    try:
+        check_together([one.signed for one in told])
+    except Rejected as rejected:
+        raise invalid("these files together", rejected) from None
+    items = [_item(file, one) for file, one in zip(files, proven, strict=True)]
+
+    def human() -> None:
+        for item in items:
+            session.output.line(f"{item['sentence']}; pinned in block {item['height']}   ({item['file']})")
+        of = f"{len(told)} of workloads, and no node contradicts itself"
+        session.output.line(f"{session.output.styled('VALID', 'good')}  {len(items)} receipts, {of}")
+
+    session.output.result("receipt.verify.many/1", {"valid": True, "items": items}, human)
+
+
+def _item(file: str, proven: Attested | Verified) -> dict[str, Any]:
+    if isinstance(proven, Attested):
+        entry = proven.entry.signed.entry
+        said = sentence(entry, instant(entry.time_ms))
+        return {"file": file, "form": proven.form, "height": proven.entry.chain.height, "sentence": said}
+    outcome = f"failed: {proven.receipt.code}" if proven.receipt.code else "succeeded"
+    return {"file": file, "form": "transaction", "height": proven.height, "sentence": f"a transaction {outcome}"}
 
 
 def converted(session: Session, file: str, form: str, genesis_file: str, account: str) -> bytes:

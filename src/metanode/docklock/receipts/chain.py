@@ -142,3 +142,18 @@ def contradicts(one: SignedEntry, other: SignedEntry) -> bool:
     if author_of(one) != author_of(other) or one.entry.number != other.entry.number or one.entry == other.entry:
         return False
     return all(ed25519.verify(each.key, entry_digest(each.entry), each.signature) for each in (one, other))
+
+
+def check_together(entries: Iterable[SignedEntry]) -> None:
+    """WREC-5, WREC-6. Entries whose signatures were checked, from wherever they come: each author has one a number, and
+    of two that are neighbours the later one names the earlier one. Raises `Rejected`."""
+    known: dict[tuple[Author, int], SignedEntry] = {}
+    for signed in entries:
+        entry = signed.entry
+        if contradicts(known.setdefault((author_of(signed), entry.number), signed), signed):
+            detail = f"{entry.node} of {entry.cluster} has signed two entries number {entry.number}: that convicts it"
+            raise Rejected(WorkloadReceiptRefusal.CHAIN, detail)
+    for (author, number), signed in known.items():
+        before = known.get((author, number - 1))
+        if before is not None:
+            check_link(author, after(before), signed)

@@ -14,6 +14,7 @@ from metanode.docklock.receipts import (
     check_in_batch,
     check_link,
     check_signature,
+    check_together,
     contradicts,
     details,
     follow,
@@ -126,6 +127,23 @@ def test_two_entries_of_one_number_convict_the_node() -> None:
     assert not contradicts(replace(second, signature=bytes(64)), other)
     stranger = written(happening("moved"), key=OTHER_KEY)[0]
     assert not contradicts(first, stranger)
+
+
+def test_entries_from_anywhere_go_together_or_convict() -> None:
+    entries = life()
+    check_together([])
+    check_together([entries[7], entries[2], entries[3], entries[2]])
+    stranger = written(happening("moved"), key=OTHER_KEY)[0]
+    check_together([*entries, stranger, *entries])
+    other = resigned(entries[3], time_ms=1)
+    for wrong in ([entries[3], other], [other, entries[7], entries[3]], [entries[2], other, entries[4]]):
+        assert refusal(check_together, wrong) == WorkloadReceiptRefusal.CHAIN
+    check_together([other, entries[2]])
+    moved = resigned(entries[3], previous=bytes([7] * 32))
+    assert refusal(check_together, [moved, entries[2]]) == WorkloadReceiptRefusal.CHAIN, (
+        "neighbours that are not linked"
+    )
+    check_together([moved, entries[1]])
 
 
 def test_details_stand_in_their_one_order() -> None:

@@ -158,22 +158,25 @@ def _write(data: bytes, target: str, usual: str) -> Path | None:
 
 
 @leaf()
-@click.argument("file", shell_complete=files)
+@click.argument("file", nargs=-1, required=True, shell_complete=files)
 @genesis_option()
 @pass_session
-def verify(session: Session, file: str, genesis_file: str) -> None:
+def verify(session: Session, file: tuple[str, ...], genesis_file: str) -> None:
     """Check a receipt file here, with nothing but a genesis; no node is asked.
 
     From the transaction over its receipt, the header and its certificate to the validators that genesis leads to. A
     file that does not hold ends with 21 and says which layer. A workload's receipt (a file, an in-toto statement, a
-    DSSE envelope) is checked from the node's entry over its batch down to the same.
+    DSSE envelope) is checked from the node's entry over its batch down to the same. Of several, also whether a node
+    contradicts itself.
     """
+    from metanode.cli.bpi.workload_receipts import show_attested, show_many
     from metanode.client.verify import Attested, verify_any_receipt
 
-    checked = check_file(session, file, genesis_file, verify_any_receipt)
+    if len(file) > 1:
+        show_many(session, file, genesis_file)
+        return
+    checked = check_file(session, file[0], genesis_file, verify_any_receipt)
     if isinstance(checked.proven, Attested):
-        from metanode.cli.bpi.workload_receipts import show_attested
-
         show_attested(session, Checked(checked.trusted, checked.proven, checked.took_ms))
     else:
         _show_outcome(session, checked)
