@@ -96,7 +96,9 @@ def _facts(hierarchy: Hierarchy, swept: list[str], found: dict[str, str]) -> Mes
 
 
 def _tick(loop: Loop, children: Children, server: Server, desk: Desk, *, idle: float) -> None:
-    """Once a second: strays, and whether the shim is still needed."""
+    """Once a second: strays, circles of what has ended (few objects: those of the start are frozen), and whether the
+    shim is still needed."""
+    gc.collect()
     if not server.roster.is_starting:
         children.reap_strays()
     idle = idle + TICK_S if desk.is_idle else 0.0
