@@ -104,7 +104,7 @@ def test_what_it_says_can_be_read_and_commands_executed_in_it(bpi):
     assert bpi.run("container exec web.1 /bin/sh -c 'exit 7'").status == 7
     nothing = bpi.run("container exec --json web.1 /no/such/program")
     assert (nothing.status, nothing.error["code"]) == (70, "runtime.command-not-found")
-    bpi.refuses("container logs web.9", 3, "cli.not-ready")
+    bpi.refuses("container logs web.9", 3, "cli.nothing-there")
 
 
 def test_a_stranger_may_neither_read_nor_execute(bpi):
