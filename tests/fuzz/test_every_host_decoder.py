@@ -8,12 +8,12 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from tests.fuzz import test_host_files, test_host_images, test_host_requests
+from tests.fuzz import test_host_files, test_host_images, test_host_requests, test_host_runtimes
 
 import metanode.host
 
 HOST = Path(metanode.host.__file__).parent
-FOLDERS = (HOST, HOST / "images")
+FOLDERS = (HOST, HOST / "images", HOST / "runtimes", HOST / "runtimes" / "shim")
 """Rooms of the host whose readers are looked for."""
 READING = frozenset(
     {"decode", "fromhex", "loads", "unpack", "unpack_from", "b64decode", "read_file", "load_toml", "convert"}
@@ -30,6 +30,10 @@ OURS = {
     "images/registry:Credentials.basic": "a header that it has just encoded",
     "images/roots:this_boot": "what the kernel says",
     "images/views:why_no_overlay": "what its own probe says, for a sentence",
+    "runtimes/shim/connection:peer_uid": "what the kernel says",
+    "runtimes/shim/engines:_Watch._done": "a child's report, written by this program before anything else runs in it",
+    "runtimes/shim/engines:_Watch._read": "the same",
+    "runtimes/shim/kernel:loopback_up": "what the kernel says",
 }
 """Readers of what nobody else wrote, each with its reason."""
 
@@ -90,7 +94,7 @@ def run_watched(tests: list[Callable[[], Any]]) -> set[str]:
 
 
 def test_every_reader_of_the_host_is_fed_by_a_fuzz_test() -> None:
-    modules = (test_host_files, test_host_images, test_host_requests)
+    modules = (test_host_files, test_host_images, test_host_requests, test_host_runtimes)
     tests = [test for module in modules for name, test in sorted(vars(module).items()) if name.startswith("test_")]
     assert all(hasattr(test, "hypothesis") for test in tests), "each feeds what chance made"
     missed = FOUND - run_watched(tests) - set(OURS)

@@ -193,8 +193,8 @@ async def _start(place: ShimPlace) -> None:
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=log, start_new_session=True,
         )  # fmt: skip
     assert child.stdout is not None
-    word = (await child.stdout.readline()).decode().strip()
+    word = (await child.stdout.readline()).strip()
     await child.wait()
-    if word not in {"ready", "runs"}:
+    if word not in {b"ready", b"runs"}:
         said = (place.state / "shim.log").read_text(errors="replace")[-1000:]
-        raise Rejected(RuntimeRefusal.SETUP_FAILED, f"the shim did not start: {word} {said}".strip())
+        raise Rejected(RuntimeRefusal.SETUP_FAILED, f"the shim did not start: {word!r} {said}".strip())

@@ -55,7 +55,7 @@ def _message(body: bytes) -> Message:
 
 def text_of(data: bytes) -> str:
     """Bytes as text, for a message."""
-    return base64.b64encode(data).decode()
+    return str(base64.b64encode(data), "ascii")
 
 
 def bytes_of(text: str) -> bytes:
