@@ -49,6 +49,39 @@ class AgentClient:
         self._ask("PUT", f"/v1/blobs/{digest}", data, signed=b"")
         return digest
 
+    def has(self, digest: str) -> bool:
+        """Whether the agent has content of this digest."""
+        try:
+            self._ask("HEAD", f"/v1/blobs/{digest}", signed=b"")
+        except ClientError as error:
+            if isinstance(error, Unreachable):
+                raise
+            return False
+        return True
+
+    def put_file(self, digest: str, size: int, pieces: Iterator[bytes]) -> None:
+        """Put content of this digest, piece by piece."""
+        path = f"/v1/blobs/{digest}"
+        try:
+            with closing(http.client.HTTPConnection(self._endpoint, timeout=SILENCE_S)) as connection:
+                headers = {**self._headers("PUT", path, b""), "Content-Length": str(size)}
+                connection.request("PUT", path, pieces, headers)
+                answer = connection.getresponse()
+                data = answer.read(ANSWER_BYTES_MAX)
+        except (OSError, http.client.HTTPException) as error:
+            raise _away(self._endpoint, error) from None
+        if answer.status >= 400:
+            raise _answer(data, answer.status)
+
+    def images(self) -> list[dict[str, Any]]:
+        """The images there: digest, manifest, platform, names, bytes."""
+        return msgspec.json.decode(self._ask("GET", "/v1/images"), type=list[dict[str, Any]])
+
+    def add_image(self, digest: str, media_type: str, size: int, names: tuple[str, ...]) -> dict[str, Any]:
+        """Let an image be made of content that was put."""
+        asked = {"digest": digest, "media_type": media_type, "size": size, "names": names}
+        return msgspec.json.decode(self._ask("POST", "/v1/images", msgspec.json.encode(asked)), type=dict[str, Any])
+
     def containers(self) -> list[dict[str, Any]]:
         """What runs there: id, engine, phase."""
         return msgspec.json.decode(self._ask("GET", "/v1/containers"), type=list[dict[str, Any]])

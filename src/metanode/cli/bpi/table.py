@@ -13,6 +13,7 @@ GROUPS: Final[dict[str, str]] = {
     "coin": "Coins, and payments in them.",
     "config": "What bpi itself is told once: node, folder, account, waiting.",
     "container": "What runs, and where.",
+    "container images": "What containers are made of.",
     "demo": "Showing what cannot be done.",
     "doctor": "What could go wrong, and what has.",
     "evidence": "Proofs that a validator broke the rules.",
@@ -95,6 +96,15 @@ COMMANDS: Final[dict[str, Entry]] = {
     "container exec": Entry(
         f"{_HERE}.container_run:execute",
         "Execute a command in a running container; ends with the command's own exit status.",
+    ),
+    "container images import": Entry(
+        f"{_HERE}.container_images:import_",
+        "Import an image from an OCI layout (a folder or a tar) or from what docker save wrote, to the cluster's "
+        "agents.",
+    ),
+    "container images list": Entry(
+        f"{_HERE}.container_images:list_",
+        "List the images that the cluster's agents have, and which nodes have each.",
     ),
     "container lint": Entry(
         f"{_HERE}.container_run:lint",

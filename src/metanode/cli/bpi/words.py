@@ -42,14 +42,19 @@ class ReceiptText(click.ParamType[str]):
         return text
 
 
+def is_receipt_file(text: str) -> bool:
+    """Whether a file is meant: it is there, or is named as receipt files are."""
+    return text.endswith(".receipt") or Path(text).is_file()
+
+
 class ReceiptOrFileText(ReceiptText):
-    """The name of a receipt, the identity of its transaction, or a file that is there."""
+    """The name of a receipt, the identity of its transaction, or a receipt file."""
 
     name = "receipt"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text; a file before a name."""
-        return str(value) if Path(str(value)).is_file() else super().convert(value, param, ctx)
+        return str(value) if is_receipt_file(str(value)) else super().convert(value, param, ctx)
 
 
 IDENTITY = IdentityText()

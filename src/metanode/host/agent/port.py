@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -13,10 +14,13 @@ from starlette.routing import Route
 
 from metanode.docklock.cluster.state import Cluster
 from metanode.docklock.images.digests import Digest, parse_digest
+from metanode.docklock.images.manifests import Descriptor
 from metanode.docklock.images.refusals import ImageRefusal
 from metanode.host.agent.deeds import now_ms
+from metanode.host.agent.images import NodeImages
 from metanode.host.blobs import BlobStore
 from metanode.host.fault import Fault
+from metanode.host.images.catalogue import Image
 from metanode.host.runtimes.driver import Driver
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
@@ -54,6 +58,36 @@ def _line(value: dict[str, Any]) -> bytes:
     return msgspec.json.encode(value) + b"\n"
 
 
+class ImageAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An image whose parts were put: what its names stand for, and the names."""
+
+    digest: str
+    media_type: str
+    size: int
+    names: tuple[str, ...] = ()
+
+
+IMAGE_ASKED: Final = msgspec.json.Decoder(ImageAsked)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the node keeps: content by digest, and images made of it."""
+
+    blobs: BlobStore
+    images: NodeImages
+
+
+def _shown(image: Image) -> dict[str, Any]:
+    return {
+        "digest": str(image.digest),
+        "manifest": str(image.manifest),
+        "platform": str(image.platform),
+        "names": list(image.names),
+        "bytes": image.size,
+    }
+
+
 class AgentPort:
     """AGENT-10. Answers whoever signs: `operators` put content and read logs, `executors` execute, nodes get content.
 
@@ -64,13 +98,14 @@ class AgentPort:
         self,
         cluster: str,
         driver: Driver,
-        blobs: BlobStore,
+        stored: Stored,
         settled: Callable[[], tuple[Cluster, frozenset[bytes]]],
         executed: Callable[[str, Asker, tuple[str, ...]], Awaitable[None]],
     ) -> None:
         self._cluster: Final = cluster
         self._driver: Final = driver
-        self._blobs: Final = blobs
+        self._blobs: Final = stored.blobs
+        self._images: Final = stored.images
         self._settled: Final = settled
         self._executed: Final = executed
 
@@ -81,6 +116,8 @@ class AgentPort:
                 Route("/health", self._health),
                 Route("/v1/blobs/{digest}", self._get_blob, methods=["GET", "HEAD"]),
                 Route("/v1/blobs/{digest}", self._put_blob, methods=["PUT"]),
+                Route("/v1/images", self._list_images),
+                Route("/v1/images", self._add_image, methods=["POST"]),
                 Route("/v1/containers", self._list),
                 Route("/v1/containers/{name}/logs", self._logs),
                 Route("/v1/containers/{name}/stats", self._stats),
@@ -130,6 +167,20 @@ class AgentPort:
                 await asyncio.to_thread(writing.write, piece)
             stored = await asyncio.to_thread(writing.commit, digest)
         return JSONResponse({"digest": str(stored.digest), "bytes": stored.size})
+
+    async def _list_images(self, request: Request) -> Response:
+        self._asker(request, b"", role="nodes")
+        return JSONResponse([_shown(image) for image in await asyncio.to_thread(self._images.list)])
+
+    async def _add_image(self, request: Request) -> Response:
+        body = await _body(request)
+        self._asker(request, body, role="operators")
+        try:
+            asked = IMAGE_ASKED.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Rejected(ImageRefusal.MALFORMED, str(error)[:200]) from None
+        top = Descriptor(asked.media_type, parse_digest(asked.digest), asked.size)
+        return JSONResponse(_shown(await asyncio.to_thread(self._images.add, top, asked.names)))
 
     async def _list(self, request: Request) -> Response:
         self._asker(request, b"", role="operators")

@@ -2,26 +2,24 @@
 
 import asyncio
 import contextlib
-import os
 import platform
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import uvicorn
 
 from metanode.docklock.agent import Agent
-from metanode.docklock.images.manifests import Platform
+from metanode.docklock.images.platforms import platform_of_machine
 from metanode.docklock.receipts import Author
 from metanode.host.agent.chain import ChainPort
 from metanode.host.agent.content import Content
 from metanode.host.agent.deeds import Deeds, Materials, now_ms
 from metanode.host.agent.engines import Engine, driver_name, open_engine
+from metanode.host.agent.images import NodeImages
 from metanode.host.agent.loop import AgentLoop
-from metanode.host.agent.planning import Unpacked
-from metanode.host.agent.port import AgentPort
+from metanode.host.agent.port import AgentPort, Stored
 from metanode.host.agent.receipt_log import ReceiptLog
 from metanode.host.agent.records import Records
 from metanode.host.agent.words import open_log
@@ -32,12 +30,8 @@ from metanode.host.entropy import random_bytes
 from metanode.host.http_server import EmbeddedServer
 from metanode.host.images.roots import this_boot
 from metanode.host.images.store import ImageStore
-from metanode.host.images.tree import KeepOwners, OneOwner
 from metanode.primitives import ed25519
 from metanode.records.agent_request import Asker, authorization
-
-ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
-"""Machine types as images name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +75,16 @@ async def _serve(
     folder = settings.folder
     engine = await open_engine(folder, settings.engine)
     blobs = BlobStore(folder / "content", Disk(), random_bytes)
-    machine = Platform("linux", ARCHITECTURES.get(platform.machine(), platform.machine()))
-    images = ImageStore(blobs, machine, this_boot())
+    images = ImageStore(blobs, platform_of_machine(platform.machine()), this_boot())
     author = Author(settings.chain_id, settings.cluster, settings.node, key.public_key)
     receipts = ReceiptLog(folder / "receipts", Disk(), random_bytes, author, key.sign)
     await asyncio.to_thread(join, engine, images)
     receipts.check_pinned((await asyncio.to_thread(chain.share)).share.pinned)
     loop = AgentLoop(Agent(settings.cluster, settings.cpu_millicores, settings.memory_kib), engine.driver, chain)
     records = Records(receipts, driver_name(engine.works.engine), lambda: loop.height)
-    materials = _materials(settings, key, blobs, images, chain)
+    content = _content(settings, key, blobs, chain)
+    pictures = NodeImages(images, content)
+    materials = Materials(content, pictures.unpacked, folder / "volumes")
     loop.deeds = Deeds(settings.cluster, settings.node, engine.driver, chain, materials, records, loop.tell)
 
     async def executed(name: str, asker: Asker, command: tuple[str, ...]) -> None:
@@ -97,7 +92,7 @@ async def _serve(
         if found is not None:
             await records.executed(now_ms(), found[0], found[1], asker.account, command)
 
-    port = AgentPort(settings.cluster, engine.driver, blobs, chain.settled, executed)
+    port = AgentPort(settings.cluster, engine.driver, Stored(blobs, pictures), chain.settled, executed)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
     receipts.close()
@@ -105,21 +100,13 @@ async def _serve(
     return reason
 
 
-def _materials(
-    settings: AgentSettings, key: ed25519.SigningKey, blobs: BlobStore, images: ImageStore, chain: ChainPort
-) -> Materials:
-    """Content from here and from other agents, images unpacked once, volumes in the agent's folder."""
-    owners = KeepOwners() if os.geteuid() == 0 else OneOwner()
-    lease = blobs.leases.lease()
+def _content(settings: AgentSettings, key: ed25519.SigningKey, blobs: BlobStore, chain: ChainPort) -> Content:
+    """Content from here and from other agents, who are asked by the node's own account."""
 
     def headers(verb: str, path: str) -> dict[str, str]:
         return {"Authorization": authorization(settings.cluster, verb, path, b"", now_ms(), key)}
 
-    def image(manifest: bytes) -> Unpacked:
-        detail = images.show(f"sha256:{manifest.hex()}")
-        return Unpacked(str(images.root(detail.image, owners, lease).files), detail.config.run)
-
-    return Materials(Content(blobs, chain.agents, headers), image, settings.folder / "volumes")
+    return Content(blobs, chain.agents, headers)
 
 
 async def _until_told(settings: AgentSettings, port: AgentPort, loop: AgentLoop, ready: Callable[[str], None]) -> str:

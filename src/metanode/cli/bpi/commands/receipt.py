@@ -13,7 +13,7 @@ from metanode.cli.bpi.completing import accounts, files
 from metanode.cli.bpi.offline import Checked, check_file, genesis_option
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.showing import as_data, instant, short
-from metanode.cli.bpi.words import RECEIPT, RECEIPT_OR_FILE
+from metanode.cli.bpi.words import RECEIPT, RECEIPT_OR_FILE, is_receipt_file
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
@@ -117,6 +117,11 @@ def export(session: Session, receipt: str, target: str, form: str, account: str,
     if form != "file":
         _convert(session, receipt, target, form, account, genesis_file)
         return
+    if is_receipt_file(receipt):
+        message = f"{receipt} is a receipt file already"
+        raise Failure(
+            CliRefusal.USAGE, ExitStatus.USAGE, message, fix="--format intoto or dsse tells it to other tools"
+        )
     with connect(session) as client:
         view = client.receipt.export(receipt)
     data = bytes.fromhex(view.file)

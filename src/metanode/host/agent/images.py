@@ -1,0 +1,78 @@
+"""The images of a node: unpacked for containers, taken in from people, fetched by digest from the other agents."""
+
+import os
+import threading
+from typing import Final
+
+import msgspec
+
+from metanode.docklock.images.digests import Digest
+from metanode.docklock.images.manifests import DOCUMENT_BYTES_MAX, Descriptor
+from metanode.docklock.images.refusals import ImageRefusal
+from metanode.host.agent.content import Content
+from metanode.host.agent.planning import Unpacked
+from metanode.host.images.catalogue import Image
+from metanode.host.images.gather import Origin
+from metanode.host.images.store import ImageStore
+from metanode.host.images.tree import KeepOwners, OneOwner
+from metanode.host.leases import Lease
+from metanode.primitives.refusal import Rejected
+
+USUAL_MEDIA_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
+"""Of a document that does not say what it is: the image specification lets manifests leave it out."""
+
+
+class _Typed(msgspec.Struct, frozen=True, rename="camel"):
+    media_type: str = USUAL_MEDIA_TYPE
+
+
+class _Others(Origin):
+    """Whatever is missing may be with another agent."""
+
+    def __init__(self, content: Content) -> None:
+        self._content: Final = content
+
+    def fetch(self, part: Descriptor, lease: Lease) -> None:  # noqa: ARG002 - the store's own lease holds it
+        """Get it where somebody has it; what comes is compared with its digest."""
+        self._content.have(part.digest, part.size)
+
+
+class NodeImages:
+    """IMG-16. What containers of this node are made of."""
+
+    def __init__(self, store: ImageStore, content: Content) -> None:
+        self._store: Final = store
+        self._content: Final = content
+        self._owners: Final = KeepOwners() if os.geteuid() == 0 else OneOwner()
+        self._lease: Final = store.blobs.leases.lease()
+        self._lock: Final = threading.Lock()
+
+    def list(self) -> tuple[Image, ...]:
+        """All that are here."""
+        return self._store.list()
+
+    def add(self, top: Descriptor, names: tuple[str, ...]) -> Image:
+        """Take in an image of which all parts are here, or with another agent. Raises `Rejected`."""
+        with self._lock, self._store.blobs.leases.lease() as lease:
+            return self._store.add(top, _Others(self._content), names, lease)
+
+    def unpacked(self, image: bytes) -> Unpacked:
+        """The root of an image by its digest; fetched from the other agents where it is not here. Raises `Rejected`."""
+        digest = Digest(image.hex())
+        if all(digest not in (one.digest, one.manifest) for one in self._store.list()):
+            self.add(self._described(digest), ())
+        with self._lock:
+            detail = self._store.show(str(digest))
+            root = self._store.root(detail.image, self._owners, self._lease)
+        return Unpacked(str(root.files), detail.config.run)
+
+    def _described(self, digest: Digest) -> Descriptor:
+        """What a digest names, told by the document itself."""
+        if not self._content.have(digest, DOCUMENT_BYTES_MAX):
+            raise Rejected(ImageRefusal.MISSING_BLOB, f"no agent of the cluster has {digest}")
+        data = self._store.blobs.read(digest, DOCUMENT_BYTES_MAX)
+        try:
+            media_type = msgspec.json.decode(data, type=_Typed).media_type
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Rejected(ImageRefusal.MALFORMED, f"{digest}: {error}") from None
+        return Descriptor(media_type, digest, len(data))
