@@ -16,6 +16,7 @@ from metanode.records.workload_receipt import (
     check_entry,
     detail,
     entry_digest,
+    shortened,
     signed_digest,
 )
 
@@ -65,9 +66,11 @@ class Happening:
 
 
 def details(**values: DetailValue) -> tuple[Detail, ...]:
-    """WREC-4. Details in their one order; `log_bytes` is the detail `log-bytes`."""
+    """WREC-4. Details in their one order, texts as short as they must be; `log_bytes` is the detail `log-bytes`."""
     named = {name.replace("_", "-"): value for name, value in values.items()}
-    return tuple(detail(name, named[name]) for name in sorted(named))
+    return tuple(
+        detail(name, shortened(value) if isinstance(value, str) else value) for name, value in sorted(named.items())
+    )
 
 
 def write_entry(author: Author, tip: Tip, happening: Happening, sign: Sign) -> SignedEntry:

@@ -26,7 +26,7 @@ from metanode.primitives.merkle import counted_root, inclusion_proof, verify_inc
 from metanode.primitives.names import NO_HASH
 from metanode.primitives.refusal import Rejected
 from metanode.records.cluster import NO_RECEIPTS, RECEIPTS_MAX, ReceiptBatch
-from metanode.records.workload_receipt import EntryRefusal, SignedEntry, entry_digest, signed_digest
+from metanode.records.workload_receipt import EntryRefusal, SignedEntry, detail, entry_digest, signed_digest
 
 
 def resigned(signed: SignedEntry, **changes: object) -> SignedEntry:
@@ -148,6 +148,8 @@ def test_entries_from_anywhere_go_together_or_convict() -> None:
 
 def test_details_stand_in_their_one_order() -> None:
     assert [one.name for one in details(reason="r", log_bytes=1, log=bytes(32))] == ["log", "log-bytes", "reason"]
+    (told,) = details(reason="two\nlines " + "x" * 900)
+    assert told == detail("reason", "two?lines " + "x" * 243 + "…")
 
 
 # --- batches ----------------------------------------------------------------------------------------------------------
