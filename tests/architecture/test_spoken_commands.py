@@ -44,7 +44,9 @@ def wrong(first: str, rest: str) -> str:
     if first not in {path.split()[0] for path in (*COMMANDS, *GROUPS)}:
         return "" if first in PLAIN_WORDS else f"no command {first!r}"
     words = [first, *(word.rstrip(".?!'\"") for word in rest.split())]
-    path = next((p for p in (" ".join(words[:2]), first) if p in COMMANDS), "")
+    path = next((p for n in (3, 2, 1) if (p := " ".join(words[:n])) in COMMANDS), "")
+    if not path and len(words) > 1 and " ".join(words[:2]) in GROUPS:
+        return "" if len(words) == 2 or words[2] in ("--help", FILLED_IN) else f"no command {' '.join(words[:3])!r}"
     if not path:
         return "" if len(words) == 1 or words[1] in ("--help", FILLED_IN) else f"no command {' '.join(words[:2])!r}"
     known = options(path)
