@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.clusters import chosen_cluster
+from metanode.cli.bpi.clusters import chosen_cluster, cluster_option
 from metanode.cli.bpi.keys import Names
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.running import agents_of
@@ -24,7 +24,6 @@ from metanode.client.agent import AgentClient
 PIECE_BYTES = 1 << 20
 """One piece of content on its way to an agent."""
 
-cluster_option = click.option("--cluster", default="", metavar="NAME", help="The only one there is by default.")
 account_option = click.option("--account", default="", metavar="NAME", help="Who asks.")
 
 
@@ -41,7 +40,7 @@ def _agents(session: Session, named: str, account: str) -> dict[str, AgentClient
 
 
 @leaf(name="import")
-@click.argument("file", metavar="ARCHIVE", type=click.Path(exists=True))
+@click.argument("file", metavar="ARCHIVE")
 @cluster_option
 @account_option
 @pass_session
@@ -59,11 +58,13 @@ def import_(session: Session, file: str, cluster: str, account: str) -> None:
     from metanode.host.images.roots import this_boot
     from metanode.host.images.store import ImageStore
 
+    path = Path(file)
+    if not path.exists():
+        raise Failure(CliRefusal.FILE_NOT_FOUND, ExitStatus.NOT_FOUND, f"no file {file}", fix="check the path")
     agents = _agents(session, cluster, account)
     with tempfile.TemporaryDirectory(prefix="bpi-image-") as scratch:
         blobs = BlobStore(Path(scratch), Disk(), random_bytes)
         images = ImageStore(blobs, platform_of_machine(_machine()), this_boot())
-        path = Path(file)
         if path.is_dir():
             found = import_layout(images, path)
         else:
