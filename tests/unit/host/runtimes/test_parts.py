@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from metanode.host.runtimes.driver import Lacks
 from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Kept, Limits, Mount, Secret
 from metanode.host.runtimes.probing import fix_of, trial_plan
 from metanode.host.runtimes.refusals import RuntimeRefusal
-from metanode.host.runtimes.shim import roster
+from metanode.host.runtimes.shim import kernel, roster
 from metanode.host.runtimes.shim.bundle import configuration
 from metanode.host.runtimes.shim.children import Children, Pump
 from metanode.host.runtimes.shim.connection import Connection
@@ -142,6 +143,32 @@ def test_children_are_waited_for_and_strays_are_not_theirs() -> None:
     children.reap_strays()
     with pytest.raises(ChildProcessError):
         os.waitpid(stray, 0)
+
+
+def test_a_process_that_ends_before_it_is_the_shims_child_is_waited_for() -> None:
+    """crun returns while a process of its own still stands between the container and the shim."""
+    kernel.be_subreaper()
+    loop = Loop()
+    children = Children(loop)
+    ended: list[int] = []
+    read, write = os.pipe()
+    between = os.fork()
+    if between == 0:
+        inner = os.posix_spawn("/bin/sh", ["sh", "-c", "exit 5"], {})
+        os.waitid(os.P_PID, inner, os.WEXITED | os.WNOWAIT)
+        os.write(write, str(inner).encode())
+        time.sleep(0.1)
+        os._exit(0)  # the zombie has a new parent now
+    children.wait(int(os.read(read, 20)), ended.append)
+    loop.turn()
+    assert ended == []
+    while not ended:
+        loop.turn()
+    assert os.waitstatus_to_exitcode(ended[0]) == 5
+    os.waitpid(between, 0)
+    kernel._prctl("not any more", 36, 0)
+    for file in (read, write):
+        os.close(file)
 
 
 @pytest.mark.parametrize(

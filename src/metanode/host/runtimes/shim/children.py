@@ -9,6 +9,8 @@ from metanode.host.runtimes.shim import kernel
 from metanode.host.runtimes.shim.logfiles import RECORD_BYTES_MAX
 from metanode.host.runtimes.shim.loop import Loop
 
+ADOPTION_S: Final = 0.002
+"""Between two looks at an ended process that is not yet a child of the shim."""
 DRAIN_READS_MAX: Final = 64
 """Reads of a pipe whose writer has ended: more than a pipe can hold."""
 
@@ -26,7 +28,12 @@ class Children:
         self.expect(pid)
 
         def ready() -> None:
-            reaped, status = os.waitpid(pid, os.WNOHANG)
+            try:
+                reaped, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:  # it ended before the process of crun between it and the shim did
+                self._loop.forget(pidfd)
+                self._loop.after(ADOPTION_S, lambda: self._loop.watch(pidfd, ready))
+                return
             if reaped:  # else it was another file of the same number, closed in this turn
                 self._loop.forget(pidfd)
                 os.close(pidfd)
