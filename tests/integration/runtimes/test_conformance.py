@@ -43,6 +43,7 @@ def test_it_works_here_and_says_what_it_enforces(stand: Stand) -> None:
     async def play(driver: ShimDriver) -> None:
         capability = await driver.probe()
         assert isinstance(capability, Works), capability
+        assert capability.version[0].isdigit()
         whole = (Enforcement.WHOLE,) * 3
         less = (Enforcement.EACH_PROCESS, Enforcement.NOT, Enforcement.WHOLE)
         enforces = capability.enforces

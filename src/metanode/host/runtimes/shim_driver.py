@@ -50,6 +50,13 @@ def state_of(message: Message) -> ContainerState:
     )
 
 
+async def version_of(program: str) -> str:
+    """The last word of the first line it says of itself: `crun version 1.8.1`."""
+    child = await asyncio.create_subprocess_exec(program, "--version", stdout=asyncio.subprocess.PIPE)
+    said, _ = await child.communicate()
+    return str(said.partition(b"\n")[0].rpartition(b" ")[2], errors="replace")[:40]
+
+
 class ShimDriver:
     """One engine by one link. Implements `Driver`."""
 
@@ -82,9 +89,9 @@ class ShimDriver:
             return Lacks(self._engine, f"a trial failed: {refusal.detail}", fix_of(refusal.detail))
         if ended.exit is None or ended.exit.code not in {0, 137, 143}:
             return Lacks(self._engine, f"a trial ended with {ended.exit}", "see the log of the shim")
-        return self._works()
+        return await self._works()
 
-    def _works(self) -> Works:
+    async def _works(self) -> Works:
         facts = self._link.facts
         groups, notes = facts["groups"], []
         whole = Enforcement.WHOLE
@@ -95,7 +102,7 @@ class ShimDriver:
             notes.append(f"memory is held a process and processor time not at all: {groups['reason']}; {groups['fix']}")
         if not facts["landlock"] and self._engine == SANDBOX:
             notes.append("no Landlock: boot a kernel of version 5.13 or later with lsm=landlock")
-        version = facts["python"] if self._engine == SANDBOX else facts["outside"][self._engine]
+        version = facts["python"] if self._engine == SANDBOX else await version_of(facts["outside"][self._engine])
         return Works(self._engine, version, enforces, tuple(notes))
 
     async def create(self, plan: ContainerPlan) -> ContainerState:
