@@ -151,6 +151,22 @@ def test_nothing_outlives_the_shim(stand: Stand) -> None:
     stand.play(again)
 
 
+def test_nothing_is_left_where_the_folder_was_taken_away(stand: Stand) -> None:
+    async def play() -> None:
+        link = await stand.link()
+        driver, plan = stand.driver(link), stand.plan("sleep", "60")
+        await driver.create(plan)
+        await driver.start(plan.id)
+        stand.state.rename(stand.folder / "elsewhere")
+        kill_and_wait(link.facts["pid"])
+        await link.close()
+
+    asyncio.run(play())
+    wait_for_nothing(lambda: stand.left(with_its_own=True))
+    (stand.folder / "elsewhere").rename(stand.state)
+    stand.play(lambda driver: driver.list())
+
+
 def test_the_next_shim_sweeps_where_nobody_could(stand: Stand) -> None:
     plan = stand.plan("sleep", "60", root=str(stand.image), read_only_root=False)
 

@@ -66,14 +66,16 @@ def _end(folder: Path) -> None:
 
 
 def _locked_soon(state: Path) -> bool:
-    """Whether the lock was had. The kernel closes the files of a process that was killed one after another, the pipe
-    perhaps before the lock; and where the next shim was faster it sweeps itself."""
+    """Whether the sweep is ours. The kernel closes the files of a process that was killed one after another, the pipe
+    perhaps before the lock; where the next shim was faster it sweeps itself; where the folder is gone nobody else can.
+    """
     until = time.monotonic() + _LOCK_WAIT_S
-    while (state / LOCK).exists():
-        if lock(state) >= 0:
+    while time.monotonic() < until:
+        try:
+            if lock(state) >= 0:
+                return True
+        except FileNotFoundError:
             return True
-        if time.monotonic() > until:
-            break
         time.sleep(0.005)
     return False
 
