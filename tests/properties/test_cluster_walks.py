@@ -107,7 +107,7 @@ def check_nodes(town: Town) -> None:
         assert len(set(ports)) == len(ports)
 
 
-@pytest.mark.parametrize("seed", (*range(WALKS), *FOUND))
+@pytest.mark.parametrize("seed", [*range(WALKS), *FOUND])
 def test_the_books_agree_and_everything_runs_in_the_end(seed: int) -> None:
     random, town = Random(f"cluster walk {seed}"), Town(nodes=NODES)
     for _ in range(STEPS):

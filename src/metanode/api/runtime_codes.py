@@ -36,7 +36,7 @@ RUNTIME_CODES: Final[dict[str, Explanation]] = {
     ),
     "runtime.bad-signal": _plan("RUN-5"),
     "runtime.bad-frame": _failed("RUN-6", "see the log of the agent; repeat with the same version on both sides"),
-    "runtime.root-missing": _failed("RUN-2", "bpi container images verify"),
+    "runtime.root-missing": _failed("RUN-2", "bpi container images list; import it again"),
     "runtime.volume-missing": _failed("RUN-2", "make the volume on that node, or let placement choose another"),
     "runtime.command-not-found": _failed("RUN-3", "name a program that is in the container"),
     "runtime.command-not-executable": _failed(
@@ -59,6 +59,9 @@ RUNTIME_CODES: Final[dict[str, Explanation]] = {
         _E.NOT_ALLOWED, 403, -32002, "AGENT-10", "let the cluster's owner add the account: bpi cluster configure"
     ),
     "agent.no-engine": _failed("AGENT-11", "do one of what the message names"),
+    "agent.not-let-in": Explanation(
+        _E.NOT_ALLOWED, 403, -32002, "CLUSTER-2", "bpi cluster list; bpi node list; or another name in agent.toml"
+    ),
     "agent.content-missing": _failed("AGENT-9", "bpi container apply hands the content out again", retryable=True),
 }
 """By their stable text."""

@@ -1,8 +1,6 @@
 """An agent's folder: its settings and its key, as files."""
 
-import os
 import tomllib
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -74,23 +72,6 @@ def agent_text(file: AgentFile) -> str:
     return "\n".join(lines) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What this machine has."""
-
-    cpu_millicores: int
-    memory_kib: int
-    architecture: str
-    kernel: str
-
-
-def this_machine() -> Machine:
-    """Cores, memory, type and kernel of the machine this runs on."""
-    name = os.uname()
-    pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    return Machine(len(os.sched_getaffinity(0)) * 1_000, pages * size // 1_024, name.machine, name.release[:64])
-
-
 def make_agent(folder: Path, file: AgentFile, genesis: str, password: str, *, development: bool) -> bytes:
     """Write an agent's folder: settings, genesis, the key of the node's account. Returns its address."""
     disk = Disk()
@@ -105,12 +86,3 @@ def make_agent(folder: Path, file: AgentFile, genesis: str, password: str, *, de
 def ed25519_seed(node: str, *, development: bool) -> bytes:
     """A fresh seed; in development one that everybody can make from the node's name."""
     return sha256(b"development agent " + node.encode()).digest() if development else random_bytes(32)
-
-
-def sealing_key(seed: bytes) -> bytes:
-    """The public key for secrets, of keys that are derived from the node's seed and used for nothing else."""
-    from metanode.primitives.sealing import hkdf_sha256, kem_public_key, x25519_public_key
-
-    x25519 = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.x25519", length=32)
-    kem = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.ml-kem-768", length=64)
-    return x25519_public_key(x25519) + kem_public_key(kem)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from metanode.api.cluster import ClusterList, ClusterNodes
 from metanode.api.cluster_methods import CLUSTER_LIST, CLUSTER_NODES
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.agent_file import ACCOUNT, FILE, KEYS, AgentFile, make_agent, this_machine
+from metanode.cli.bpi.agent_file import ACCOUNT, FILE, KEYS, AgentFile, make_agent
 from metanode.cli.bpi.local_network import LocalNetwork, holder
 from metanode.cli.bpi.processes import POLL_S, START_S, STOP_S, tail
 from metanode.cli.failure import CliRefusal, Failure
@@ -67,6 +67,8 @@ def local_agents(network: LocalNetwork) -> tuple[LocalAgent, ...]:
 
 def make_agents(network: LocalNetwork) -> tuple[LocalAgent, ...]:
     """One a validator, made where there is none; each may use its part of this machine."""
+    from metanode.host.agent.joining import this_machine
+
     made = local_agents(network)
     if made:
         return made

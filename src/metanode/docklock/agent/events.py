@@ -60,6 +60,14 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Vanished:
+    """The runtime was lost and began anew: of all containers only these are left."""
+
+    now_ms: int
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
     """Nothing of a container is left."""
 
@@ -91,7 +99,7 @@ class Tick:
     now_ms: int
 
 
-Heard: TypeAlias = Desired | Found | Fetched | Ran | Ended | Removed | Probed | Reported | Tick
+Heard: TypeAlias = Desired | Found | Fetched | Ran | Ended | Vanished | Removed | Probed | Reported | Tick
 
 # --- asked for ------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from metanode.docklock.agent.events import (
     Run,
     Stop,
     Tick,
+    Vanished,
     Wake,
 )
 from metanode.docklock.agent.rules import exhausted, heartbeat_ms, may_start, restarts, wait_ms
@@ -32,6 +33,8 @@ from metanode.records.cluster import REPORTED_MAX, ReplicaReport
 
 START_FAILED: Final = 125
 """The exit status of a container that could not be started, as elsewhere in the field."""
+KILLED: Final = 137
+"""The exit status of what was killed, as elsewhere in the field."""
 ORPHAN_GRACE_MS: Final = 10_000
 """How long a container may take to end that is not in the share any more, where its specification is not known."""
 
@@ -67,6 +70,8 @@ class Agent:
                 self._ran(event)
             case Ended():
                 self._ended(event)
+            case Vanished():
+                self._vanished(event)
             case Removed():
                 self._removed(event)
             case Probed():
@@ -192,6 +197,12 @@ class Agent:
             return
         self._record(event.now_ms, "killed" if event.out_of_memory else "exited", task, str(event.code))
         self._after_end(event.now_ms, task, "exited", event.code)
+
+    def _vanished(self, event: Vanished) -> None:
+        """AGENT-12. What the runtime took with it has ended as if it had been killed."""
+        for task in list(self._tasks.values()):
+            if task.phase in ("starting", "running", "stopping") and task.name not in event.left:
+                self._ended(Ended(event.now_ms, task.name, KILLED, out_of_memory=False))
 
     def _after_end(self, now_ms: int, task: Task, state: str, code: int) -> None:
         if task.spec is not None and restarts(task, code) and not exhausted(task, now_ms):

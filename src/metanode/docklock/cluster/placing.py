@@ -22,7 +22,7 @@ from metanode.docklock.scheduler import Fleet, Newcomer, Placed, Preempted, Sche
 from metanode.primitives.codec import encode
 from metanode.records.cluster_events import ReplicaPlaced, ReplicaWaits
 
-PREEMPTIONS_A_BLOCK: Final = 16
+PREEMPTIONS_A_BLOCK: Final = 4
 """Newcomers for which room is made in one block: each looks at all that stands."""
 
 

@@ -89,8 +89,8 @@ def image(spot: Spot, notes: Notes) -> Image:
 
 
 def _capabilities(keys: dict[str, Spot], notes: Notes) -> tuple[str, ...]:
-    """COMPOSE-9. What Docker keeps by default, of that what can be kept; then drops, then adds."""
-    kept = set(CAPABILITIES)
+    """COMPOSE-9. NET_BIND_SERVICE, unless it is dropped, and what is added: fewer than Docker keeps by default."""
+    kept = {"NET_BIND_SERVICE"}
     for key in ("cap_drop", "cap_add"):
         for text, spot in texts(keys[key], notes, 64) if key in keys else []:
             word = text.upper().removeprefix("CAP_")

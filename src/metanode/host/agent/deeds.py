@@ -20,6 +20,7 @@ from metanode.docklock.agent.events import (
     Reported,
     Run,
     Stop,
+    Vanished,
 )
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.content import MISSING, Content
@@ -32,6 +33,8 @@ from metanode.host.runtimes.states import Exit, Phase
 from metanode.primitives.refusal import Rejected
 from metanode.records.cluster_calls import ClusterReport
 
+AGAIN_S: Final = 0.5
+"""Between two tries to reach a runtime that is lost."""
 LOST: Final = 137
 """The exit code of what was lost with its engine: killed, as far as anybody knows."""
 
@@ -157,17 +160,32 @@ class Deeds:
         self._tell(Reported(now_ms(), final=not outcome.code))
 
     async def watch(self) -> None:
-        """What the driver says of containers by itself."""
+        """What the driver says of containers by itself; where the engine is lost it is begun anew."""
         while True:
             async for event in self._driver.events():
                 match event.kind:
                     case EventKind.EXITED if event.state is not None:
                         self._tell(self._ended(event.state.id, event.state.exit))
+                    case EventKind.LOST:
+                        break
                     case _:
                         pass
-            for state in await self._driver.list():
-                if state.phase is Phase.EXITED:
-                    self._tell(self._ended(state.id, state.exit))
+            await self._begin_anew()
+
+    async def _begin_anew(self) -> None:
+        """AGENT-12. Reach the engine again, however long it takes, and see what is left of what ran."""
+        while True:
+            try:
+                await self._driver.recover()
+                found = await self._driver.list()
+            except (Rejected, OSError) as error:
+                self._log.warning("the runtime is lost", extra={"why": str(error)})
+                await asyncio.sleep(AGAIN_S)
+            else:
+                break
+        left = tuple(state.id for state in found if state.phase is not Phase.EXITED)
+        self._log.warning("the runtime began anew", extra={"why": f"{len(left)} containers are left"})
+        self._tell(Vanished(now_ms(), left))
 
     def _ended(self, name: str, end: Exit | None) -> Ended:
         if end is None:

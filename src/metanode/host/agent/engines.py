@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from metanode.host.runtimes.driver import Driver, Lacks, Works
-from metanode.host.runtimes.link import SOCKET, ShimLink, ShimPlace, open_link
+from metanode.host.runtimes.link import SOCKET, ShimPlace, open_link
 from metanode.host.runtimes.shim_driver import ShimDriver
 from metanode.primitives.refusal import Refusal, Rejected
 
@@ -22,6 +22,8 @@ class AgentRefusal(Refusal):
 
     NO_ENGINE = "agent.no-engine"
     """No runtime works on this machine; the detail says of each why, and what would make it run."""
+    NOT_LET_IN = "agent.not-let-in"
+    """The chain does not take the node: the cluster is not there, or the name belongs to another account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,6 @@ class Engine:
 
     driver: Driver
     works: Works
-    link: ShimLink
 
 
 def driver_name(engine: str) -> str:
@@ -40,15 +41,17 @@ def driver_name(engine: str) -> str:
 
 async def open_engine(folder: Path, wanted: str) -> Engine:
     """AGENT-11. The engine asked for, or the first that works, tried in earnest. Raises `Rejected`."""
-    link = await open_link(ShimPlace(folder / FOLDER))
+    place = ShimPlace(folder / FOLDER)
+    link = await open_link(place)
     lacking: list[Lacks] = []
     for name in (wanted,) if wanted else ENGINES:
-        driver = ShimDriver(link, name)
+        driver = ShimDriver(link, name, place)
         match await driver.probe():
             case Works() as works:
-                return Engine(driver, works, link)
+                return Engine(driver, works)
             case Lacks() as lacks:
                 lacking.append(lacks)
+    await link.close()
     said = "; ".join(f"{one.engine}: {one.reason} ({one.fix})" for one in lacking)
     raise Rejected(AgentRefusal.NO_ENGINE, said)
 

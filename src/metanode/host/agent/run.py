@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 
@@ -18,6 +19,7 @@ from metanode.host.agent.content import Content
 from metanode.host.agent.deeds import Deeds, Materials, now_ms
 from metanode.host.agent.engines import Engine, driver_name, open_engine
 from metanode.host.agent.images import NodeImages
+from metanode.host.agent.joining import inventory_of, join
 from metanode.host.agent.loop import AgentLoop
 from metanode.host.agent.port import AgentPort, Stored
 from metanode.host.agent.receipt_log import ReceiptLog
@@ -33,11 +35,14 @@ from metanode.host.images.store import ImageStore
 from metanode.primitives import ed25519
 from metanode.records.agent_request import Asker, authorization
 
+VOLUMES: Final = "volumes"
+"""Folder of named volumes, in the agent's folder."""
+
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """What one agent is told: where its data is, which chain, cluster and node it is of, where it listens, what it may
-    give, which engine it uses (empty: the first that works)."""
+    """What one agent is told: where its data is, which chain, cluster and node it is of, where it listens and what
+    others dial, what it may give, which engine it uses (empty: the first that works)."""
 
     folder: Path
     chain_id: bytes
@@ -45,6 +50,7 @@ class AgentSettings:
     node: str
     host: str
     port: int
+    endpoint: str
     cpu_millicores: int
     memory_kib: int
     engine: str = ""
@@ -54,37 +60,33 @@ def run_agent(
     settings: AgentSettings,
     seed: bytes,
     chain: ChainPort,
-    join: Callable[[Engine, ImageStore], None],
     ready: Callable[[str, Engine], None],
 ) -> str:
-    """Run until SIGINT or SIGTERM; containers run on. `join` tells the chain what this node has, before anything else.
-    Returns the reason it stopped. Raises `Rejected`, `Fault`. The folder stays locked until this process ends."""
+    """Run until SIGINT or SIGTERM; containers run on. Returns the reason it stopped. Raises `Rejected`, `Fault`. The
+    folder stays locked until this process ends."""
     lock_directory(settings.folder, settings.folder / "LOCK")
     open_log(settings.folder)
-    return asyncio.run(_serve(settings, ed25519.SigningKey(seed), chain, join, ready))
+    return asyncio.run(_serve(settings, seed, chain, ready))
 
 
-async def _serve(
-    settings: AgentSettings,
-    key: ed25519.SigningKey,
-    chain: ChainPort,
-    join: Callable[[Engine, ImageStore], None],
-    ready: Callable[[str, Engine], None],
-) -> str:
+async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: Callable[[str, Engine], None]) -> str:
     """Open, join, work, close."""
-    folder = settings.folder
+    folder, key = settings.folder, ed25519.SigningKey(seed)
     engine = await open_engine(folder, settings.engine)
     blobs = BlobStore(folder / "content", Disk(), random_bytes)
     images = ImageStore(blobs, platform_of_machine(platform.machine()), this_boot())
     author = Author(settings.chain_id, settings.cluster, settings.node, key.public_key)
     receipts = ReceiptLog(folder / "receipts", Disk(), random_bytes, author, key.sign)
-    await asyncio.to_thread(join, engine, images)
+    held = tuple(image.digest.raw for image in images.list())
+    offered, volumes = (settings.cpu_millicores, settings.memory_kib), _volumes(folder)
+    has = inventory_of(seed, settings.endpoint, offered, driver_name(engine.works.engine), held, volumes)
+    await asyncio.to_thread(join, chain, settings.cluster, settings.node, has)
     receipts.check_pinned((await asyncio.to_thread(chain.share)).share.pinned)
     loop = AgentLoop(Agent(settings.cluster, settings.cpu_millicores, settings.memory_kib), engine.driver, chain)
     records = Records(receipts, driver_name(engine.works.engine), lambda: loop.height)
     content = _content(settings, key, blobs, chain)
     pictures = NodeImages(images, content)
-    materials = Materials(content, pictures.unpacked, folder / "volumes")
+    materials = Materials(content, pictures.unpacked, folder / VOLUMES)
     loop.deeds = Deeds(settings.cluster, settings.node, engine.driver, chain, materials, records, loop.tell)
 
     async def executed(name: str, asker: Asker, command: tuple[str, ...]) -> None:
@@ -96,8 +98,14 @@ async def _serve(
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
     receipts.close()
-    await engine.link.close()
+    await engine.driver.close()
     return reason
+
+
+def _volumes(folder: Path) -> tuple[str, ...]:
+    """Names of the volumes that are here."""
+    found = folder / VOLUMES
+    return tuple(path.name for path in found.iterdir() if path.is_dir()) if found.is_dir() else ()
 
 
 def _content(settings: AgentSettings, key: ed25519.SigningKey, blobs: BlobStore, chain: ChainPort) -> Content:

@@ -185,5 +185,11 @@ class Driver(Protocol):
     def events(self) -> AsyncIterator[Event]:
         """What happens from now on."""
 
+    async def recover(self) -> None:
+        """After `LOST`: reach the engine again, a new one where the old one is gone."""
+
+    async def close(self) -> None:
+        """Leave the engine to itself: what runs goes on."""
+
     def logs(self, name: str, since: int = 0, *, follow: bool = False) -> AsyncIterator[LogRecord]:
         """What it said from an offset on, or from where what is kept begins; `follow`: until it ends."""

@@ -19,7 +19,7 @@ from metanode.host.runtimes.driver import (
     Stats,
     Works,
 )
-from metanode.host.runtimes.link import ShimLink
+from metanode.host.runtimes.link import ShimLink, ShimPlace, open_link
 from metanode.host.runtimes.logs import read_log
 from metanode.host.runtimes.plan import ContainerPlan
 from metanode.host.runtimes.probing import fix_of, trial_plan
@@ -60,9 +60,11 @@ async def version_of(program: str) -> str:
 class ShimDriver:
     """One engine by one link. Implements `Driver`."""
 
-    def __init__(self, link: ShimLink, engine: str = SANDBOX) -> None:
-        self._link: Final = link
+    def __init__(self, link: ShimLink, engine: str = SANDBOX, place: ShimPlace | None = None) -> None:
+        """`place`: where to find the shim again, for who wants to recover."""
+        self._link = link
         self._engine: Final = engine
+        self._place: Final = place
 
     async def _ask(self, request: str, **fields: Any) -> ContainerState:
         return state_of(await self._link.ask(request, **fields))
@@ -164,6 +166,15 @@ class ShimDriver:
             if state.engine == self._engine:
                 yield Event(EventKind(message["event"]), state)
         yield Event(EventKind.LOST, None)
+
+    async def recover(self) -> None:
+        """RUN-7. Connect again, to a new shim where the old one is gone; that one has swept up after it first."""
+        assert self._place is not None, "who recovers says where"
+        self._link = await open_link(self._place)
+
+    async def close(self) -> None:
+        """Leave the shim to itself."""
+        await self._link.close()
 
     async def logs(self, name: str, since: int = 0, *, follow: bool = False) -> AsyncIterator[LogRecord]:
         """What it said."""

@@ -1,7 +1,6 @@
 """`bpi node agent init` and `bpi node agent run`: what runs containers on one machine."""
 
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,6 @@ from metanode.cli.bpi.agent_file import (
     AgentFile,
     load_agent_file,
     make_agent,
-    sealing_key,
-    this_machine,
 )
 from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.commands import leaf
@@ -24,16 +21,11 @@ from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_text
 from metanode.cli.session import Session, pass_session
 from metanode.host.keys import DEVELOPMENT_PASSWORD, find_password, list_accounts, load_account
-from metanode.primitives import ed25519
 from metanode.records.address import show_address
 from metanode.records.genesis import genesis_hash, load_toml
 
 if TYPE_CHECKING:
     from metanode.host.agent.engines import Engine
-    from metanode.host.images.store import ImageStore
-
-ADMISSION_POLL_S = 0.2
-"""How often it is looked whether an operator has admitted the node."""
 
 
 @leaf()
@@ -67,6 +59,8 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
 
     The node's account is printed: whoever operates the cluster admits it with bpi node admit.
     """
+    from metanode.host.agent.joining import this_machine
+
     trusted = trusted_genesis(session, genesis)
     root = Path(folder).resolve()
     if (root / FILE).exists():
@@ -118,9 +112,6 @@ def run(session: Session) -> None:
     chain = ClientChain(file.chain, genesis, file.cluster, file.node, seed)
     output = session.output
 
-    def join(engine: "Engine", images: "ImageStore") -> None:
-        tell_chain(chain, file, seed, engine, images)
-
     def ready(url: str, engine: "Engine") -> None:
         works = engine.works
         data = {"event": "ready", "url": url, "pid": os.getpid(), "engine": works.engine, "notes": list(works.notes)}
@@ -135,49 +126,10 @@ def run(session: Session) -> None:
         node=file.node,
         host=host,
         port=int(port),
+        endpoint=file.endpoint,
         cpu_millicores=file.cpu_millicores,
         memory_kib=file.memory_kib,
         engine=file.engine,
     )
-    reason = run_agent(settings, seed, chain, join, ready)
+    reason = run_agent(settings, seed, chain, ready)
     output.result("node.agent.run/1", {"event": "stopped", "reason": reason}, lambda: output.line(f"STOPPED  {reason}"))
-
-
-def tell_chain(chain: "object", file: AgentFile, seed: bytes, engine: "Engine", images: "ImageStore") -> None:
-    """Say what this node has, until the chain has it. Raises `Failure` where the chain refuses."""
-    from metanode.cli.bpi.agent_chain import ClientChain
-    from metanode.host.agent.chain import ChainUnreachable
-    from metanode.host.agent.engines import driver_name
-    from metanode.records.cluster import IMAGES_SHOWN_MAX, Inventory
-    from metanode.records.cluster_calls import ClusterJoin
-
-    assert isinstance(chain, ClientChain)
-    machine = this_machine()
-    held = tuple(sorted(image.digest.raw for image in images.list()))[:IMAGES_SHOWN_MAX]
-    inventory = Inventory(
-        architecture=machine.architecture,
-        kernel=machine.kernel,
-        cpu_millicores=file.cpu_millicores,
-        memory_kib=file.memory_kib,
-        engines=(driver_name(engine.works.engine),),
-        api=file.endpoint,
-        mesh="",
-        transport_key=ed25519.public_key(seed),
-        sealing_key=sealing_key(seed),
-        images=held,
-        volumes=(),
-    )
-    while True:
-        try:
-            outcome = chain.submit(ClusterJoin(cluster=file.cluster, node=file.node, inventory=inventory))
-        except ChainUnreachable:
-            time.sleep(ADMISSION_POLL_S)
-            continue
-        if outcome.code:
-            raise Failure(
-                outcome.code,
-                ExitStatus.NOT_ALLOWED,
-                f"the chain refuses {file.node}: {outcome.code}",
-                fix="bpi node list",
-            )
-        return
