@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.journeys.layout import BUSYBOX, make_layout
 from tests.journeys.shell import Shell
 from tests.journeys.town import free_base
 
 from metanode.cli.bpi.local_agents import LocalAgent
+from metanode.host.agent.engines import end_containers
 
 WEB = """
 name: shop
 services:
   web:
     image: metanode.host/usr
-    cap_drop: [ALL]
     command: ["/usr/bin/python3", "-u", "-c", "{program}"]
     environment: {{GREETING: hello}}
     deploy:
@@ -29,6 +30,13 @@ services:
       test: ["CMD", "/usr/bin/python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8080))"]
       interval: 500ms
       retries: 2
+"""
+BUSY = """
+name: busy
+services:
+  busy:
+    image: busy@{digest}
+    deploy: {{replicas: 2}}
 """
 SERVES = (
     "import http.server as h, os; print(os.environ['GREETING'], os.getuid()); "
@@ -66,6 +74,11 @@ def agent(bpi: Shell, node: str) -> LocalAgent:
     return LocalAgent(bpi.folder / ".bpi" / "agents" / node)
 
 
+def state(bpi: Shell, node: str) -> str:
+    """What the chain says of a node; empty where it knows none of this name."""
+    return str({line["node"]: line["state"] for line in bpi.data("node list")["items"]}.get(node, ""))
+
+
 def where(bpi: Shell) -> dict[int, str]:
     """The nodes of ready replicas, by index."""
     shown = bpi.data("container show web")
@@ -96,6 +109,46 @@ def test_a_service_is_applied_and_runs(bpi):
     assert "RUNNING  web · 3 of 3 on " in said
     assert len(where(bpi)) == 3
     assert len(set(where(bpi).values())) == 3, "spread over nodes"
+
+
+def test_a_file_is_looked_at_before_it_is_applied(bpi):
+    assert bpi.says(f"container lint {write(bpi, SERVES)}") == "web.yaml is good\n"
+    wrong = "services:\n  web:\n    image: metanode.host/usr\n    imag: x\n    cpus: much\n"
+    (bpi.folder / "wrong.yaml").write_text(wrong)
+    said = bpi.says("container lint wrong.yaml", 50)
+    assert "wrong.yaml:4:5: services.web.imag" in said
+    assert "wrong.yaml:5:" in said
+    bpi.refuses("container apply wrong.yaml", 50, "compose.no-command")
+
+
+def test_an_image_is_imported_without_a_registry_and_run_by_its_digest(bpi):
+    if not BUSYBOX.is_file():
+        assert not os.environ.get("CI"), "the CI installs busybox-static"
+        pytest.skip("there is no /bin/busybox to make an image of: apt-get install busybox-static")
+    digest = make_layout(bpi.folder / "layout")
+    assert bpi.says("container images import layout").endswith(f"digest    {digest}\n")
+    listed = bpi.data("container images list")["items"]
+    assert [(row["names"], row["digest"], len(row["nodes"])) for row in listed] == [(["busy:1"], digest, 4)]
+    (bpi.folder / "busy.yaml").write_text(BUSY.format(digest=digest))
+    assert "RUNNING  busy · 2 of 2 on " in bpi.says("container run busy.yaml")
+    assert bpi.says("container logs busy.0") == "busy\nuid=1000(app) gid=1000\n"
+    bpi.says("container rm busy --observe")
+
+
+def test_a_fifth_node_joins_with_a_key_of_its_own(bpi):
+    urls = [node["url"] for node in bpi.data("up")["nodes"]]
+    made = bpi.data(
+        f"node agent init --cluster main --name node-9 --chain {urls[1]} --chain {urls[2]} --to fifth "
+        f"--listen 127.0.0.1:{free_base()} --cpus 0.5 --memory-mib 256"
+    )
+    with bpi.begins("node agent run --data fifth") as process:
+        until(lambda: state(bpi, "node-9") == "joining", "it says that it wants to be in")
+        bpi.says(f"node admit node-9 {made['account']}")
+        until(lambda: state(bpi, "node-9") == "active", "let in")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    bpi.says("node remove node-9")
+    end_containers(bpi.folder / "fifth")
 
 
 def test_what_it_says_can_be_read_and_commands_executed_in_it(bpi):
@@ -138,12 +191,10 @@ def test_a_broken_version_is_led_back_by_the_committee(bpi):
 def test_a_lost_node_is_replaced(bpi):
     node = where(bpi)[1]
     lost = agent(bpi, node)
-    from metanode.host.agent.engines import end_containers
-
     os.kill(lost.process, signal.SIGKILL)
     end_containers(lost.folder)
     until(lambda: len(where(bpi)) == 3 and node not in where(bpi).values(), "runs elsewhere")
-    assert {line["node"]: line["state"] for line in bpi.data("node list")["items"]}[node] == "lost"
+    assert state(bpi, node) == "lost"
 
 
 def test_nothing_is_left_behind(bpi):

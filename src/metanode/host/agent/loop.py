@@ -67,10 +67,19 @@ class AgentLoop:
         self._spawn(self.deeds.records.run())
         self._spawn(self.deeds.watch())
         self._spawn(self._follow())
-        while True:
-            event = await self._events.get()
-            for effect in self._machine.handle(event):
-                self._carry(effect)
+        try:
+            while True:
+                event = await self._events.get()
+                for effect in self._machine.handle(event):
+                    self._carry(effect)
+        finally:
+            await self._end_deeds()
+
+    async def _end_deeds(self) -> None:
+        """Whatever is under way ends before the runtime is left: nobody may take its end for a loss."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def about(self, name: str) -> tuple[Assignment, bytes] | None:
         """The assignment of a container and its image, where it is one of this node's."""
