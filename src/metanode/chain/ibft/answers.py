@@ -67,9 +67,8 @@ class Answers:
         """IBFT-C1. A content for the seat that asks, if we hold it: of this height, or the one decided last."""
         if message.header_hash == NO_HASH:
             return self._to_observer(message.height, origin)
-        content = contents.get(message.header_hash)
-        decision = self.decision
-        if content is None and decision is not None and decision.commit.header_hash == message.header_hash:
+        content, decision = contents.get(message.header_hash), self.decision
+        if decision is not None and decision.commit.header_hash == message.header_hash:
             content = self.content
         if content is None or origin == NO_SEAT:
             return []
@@ -82,8 +81,9 @@ class Answers:
     def _to_observer(self, height: int, origin: Seat) -> list[Effect]:
         """IBFT-V5. Who only watches asks what was decided."""
         said, decision = self._said.setdefault(origin, _Said()), self.decision
-        unknown = decision is None or decision.commit.height < height
-        if decision is None or unknown or origin == NO_SEAT or said.decided >= DECIDED_RESENDS_MAX:
+        if decision is None or decision.commit.height < height or origin == NO_SEAT:
+            return []
+        if said.decided >= DECIDED_RESENDS_MAX:
             return []
         said.decided += 1
         return [SendTo(origin, decision)]
