@@ -155,3 +155,27 @@ def test_a_liar_cannot_lock_two_halves_on_two_values() -> None:
     cluster.run(4_000)
     assert cluster.all_decided()
     cluster.agreed()
+
+
+def test_above_round_0_a_vote_goes_to_everybody_at_once() -> None:
+    """IBFT-L3. Nobody sent again yet: it is the round that counts, and nobody shows anybody what it summed."""
+    cluster = collected(17)
+    cluster.links = lambda sender, _, message: not (sender == 0 and isinstance(message, ibft.Proposal))
+    cluster.start().pump()
+    assert kinds(cluster) == {}
+    cluster.expire().pump()
+    assert cluster.all_decided()
+    assert [player.state.fell_back for player in cluster.players.values()] == [False] * 17
+    everybody = 17 * 16
+    assert kinds(cluster) == {"RoundChange": everybody, "Proposal": 16, "PREPARE": everybody, "COMMIT": everybody}
+
+
+def test_commits_to_a_block_never_seen_are_shown_to_nobody() -> None:
+    """IBFT-L2. A certificate is shown with its header; who lacks that asks for the block."""
+    cluster = collected(4, puppets=(0, 1, 2)).start()
+    name = read_header(counterfeit.content(cluster.members, 0).header).hash
+    for seat in (0, 1, 2):
+        word = counterfeit.vote(cluster.members, VoteKind.COMMIT, seat, name)
+        cluster.puppet(seat, ibft.Ballot(vote=word))
+    cluster.pump()
+    assert kinds(cluster) == {"COMMIT": 3, "Wanted": 1}
