@@ -7,7 +7,10 @@ from tests.unit.chain.ibft.test_attacks import hear
 from tests.unit.chain.ibft.test_round_change import change, hash_of, proposal
 
 from metanode.chain import ibft
+from metanode.chain.guard.startup import ASK_INTERVAL_MS
 from metanode.chain.ibft import IbftRefusal, answers, intake
+from metanode.chain.ibft.moves import RELAY_SEATS_MAX, RESEND_MS_MAX, RESEND_MS_MIN
+from metanode.chain.ibft.state import ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX
 from metanode.primitives.names import NO_HASH, Height, Seat
 from metanode.primitives.refusal import Refusal
 from metanode.records.evidence import ConflictingVotes
@@ -222,6 +225,7 @@ def test_a_flood_of_round_changes_of_one_seat_keeps_one() -> None:
     state = cluster[0].state
     assert len(state.latest) == 1
     assert sum(len(table) for key, table in state.votes.items() if key[0] == VoteKind.ROUND_CHANGE) <= 17
+    assert sorted(state.changes) == list(range(1, 1 + ROUNDS_AHEAD_MAX))
 
 
 def test_what_a_message_takes_of_its_links_share() -> None:
@@ -275,3 +279,11 @@ def test_an_aggregate_is_checked_once() -> None:
     assert [len(one.items) for one in of(again, ibft.CheckSignatures)] == [1]
     assert of(again, ibft.CheckAggregates) == []
     assert sorted(state_of(machine).latest) == [1, 2]
+
+
+def test_the_numbers_that_the_protocol_names() -> None:
+    """IBFT-M3, M4, V4; the others are ours to choose."""
+    assert (answers.DECIDED_RESENDS_MAX, ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX) == (16, 16, 64)
+    assert (intake.AHEAD_HEIGHTS_MAX, RELAY_SEATS_MAX) == (2, 16)
+    assert (RESEND_MS_MIN, RESEND_MS_MAX) == (100, 5_000)
+    assert answers.WORDS_SENT_MAX * ASK_INTERVAL_MS == 16_000
