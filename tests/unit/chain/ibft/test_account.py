@@ -1,7 +1,7 @@
 """What a seat can show of a height (STALL-1): all it checked, once, also after a stop."""
 
 from tests.unit.chain.ibft.cluster import Cluster
-from tests.unit.chain.ibft.counterfeit import CHAIN, certificate, content, validators
+from tests.unit.chain.ibft.counterfeit import CHAIN, certificate, content, validators, vote
 from tests.unit.chain.ibft.test_attacks import hear
 from tests.unit.chain.ibft.test_found_by_mutants import resumed
 from tests.unit.chain.ibft.test_round_change import change, hash_of
@@ -10,9 +10,9 @@ from metanode.chain import ibft
 from metanode.chain.evidence import certificate_votes
 from metanode.chain.ibft import Account
 from metanode.chain.ibft.state import ROUNDS_AHEAD_MAX
-from metanode.primitives.names import Height, Round
-from metanode.records.transcript import Notes
-from metanode.records.vote import Justification
+from metanode.primitives.names import NO_HASH, Height, Round
+from metanode.records.transcript import Notes, RoundEntered
+from metanode.records.vote import Justification, VoteKind
 
 MEMBERS = validators(4)
 
@@ -67,3 +67,16 @@ def test_every_vote_and_certificate_that_was_checked_is_shown_once() -> None:
     assert account.votes == (*learnt, far[0].vote, *changes)
     assert account.certificates == (prepared, here)
     assert len(account.notes.arrivals) == len(learnt)
+
+
+def test_what_is_replayed_happened_when_the_height_began_here() -> None:
+    """The journal knows no times."""
+    cluster = Cluster(4)
+    cluster.now_ms = 7
+    word = vote(MEMBERS, VoteKind.ROUND_CHANGE, 1, NO_HASH, round_=2)
+    moved = ibft.Moved(height=1, round=2, announced=True)
+    machine, _ = resumed(cluster, 1, moved, ibft.Spoke(height=1, vote=word))
+    account = machine.account
+    assert account is not None
+    assert account.notes.rounds == (RoundEntered(round=2, at_ms=7),)
+    assert [(one.seat, one.at_ms, one.own_round) for one in account.notes.arrivals] == [(1, 7, 2)]

@@ -11,7 +11,7 @@ from metanode.chain.guard.startup import ASK_INTERVAL_MS
 from metanode.chain.ibft import IbftRefusal, answers, intake
 from metanode.chain.ibft.moves import RELAY_SEATS_MAX, RESEND_MS_MAX, RESEND_MS_MIN
 from metanode.chain.ibft.state import ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX
-from metanode.primitives.names import NO_HASH, Height, Seat
+from metanode.primitives.names import NO_HASH, Height, Round, Seat
 from metanode.primitives.refusal import Refusal
 from metanode.records.evidence import ConflictingVotes
 from metanode.records.header import read_header
@@ -287,3 +287,27 @@ def test_the_numbers_that_the_protocol_names() -> None:
     assert (intake.AHEAD_HEIGHTS_MAX, RELAY_SEATS_MAX) == (2, 16)
     assert (RESEND_MS_MIN, RESEND_MS_MAX) == (100, 5_000)
     assert answers.WORDS_SENT_MAX * ASK_INTERVAL_MS == 16_000
+
+
+def test_of_a_height_that_is_over_no_block_and_no_own_word_is_kept() -> None:
+    """Megabytes; what is said of it still is kept, for late COMMITs and accusations."""
+    cluster = decided()
+    over = cluster[0].state
+    assert over.contents
+    assert over.own
+    cluster.begin(2)
+    assert (over.contents, over.own) == ({}, {})
+    assert over.votes
+
+
+def test_a_block_built_for_a_height_that_is_over_is_not_proposed() -> None:
+    cluster, machine = lone(1, 0)
+    for height in (1, 2):
+        if height > 1:
+            machine.handle(cluster.begins(height, 0))
+        assert of(machine.handle(ibft.BlockDue(0)), ibft.Build) == [ibft.Build(Height(height), Round(0))]
+    late = content(cluster.members, 0, height=1)
+    assert machine.handle(ibft.Built(0, Height(1), Round(0), late)) == []
+    block = content(cluster.members, 0, height=2)
+    asked = only(machine.handle(ibft.Built(0, Height(2), Round(0), block)), ibft.Validate)
+    assert asked == ibft.Validate(block, hash_of(block), Height(2), Round(0), Seat(0), reproposed=False)
