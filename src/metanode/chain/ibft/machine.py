@@ -207,9 +207,8 @@ class Ibft:
             else:
                 if isinstance(message, Proposal):
                     enter_content(state, message, origin)
-                if not state.decided:
-                    note_late(state, message, origin)
-                    self._offer(state, message, event)
+                note_late(state, message, origin)
+                self._offer(state, message, event)
         except Rejected as refusal:
             state.out.append(Blame(origin, refusal.reason, refusal.detail))
 
@@ -329,9 +328,7 @@ def _is_early(state: HeightState, event: Received) -> bool:
 
 def _on_timer(state: HeightState, timer: str) -> None:
     """IBFT-V1. A timer of another round or height is over; a round that runs out moves this seat on."""
-    if state.decided:
-        return
-    if timer == state.round_timer and not state.settled:
+    if timer == state.round_timer:
         move(state, Round(state.round + 1), announce=True)
     elif timer == state.resend_timer:
         resend(state)

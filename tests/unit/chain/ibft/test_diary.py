@@ -96,6 +96,12 @@ def test_a_height_that_is_over_is_kept_with_its_notes_where_a_round_failed() -> 
     cluster.begin(2)
     (kept,) = cluster[1].asked(ibft.Keep)
     assert kept.notes.rounds == (RoundEntered(round=1, at_ms=500),)
+    both = Cluster(4, puppets=(0,)).start()
+    both.puppet(0, prepare(both, 0, "round 0"))
+    both.pump().expire(1, 2, 3).pump().begin(2)
+    (kept,) = both[1].asked(ibft.Keep)
+    assert {vote.round for vote in kept.votes} == {0, 1}
+    assert kept.notes.rounds == (RoundEntered(round=1, at_ms=0),)
     calm = Cluster(4).start().pump()
     calm.begin(2)
     (plain,) = calm[1].asked(ibft.Keep)
