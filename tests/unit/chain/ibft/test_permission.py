@@ -71,3 +71,10 @@ def test_who_may_vote_takes_its_seat_when_its_journal_is_as_far_as_its_guard() -
         assert state_of(machine).seat == ibft.NO_SEAT
         assert asked_to_sign(machine.handle(ibft.Resumed(0))) == signs
         assert state_of(machine).seat == (3 if signs else ibft.NO_SEAT)
+
+
+@pytest.mark.parametrize("seat", [0, 3])
+def test_the_same_set_is_asked_once_however_many_heights_go_by(seat: int) -> None:
+    cluster, machine = Cluster(4), started()
+    asked = [len(of(machine.handle(cluster.begins(height, seat)), ibft.Broadcast)) for height in (1, 2, 3)]
+    assert asked == [1, 0, 0]
