@@ -19,7 +19,6 @@ from metanode.chain.ibft.moves import (
     holders_of,
     journal,
     move,
-    start_round_timer,
     start_timers,
     stop_timers,
     want,
@@ -159,7 +158,6 @@ def on_ballot(state: HeightState, vote: Vote) -> None:
     if state.record(vote) is not Recorded.FIRST:
         return
     kind, seat = VoteKind(vote.kind), Seat(vote.seat)
-    start_round_timer(state)
     show_other_proposal(state, vote)
     if kind is VoteKind.COMMIT:
         state.watch(vote)
