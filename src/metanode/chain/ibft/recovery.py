@@ -113,11 +113,15 @@ def _resume_settled(state: HeightState) -> None:
 
 
 def take_seat(state: HeightState) -> None:
-    """GUARD-9. An observer that may vote from now on: what it saw happen it now says, each step durable first."""
+    """GUARD-9. An observer that may vote from now on: what it saw happen it now says, each step durable first; also the
+    certificate of a lower round, which its ROUND-CHANGEs show from now on (IBFT-P7)."""
     if not state.due:
         return
     state.resend_timer = ""
     start_timers(state)
+    if state.prepared is not None and not is_prepared_here(state):
+        journal_content(state, Hash(state.prepared.header_hash))
+        journal(state, Locked(height=state.height, certificate=state.prepared))
     if state.accepted != NO_HASH:
         journal_content(state, state.accepted)
         journal(state, Accepted(height=state.height, round=state.round, header_hash=state.accepted))

@@ -70,7 +70,7 @@ class Knowledge:
     observed: bool = False
     ran_out: int = -1
     fell_back: bool = False
-    shown_prepared: PreparedCertificate | None = None
+    shown: dict[int, PreparedCertificate] = field(default_factory=dict)
     fresh: bool = True
 
     valid: dict[bytes, bool] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Knowledge:
     built: int = -1
     round_timer: str = ""
     slow_timer: str = ""
-    shown: dict[tuple[int, int], bool] = field(default_factory=dict)
+    passed: dict[tuple[int, int], bool] = field(default_factory=dict)
     owed: dict[Debt, str] = field(default_factory=dict)
 
     def leader(self, round_: int) -> int:
@@ -217,10 +217,10 @@ class Knowledge:
     def _prepared(self, certificate: PreparedCertificate) -> None:
         """IBFT-L2. A certificate of this round stands for the PREPAREs that only the leader heard."""
         here = self.prepared is not None and self.prepared.round == self.round
-        if certificate.round != self.round or self.shown_prepared is not None or here:
+        if certificate.round != self.round or self.round in self.shown or here:
             return
         if self.proofs.prepared(certificate, self.members, self.height):
-            self.shown_prepared = certificate
+            self.shown[self.round] = certificate
             self._learn((certificate,))
             self.fresh = True
 
@@ -300,7 +300,7 @@ class Knowledge:
             self.announced = self.announced or announced
             return
         self.round, self.announced = round_, announced
-        self.accepted, self.round_timer, self.slow_timer, self.shown_prepared = b"", "", "", None
+        self.accepted, self.round_timer, self.slow_timer = b"", "", ""
         for seat, change in self.furthest.items():
             if change.vote.round == round_:
                 self.changes.setdefault(round_, {}).setdefault(seat, change)
