@@ -8,6 +8,7 @@ from tests.unit.chain.ibft.counterfeit import CHAIN, certificate, commit, conten
 from tests.unit.chain.ibft.test_attacks import hear
 from tests.unit.chain.ibft.test_found_by_mutants import (
     ACCEPTED,
+    BLOCK,
     HELD,
     LOCKED,
     MEMBERS,
@@ -19,8 +20,10 @@ from tests.unit.chain.ibft.test_found_by_mutants import (
 from tests.unit.chain.ibft.test_round_change import change, hash_of
 
 from metanode.chain import ibft
+from metanode.chain.ibft import IbftRefusal
 from metanode.chain.ibft.leading import _highest
-from metanode.primitives.names import Height, Round, Seat
+from metanode.primitives.names import Hash, Height, Round, Seat
+from metanode.records.transcript import TurnedDown
 from metanode.records.vote import Justification, VoteKind
 
 PROPOSED = ibft.Proposed(height=1, round=0, header_hash=X, justification=NOTHING)
@@ -145,3 +148,85 @@ def test_a_prepared_value_that_is_here_is_proposed_again_at_once() -> None:
         ibft.Moved(height=1, round=1, announced=True),
         again,
     ]
+
+
+def leader(seat: int = 0) -> ibft.Ibft:
+    """It was asked for a block of round 0."""
+    machine = ibft.Ibft(CHAIN)
+    machine.handle(Cluster(4).begins(1, seat))
+    machine.handle(ibft.BlockDue(0))
+    return machine
+
+
+def test_a_block_that_nobody_asked_for_or_that_comes_after_the_decision_is_dropped() -> None:
+    assert leader(3).handle(ibft.Built(0, Height(1), Round(0), BLOCK)) == []
+    machine = leader()
+    other = content(MEMBERS, 0, "other")
+    told = ibft.Decided(commit=commit(MEMBERS, [1, 2, 3], hash_of(other)), header=other.header)
+    hear(machine, told, 1)
+    machine.handle(ibft.Received(0, ibft.Content(height=1, content=other), Seat(1)))
+    assert len(of(machine.handle(ibft.Validated(0, hash_of(other), valid=True)), ibft.Decide)) == 1
+    assert machine.handle(ibft.Built(0, Height(1), Round(0), BLOCK)) == []
+
+
+def test_a_block_is_proposed_once_it_is_valid_and_once() -> None:
+    machine = leader()
+    judged = ibft.Validate(BLOCK, X, Height(1), Round(0), Seat(0), reproposed=False)
+    assert machine.handle(ibft.Built(0, Height(1), Round(0), BLOCK)) == [judged]
+    effects = machine.handle(ibft.Validated(0, X, valid=True))
+    assert [one.record for one in of(effects, ibft.Journal)] == [HELD, PROPOSED]
+    assert asked_to_sign(effects) == [(VoteKind.PROPOSAL, 0)]
+    assert machine.handle(ibft.Validated(0, X, valid=True)) == []
+
+
+def test_the_same_block_built_again_four_rounds_later_is_proposed_at_once() -> None:
+    """It was valid then; nobody prepared it."""
+    machine = leader()
+    machine.handle(ibft.Built(0, Height(1), Round(0), BLOCK))
+    machine.handle(ibft.Validated(0, X, valid=True))
+    effects = [one for seat in (1, 2, 3) for one in hear(machine, change(MEMBERS, seat, 4), seat)]
+    assert asked_to_build(effects) == [4]
+    effects = machine.handle(ibft.Built(0, Height(1), Round(4), BLOCK))
+    assert asked_to_sign(effects) == [(VoteKind.PROPOSAL, 4)]
+
+
+def test_an_own_block_found_invalid_is_noted_and_makes_room_for_another() -> None:
+    machine = leader()
+    machine.handle(ibft.Built(0, Height(1), Round(0), BLOCK))
+    assert machine.handle(ibft.Validated(0, Hash(b"\1" * 32), valid=False, refusal="bad")) == []
+    blamed = ibft.Blame(Seat(0), IbftRefusal.UNFIT_BLOCK, "bad")
+    assert machine.handle(ibft.Validated(0, X, valid=False, refusal="bad")) == [blamed]
+    account = machine.account
+    assert account is not None
+    assert account.notes.turned_down == (TurnedDown(seat=0, round=0, header_hash=X, refusal="bad"),)
+    other = content(MEMBERS, 0, "other")
+    assert len(of(machine.handle(ibft.Built(0, Height(1), Round(0), other)), ibft.Validate)) == 1
+
+
+def carrying() -> tuple[ibft.Ibft, list[ibft.Effect]]:
+    """Seat 1 leads round 1, where it has to carry on a block that it does not hold."""
+    machine = leader(1)
+    proof = LOCKED.certificate
+    return machine, [one for seat in (0, 2, 3) for one in hear(machine, change(MEMBERS, seat, 1, proof), seat)]
+
+
+def test_a_carried_block_that_came_when_asked_for_is_judged_without_its_time() -> None:
+    """IBFT-P5. Where it is found invalid others may still have a better one: it is nobody's fault yet."""
+    machine, effects = carrying()
+    wanted = ibft.Wanted(height=1, header_hash=X)
+    assert of(effects, ibft.SendTo) == [ibft.SendTo(Seat(0), wanted)]
+    effects = machine.handle(ibft.Received(0, ibft.Content(height=1, content=BLOCK), Seat(2)))
+    assert effects == [ibft.Validate(BLOCK, X, Height(1), Round(1), Seat(2), reproposed=True)]
+    assert machine.handle(ibft.Validated(0, X, valid=False, refusal="bad")) == [ibft.SendTo(Seat(0), wanted)]
+    machine, _ = carrying()
+    machine.handle(ibft.Received(0, ibft.Content(height=1, content=BLOCK), Seat(2)))
+    assert asked_to_sign(machine.handle(ibft.Validated(0, X, valid=True))) == [(VoteKind.PROPOSAL, 1)]
+
+
+def test_an_own_block_with_false_sections_is_judged_by_its_time_when_it_comes_back() -> None:
+    machine = leader()
+    machine.handle(ibft.Built(0, Height(1), Round(0), BLOCK))
+    effects = machine.handle(ibft.Validated(0, X, valid=False, refusal="bad", foreign=True))
+    assert of(effects, ibft.SendTo) == [ibft.SendTo(Seat(1), ibft.Wanted(height=1, header_hash=X))]
+    effects = machine.handle(ibft.Received(0, ibft.Content(height=1, content=BLOCK), Seat(1)))
+    assert [one.reproposed for one in of(effects, ibft.Validate)] == [False]
