@@ -3,18 +3,20 @@
 import msgspec
 import pytest
 from tests.unit.chain.ibft.counterfeit import certificate, signed, validators, vote
-from tests.unit.chain.ibft.test_found_by_mutants import MEMBERS, X
+from tests.unit.chain.ibft.test_found_by_mutants import BLOCK, MEMBERS, X
 from tests.unit.chain.ibft.test_round_change import change
 
 from metanode.chain import ibft
 from metanode.chain.evidence import JustificationRefusal
 from metanode.chain.ibft import IbftRefusal, first_leader
 from metanode.chain.ibft.rules import check_ballot, check_round_change
+from metanode.primitives.codec import encode
 from metanode.primitives.names import NO_HASH, Seat
 from metanode.primitives.refusal import Rejected
 from metanode.records.commit import PreparedCertificate, certificate_digest
+from metanode.records.proposal import CONTENT_BYTES_MAX
 from metanode.records.validators import ValidatorSet
-from metanode.records.vote import Vote, VoteKind
+from metanode.records.vote import JUSTIFICATION_BYTES_MAX, Justification, Vote, VoteKind
 
 
 @pytest.mark.parametrize("seats", [16, 17])
@@ -75,3 +77,13 @@ def test_without_a_proposer_before_the_first_seat_leads() -> None:
     """At height 1, whatever the set before: its last seat sits elsewhere now."""
     turned = ValidatorSet(MEMBERS.validators[::-1])
     assert first_leader(MEMBERS, ibft.NO_SEAT, turned) == Seat(0)
+
+
+def test_the_largest_content_fits_a_message_with_the_largest_justification() -> None:
+    word = vote(MEMBERS, VoteKind.PROPOSAL, 0, X)
+    leaves = bytes(CONTENT_BYTES_MAX - len(encode(BLOCK)))
+    why = Justification(round_changes=(word,) * (JUSTIFICATION_BYTES_MAX // len(encode(word)) - 1), certificates=())
+    block = msgspec.structs.replace(BLOCK, leaves=leaves)
+    data = encode(ibft.Proposal(vote=word, content=block, justification=why))
+    assert len(data) > CONTENT_BYTES_MAX + JUSTIFICATION_BYTES_MAX - 1_000
+    assert ibft.MESSAGES.decode(data) == ibft.Proposal(vote=word, content=block, justification=why)

@@ -216,3 +216,18 @@ def test_alone_every_step_is_ones_own() -> None:
     assert machine.handle(ibft.Built(0, Height(1), Round(0), late)) == [], "for the round that was left"
     block = content(alone, 0, "round 1")
     assert [type(one) for one in machine.handle(ibft.Built(0, Height(1), Round(1), block))] == [ibft.Validate]
+
+
+def test_an_own_proposal_that_was_said_before_a_stop_is_accepted_like_any() -> None:
+    """Its vote is known from the journal: to be known is no contradiction."""
+    machine, effects = resumed(Cluster(4), 0, HELD, PROPOSED, ibft.Spoke(height=1, vote=WORD))
+    (asked,) = of(effects, ibft.Sign)
+    machine.handle(ibft.Signed(0, signed(asked.vote, MEMBERS)))
+    assert asked_to_sign(machine.handle(ibft.Validated(0, X, valid=True))) == [(VoteKind.PREPARE, 0)]
+
+
+def test_a_block_that_is_due_while_the_journal_is_folded_makes_nobody_speak() -> None:
+    machine = ibft.Ibft(CHAIN)
+    machine.handle(Cluster(4).begins(1, 3))
+    assert machine.handle(ibft.BlockDue(0)) == [SLOW, ROUND_0]
+    assert machine.handle(ibft.Resumed(0)) == []

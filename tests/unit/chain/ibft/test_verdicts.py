@@ -334,3 +334,17 @@ def test_after_a_decision_that_others_told_no_shares_are_summed_unasked() -> Non
     machine = accepted(MEMBERS, BLOCK)
     hear(machine, ibft.Decided(commit=commit(MEMBERS, [0, 1, 2], X), header=BLOCK.header), 0)
     assert of(all_heard(machine, ballots(MEMBERS, VoteKind.COMMIT, [0, 1, 2])), ibft.CheckShares) == []
+
+
+def test_a_vote_that_came_twice_at_once_counts_once() -> None:
+    """Its sender's, and passed on by another, in one batch of checks."""
+    machine = accepted(MEMBERS, BLOCK)
+    (out,) = of(
+        machine.handle(ibft.Received(0, ballots(MEMBERS, VoteKind.PREPARE, [0])[0], Seat(0))), ibft.CheckSignatures
+    )
+    (other,) = ballots(MEMBERS, VoteKind.PREPARE, [2], hash_of(content(MEMBERS, 0, "other")))
+    for seat in (2, 1):
+        assert machine.handle(ibft.Received(0, other, Seat(seat))) == []
+    (check,) = of(machine.handle(ibft.SignaturesChecked(0, out.token, (True,))), ibft.CheckSignatures)
+    shown = of(machine.handle(ibft.SignaturesChecked(0, check.token, (True,))), ibft.SendTo)
+    assert [one.seat for one in shown] == [2]
