@@ -29,7 +29,7 @@ Debt: TypeAlias = tuple[str | int, ...]
 @dataclass(slots=True)
 class Knowledge:
     """One seat, one height, one life. `seat` is -1 for who has none; `owed` names what this turn still has to bring,
-    with the rule that asks for it."""
+    with the rule that asks for it; `vouched`: accepted in some round, perhaps before a stop, so found valid then."""
 
     proofs: Proofs
     members: ValidatorSet
@@ -48,6 +48,7 @@ class Knowledge:
     block_due: bool = False
     resumed: bool = False
     accepted: bytes = b""
+    vouched: dict[bytes, bool] = field(default_factory=dict)
     prepared: PreparedCertificate | None = None
     proposed: dict[int, Proposed] = field(default_factory=dict)
     settled: BlsCommit | None = None
@@ -283,6 +284,7 @@ class Knowledge:
             case Accepted(round=round_, header_hash=header_hash):
                 self._enter(round_, announced=False)
                 self.accepted = header_hash
+                self.vouched[header_hash] = True
             case Locked(certificate=certificate):
                 self._enter(certificate.round, announced=False)
                 self.prepared = certificate

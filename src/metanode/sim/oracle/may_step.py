@@ -95,7 +95,7 @@ def _may_lock(known: Knowledge, record: Locked) -> Iterator[str]:
     if known.observed and round_ < known.round:
         if known.prepared is not None and round_ <= known.prepared.round:
             yield f"IBFT-P7: goes back to round {round_}, being prepared in round {known.prepared.round}"
-        if value not in known.valid or value not in known.held:
+        if not (value in known.valid or value in known.vouched) or value not in known.held:
             yield "IBFT-R1: the block was not found valid, or is not durable"
     elif round_ != known.round or value != known.accepted:
         yield f"IBFT-R2: prepared in round {round_} what was not accepted in round {known.round}"

@@ -231,14 +231,17 @@ CHANGE = msgspec.structs.replace(
 )
 
 
-def observing(told: bool = True) -> Witness:
+def observing(*journal: ibft.Record, told: bool = True, judged: bool = True) -> Witness:
     """Seat 2 has none yet: it is shown that a quorum is prepared, and lifted to round 1."""
     honest = [one.vote_key for one in MEMBERS.validators]
     witness = Jury(CHAIN, honest).witness("seat 2", MEMBERS[2].vote_key, ibft.Ibft(CHAIN))
     witness.turn(replace(_begins(), seat=ibft.NO_SEAT), [])
+    for record in journal:
+        witness.turn(ibft.Replayed(record), [])
     witness.turn(ibft.BlockDue(0), [ibft.SetTimer("ibft.resend/1/0", 100)])
     hear(witness, offered(), 0)
-    witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), [])
+    if judged:
+        witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), [])
     if told:
         hear(witness, ibft.Prepared(certificate=SHOWN), 0)
     for seat in (0, 1):
@@ -250,6 +253,13 @@ def observing(told: bool = True) -> Witness:
 
 def test_a_certificate_that_an_observer_was_shown_is_written_down_and_then_shown() -> None:
     observing().turn(ibft.Seated(0, Seat(2)), [HELD, LOCKED, MOVED, sign(CHANGE)])
+
+
+def test_what_was_accepted_before_a_stop_need_not_be_judged_again_before_it_is_shown() -> None:
+    again: list[ibft.Effect] = [LOCKED, MOVED, sign(CHANGE)]
+    observing(HELD.record, ACCEPTED.record, judged=False).turn(ibft.Seated(0, Seat(2)), again)
+    with pytest.raises(Difference, match="IBFT-R1: the block was not found valid, or is not durable"):
+        observing(HELD.record, judged=False).turn(ibft.Seated(0, Seat(2)), again)
 
 
 @pytest.mark.parametrize(
