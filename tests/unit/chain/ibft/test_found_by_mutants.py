@@ -180,6 +180,7 @@ def test_what_is_of_lower_rounds_alone_is_forgotten_at_once() -> None:
         cluster.puppet(seat, change(members, seat, 2))
     cluster.pump()
     assert (state.round, sorted(state.changes)) == (2, [2, 3, 4])
+    assert sorted(state.changes[2]) == [0, 1, 2, 3, 4, 9, 16], "also of who is further by now"
     assert list(state.shares) == [(VoteKind.PREPARE, 2, X)]
 
 

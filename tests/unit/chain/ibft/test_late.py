@@ -97,7 +97,8 @@ def test_only_a_seats_own_link_shows_that_it_is_overdue() -> None:
         machine.handle(ibft.Received(0, message, Seat(origin)))
     account = machine.account
     assert account is not None
-    assert [(one.seat, one.kind) for one in account.overdue] == [(3, VoteKind.ROUND_CHANGE), (0, VoteKind.PROPOSAL)]
+    noted = [(one.seat, one.kind, one.count) for one in account.overdue]
+    assert noted == [(3, VoteKind.ROUND_CHANGE, 1), (0, VoteKind.PROPOSAL, 1)]
 
 
 def test_what_a_late_word_leads_to_happens_once() -> None:

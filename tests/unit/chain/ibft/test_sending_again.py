@@ -84,21 +84,39 @@ def test_after_a_failed_round_the_words_of_others_are_passed_on_too() -> None:
     """Each kind, of this round, and not one's own once more."""
     machine = machine_of(3)
     own(machine, fire(machine, "ibft.round/1/0"))
-    heard: list[ibft.RoundChange | ibft.Ballot] = [
-        change(MEMBERS, 0, 1),
-        ballot(VoteKind.PREPARE, 0, 1),
-        ballot(VoteKind.PREPARE, 1, 1),
-        ballot(VoteKind.COMMIT, 0, 1),
+    block = content(MEMBERS, 1, "round 1")
+    changes = [change(MEMBERS, seat, 1) for seat in (0, 1, 2)]
+    hear(machine, changes[0], 0)
+    effects = hear(machine, proposal(MEMBERS, 1, block, [one.vote for one in changes]), 1)
+    own(machine, effects + machine.handle(ibft.Validated(0, hash_of(block), valid=True)))
+    heard = [
+        ibft.Ballot(vote=vote(MEMBERS, kind, seat, hash_of(block), round_=1))
+        for kind, seat in ((VoteKind.PREPARE, 0), (VoteKind.COMMIT, 0), (VoteKind.COMMIT, 1))
     ]
-    for word in [*heard, ballot(VoteKind.PREPARE, 2, 0), ballot(VoteKind.COMMIT, 2, 0)]:
+    for word in [*heard, ballot(VoteKind.COMMIT, 2, 0)]:
         hear(machine, word, word.vote.seat)
-    hear(machine, change(MEMBERS, 1, 1), 1)
     assert fire(machine, "ibft.resend/1/1") == [
         ibft.SetTimer("ibft.resend/1/1", 1_093),
         ibft.Broadcast(change(MEMBERS, 3, 1)),
-        ibft.Relay(Seat(0), heard[0]),
-        ibft.Relay(Seat(1), change(MEMBERS, 1, 1)),
-        *(ibft.Relay(Seat(word.vote.seat), word) for word in heard[1:]),
+        ibft.Broadcast(ibft.Ballot(vote=vote(MEMBERS, VoteKind.PREPARE, 3, hash_of(block), round_=1))),
+        ibft.Relay(Seat(0), changes[0]),
+        *(ibft.Relay(Seat(word.vote.seat), word) for word in heard),
+    ]
+
+
+def test_in_a_later_round_the_last_commit_is_said_again_and_no_other_word_of_before() -> None:
+    """IBFT-C1. It still counts."""
+    machine = machine_of(3)
+    own(machine, proposed(machine, BLOCK) + machine.handle(ibft.Validated(0, X, valid=True)))
+    effects = [one for seat in (0, 1, 2) for one in hear(machine, ballot(VoteKind.PREPARE, seat, 0), seat)]
+    own(machine, effects)
+    proof = state_of(machine).prepared
+    assert proof is not None
+    own(machine, fire(machine, "ibft.round/1/0"))
+    assert fire(machine, "ibft.resend/1/1") == [
+        ibft.SetTimer("ibft.resend/1/1", 1_093),
+        ibft.Broadcast(change(MEMBERS, 3, 1, proof)),
+        ibft.Broadcast(ballot(VoteKind.COMMIT, 3, 0)),
     ]
 
 
@@ -124,7 +142,8 @@ def test_an_observer_follows_the_rounds_in_silence_and_asks_one_after_another() 
 def test_whoever_asked_a_silent_seat_for_a_decided_block_asks_the_next_after_a_stop_too() -> None:
     """IBFT-C1, C2. The decision was durable before the stop, and its block is not here: it was asked for once only."""
     settled = ibft.Settled(height=1, commit=commit(MEMBERS, [0, 2, 3], X))
-    machine, effects = resumed(Cluster(4), 3, settled)
+    spoke = ibft.Spoke(height=1, vote=vote(MEMBERS, VoteKind.COMMIT, 3, X))
+    machine, effects = resumed(Cluster(4), 3, spoke, settled)
     slow, block = ibft.SetTimer(RESEND, 546), ibft.Wanted(height=1, header_hash=X)
     assert effects == [ibft.SendTo(Seat(0), block), slow]
     assert [fire(machine) for _ in range(3)] == [[slow, ibft.SendTo(Seat(seat), block)] for seat in (2, 0, 2)]
