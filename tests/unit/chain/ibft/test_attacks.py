@@ -118,6 +118,7 @@ def test_one_liar_fills_no_memory_with_its_own_guilt() -> None:
     assert len(of(effects, ibft.Accuse)) == ACCUSED_MAX
     second = [ibft.Ballot(vote=vote(cluster.members, VoteKind.PREPARE, 1, bytes([value]) * 32)) for value in (1, 2, 3)]
     hear(machine, second[0], 1)
+    assert state_of(machine).votes[VoteKind.PREPARE, 0] == {1: second[0].vote}, "its first word counts like any"
     assert [hear(machine, word, 1) for word in second[1:]] == [[], []], "not even its signature is looked at"
 
 

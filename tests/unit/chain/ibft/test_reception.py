@@ -19,6 +19,7 @@ from tests.unit.chain.ibft.test_round_change import change, hash_of, proposal
 from metanode.chain import ibft
 from metanode.chain.evidence import JustificationRefusal
 from metanode.chain.ibft import IbftRefusal
+from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX
 from metanode.primitives.names import NO_HASH, Height, Seat
 from metanode.records.evidence import Amnesia, UnjustifiedProposal
 from metanode.records.vote import VoteKind
@@ -65,6 +66,30 @@ def test_what_is_known_is_not_looked_at_again() -> None:
     _, machine = lone()
     hear(machine, ibft.Decided(commit=commit(MEMBERS, [0, 1, 2], X), header=BLOCK.header), 0)
     assert received(machine, ibft.Decided(commit=commit(MEMBERS, [0, 1, 3], X), header=BLOCK.header), 1) == []
+
+
+def test_a_third_word_of_one_step_is_not_looked_at() -> None:
+    """The second has convicted its sender."""
+    _, machine = lone()
+    words = [ballot(VoteKind.PREPARE, 1, hash_of(content(MEMBERS, 0, name))) for name in ("a", "b", "c")]
+    effects = [but_for_checks(hear(machine, word, 1)) for word in words]
+    assert [[type(one) for one in found] for found in effects] == [[], [ibft.Accuse], []]
+    assert received(machine, ballot(VoteKind.PREPARE, 1), 1) == []
+
+
+def test_prepares_of_a_certificate_that_a_justification_left_out_are_learnt_as_far_as_votes_are_kept() -> None:
+    """IBFT-P5, M3. Seat 0 prepared in round 0 and seat 1 later: the justification shows the later certificate alone."""
+    for round_, learnt in ((2, [0, 1, 2]), (2 + ROUNDS_BEHIND_MAX, [])):
+        _, machine = lone()
+        early = certificate(MEMBERS, [0, 1, 2], X)
+        later = certificate(MEMBERS, [0, 1, 2], X, round_=round_ - 1)
+        changes = [change(MEMBERS, 0, round_, early), change(MEMBERS, 1, round_, later), change(MEMBERS, 2, round_)]
+        leads = round_ % 4
+        hear(machine, proposal(MEMBERS, leads, BLOCK, [one.vote for one in changes], (later,), round_=round_), leads)
+        assert state_of(machine).round == round_
+        for news in (bool(learnt), False):
+            assert bool(hear(machine, changes[0], 0)) is news
+        assert sorted(state_of(machine).votes.get((VoteKind.PREPARE, 0), {})) == learnt
 
 
 def test_an_unjustified_proposal_accuses_its_leader_once_and_a_false_one_who_brought_it() -> None:
