@@ -19,7 +19,7 @@ from tests.unit.chain.ibft.test_round_change import change, hash_of, proposal
 from metanode.chain import ibft
 from metanode.chain.evidence import JustificationRefusal
 from metanode.chain.ibft import IbftRefusal
-from metanode.chain.ibft.state import ROUNDS_BEHIND_MAX
+from metanode.chain.ibft.state import ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX
 from metanode.primitives.names import NO_HASH, Height, Seat
 from metanode.records.evidence import Amnesia, UnjustifiedProposal
 from metanode.records.vote import VoteKind
@@ -90,6 +90,24 @@ def test_prepares_of_a_certificate_that_a_justification_left_out_are_learnt_as_f
         for news in (bool(learnt), False):
             assert bool(hear(machine, changes[0], 0)) is news
         assert sorted(state_of(machine).votes.get((VoteKind.PREPARE, 0), {})) == learnt
+
+
+def test_prepares_are_learnt_within_the_rounds_for_which_votes_are_kept() -> None:
+    """IBFT-M3. 64 rounds back and 16 ahead, whoever shows them."""
+    cases = [
+        (ROUNDS_BEHIND_MAX, 0, True),
+        (ROUNDS_BEHIND_MAX + 1, 0, False),
+        (0, ROUNDS_AHEAD_MAX, True),
+        (0, ROUNDS_AHEAD_MAX + 1, False),
+    ]
+    for here, shown, kept in cases:
+        _, machine = lone()
+        for seat in (1, 2) if here else ():
+            hear(machine, change(MEMBERS, seat, here), seat)
+        assert state_of(machine).round == here
+        proof = certificate(MEMBERS, [0, 1, 2], X, round_=shown)
+        hear(machine, change(MEMBERS, 0, max(here, shown) + 1, proof), 0)
+        assert ((VoteKind.PREPARE, shown) in state_of(machine).votes) is kept
 
 
 def test_an_unjustified_proposal_accuses_its_leader_once_and_a_false_one_who_brought_it() -> None:
