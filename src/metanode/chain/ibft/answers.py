@@ -49,6 +49,10 @@ class Answers:
         self.decided_at_ms = now_ms
         self._said.clear()
 
+    def forget_peers(self) -> None:
+        """IBFT-M3. Of another set each number is another peer, to whom nothing was said."""
+        self._said.clear()
+
     def to_late(self, message: Message, origin: Seat, now_ms: int) -> list[Effect]:
         """IBFT-M3. A seat still speaks of what is decided: it hears the decision, bounded by peer, round and time."""
         if origin == NO_SEAT or self.decision is None or not isinstance(message, Proposal | Ballot | RoundChange):

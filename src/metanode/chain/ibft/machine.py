@@ -133,6 +133,9 @@ class Ibft:
             state.contents.clear()
             state.decided = True  # by the others, where it was not decided here: whatever comes late only adds to it
         same = state is not None and state.validators.validators == event.validators.validators
+        if not same:
+            self._hinted.clear()
+            self._answers.forget_peers()
         for message, origin, size in self._ahead.take(event.height, same=same):
             self._receive(begun, Received(event.now_ms, message, origin, size))
         self._check(begun)

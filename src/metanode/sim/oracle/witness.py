@@ -221,6 +221,8 @@ class Witness:
     def _begin(self, event: ibft.HeightBegins) -> None:
         if self.known is not None:
             self._measure()
+        if self.known is None or self.known.members.validators != event.validators.validators:
+            self._decisions.clear()  # of another set each number is another peer (M3)
         known = self.known = begin(self.proofs, event)
         self._members[event.validators.hash] = event.validators
         self._may_speak(known)

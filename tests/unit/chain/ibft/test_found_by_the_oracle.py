@@ -6,11 +6,14 @@ import pytest
 from tests.unit.chain.ibft import counterfeit
 from tests.unit.chain.ibft.cluster import Cluster, Disk, Player, of
 from tests.unit.chain.ibft.counterfeit import certificate, content, vote
+from tests.unit.chain.ibft.test_attacks import hear
+from tests.unit.chain.ibft.test_late import DECISION, MEMBERS, decided
 from tests.unit.chain.ibft.test_round_change import change, hash_of, proposal
 
 from metanode.chain import guard, ibft
 from metanode.chain.guard import LastWord
-from metanode.primitives.names import NO_HASH, Seat
+from metanode.chain.ibft.answers import DECIDED_RESENDS_MAX
+from metanode.primitives.names import NO_HASH, Height, Seat
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import VoteKind
 
@@ -234,3 +237,19 @@ def test_a_second_word_in_the_certificate_of_a_known_round_change_is_evidence() 
     cluster.puppet(0, changes[0], [2])
     cluster.pump()
     assert player.effects == []
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same set", "another"])
+def test_what_was_told_to_the_seats_of_one_set_does_not_count_in_another(same: bool) -> None:
+    """IBFT-M3. A seat hears the decision so often in one height, and its hints count if they are higher than the last.
+    Who sits in its place in the next set has heard nothing, and has not hinted at anything."""
+    cluster, machine = decided(next_height=False)
+    hints = [ibft.Ballot(vote=vote(MEMBERS, VoteKind.PREPARE, 3, NO_HASH, height=height)) for height in (90, 80)]
+    assert [len(of(hear(machine, hint, 3), ibft.Behind)) for hint in hints] == [1, 0]
+    told = [hear(machine, change(MEMBERS, 3, round_), 3) for round_ in range(1, 20)]
+    assert told == [[ibft.SendTo(Seat(3), DECISION)]] * DECIDED_RESENDS_MAX + [[]] * (19 - DECIDED_RESENDS_MAX)
+    seats = MEMBERS.validators
+    machine.handle(_with(cluster.begins(2, 6 if same else 5), MEMBERS if same else ValidatorSet(seats[1:] + seats[:1])))
+    late = change(MEMBERS, 3, 20)
+    assert hear(machine, late, 3) == ([] if same else [ibft.SendTo(Seat(3), DECISION)])
+    assert hear(machine, hints[1], 3) == ([] if same else [ibft.Behind(Seat(3), Height(80))])
