@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from contextlib import closing
 
 import pytest
@@ -130,9 +129,10 @@ def test_in_the_foreground_a_signal_stops_the_network(bpi):
 
 def test_an_interrupted_start_leaves_nothing_running(bpi):
     with subprocess.Popen(
-        [*BPI, "up"], cwd=bpi.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*BPI, "up"], cwd=bpi.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as starting:
-        time.sleep(0.5)
+        assert starting.stdout is not None
+        assert any(" keys " in line for line in iter(starting.stdout.readline, "")), "next it starts its nodes"
         starting.send_signal(signal.SIGINT)
         assert starting.wait(30) == 130
     assert bpi.says("down") == "nothing was running\n"
