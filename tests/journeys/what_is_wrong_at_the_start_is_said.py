@@ -128,9 +128,15 @@ def test_in_the_foreground_a_signal_stops_the_network(bpi):
 
 
 def test_an_interrupted_start_leaves_nothing_running(bpi):
-    with subprocess.Popen(
-        [*BPI, "up"], cwd=bpi.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as starting:
+    # Who was started behind `&` ignores SIGINT, and so would a child: a handler of ours becomes the default in it.
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(
+            [*BPI, "up"], cwd=bpi.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    with started as starting:
         assert starting.stdout is not None
         assert any(" keys " in line for line in iter(starting.stdout.readline, "")), "next it starts its nodes"
         starting.send_signal(signal.SIGINT)
