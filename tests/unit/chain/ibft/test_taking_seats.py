@@ -16,6 +16,7 @@ from tests.unit.chain.ibft.test_found_by_mutants import (
     asked_to_sign,
     resumed,
 )
+from tests.unit.chain.ibft.test_leading import LATER, PROPOSED
 from tests.unit.chain.ibft.test_round_change import change, hash_of, proposal
 
 from metanode.chain import guard, ibft
@@ -24,10 +25,8 @@ from metanode.chain.ibft import IbftRefusal
 from metanode.primitives.names import Height, Round, Seat
 from metanode.records.vote import Justification, VoteKind, justification_digest
 
-PROPOSED = ibft.Proposed(height=1, round=0, header_hash=X, justification=NOTHING)
 MOVED = ibft.Moved(height=1, round=1, announced=True)
 WORD = vote(MEMBERS, VoteKind.PROPOSAL, 0, X, attachment=justification_digest(NOTHING))
-LATER = content(MEMBERS, 1, "round 1")
 CHANGES = [change(MEMBERS, seat, 1) for seat in (0, 2, 3)]
 HELD_LATER = ibft.Held(height=1, content=LATER)
 PROPOSED_LATER = ibft.Proposed(

@@ -90,8 +90,8 @@ def test_only_votes_that_carry_shares_take_room_for_them() -> None:
     assert state_of(resumed(Cluster(4), 1, HELD, ACCEPTED, own)[0]).shares == {}
 
 
-def test_a_verdict_on_a_block_that_was_forgotten_meanwhile_says_nothing_of_it() -> None:
-    """IBFT-M3. Should it come back, it is judged again."""
+def six_rounds_after_its_block() -> ibft.Ibft:
+    """Seat 3 heard BLOCK in round 0, and a block of another leader in each of the six rounds after it."""
     machine = ibft.Ibft(CHAIN)
     machine.handle(Cluster(4).begins(1, 3))
     hear(machine, proposal(MEMBERS, 0, BLOCK, [], round_=0), 0)
@@ -99,6 +99,12 @@ def test_a_verdict_on_a_block_that_was_forgotten_meanwhile_says_nothing_of_it() 
         changes = [change(MEMBERS, seat, round_).vote for seat in (0, 1, 2)]
         later = content(MEMBERS, round_ % 4, f"{round_}")
         hear(machine, proposal(MEMBERS, round_ % 4, later, changes, round_=round_), round_ % 4)
+    return machine
+
+
+def test_a_verdict_on_a_block_that_was_forgotten_meanwhile_says_nothing_of_it() -> None:
+    """IBFT-M3. Should it come back, it is judged again."""
+    machine = six_rounds_after_its_block()
     assert X not in state_of(machine).contents
     assert machine.handle(ibft.Validated(0, X, valid=True)) == []
     decided = ibft.Decided(commit=commit(MEMBERS, [0, 1, 2], X), header=BLOCK.header)
@@ -157,13 +163,7 @@ def test_what_forensics_keep_of_a_height_has_the_justifications_of_its_rounds() 
 def test_a_block_that_was_forgotten_while_its_time_was_judged_is_no_reason_to_stop() -> None:
     """IBFT-C1. It came too early for this clock; six rounds later a quorum has committed to it. It was asked for again,
     and is judged without its time."""
-    machine = ibft.Ibft(CHAIN)
-    machine.handle(Cluster(4).begins(1, 3))
-    hear(machine, proposal(MEMBERS, 0, BLOCK, [], round_=0), 0)
-    for round_ in range(1, 7):
-        changes = [change(MEMBERS, seat, round_).vote for seat in (0, 1, 2)]
-        later = content(MEMBERS, round_ % 4, f"{round_}")
-        hear(machine, proposal(MEMBERS, round_ % 4, later, changes, round_=round_), round_ % 4)
+    machine = six_rounds_after_its_block()
     decided = ibft.Decided(commit=commit(MEMBERS, [0, 1, 2], X), header=BLOCK.header)
     assert len(of(hear(machine, decided, 1), ibft.SendTo)) == 1
     assert machine.handle(ibft.Validated(0, X, valid=False, refusal="block.too-early")) == []
