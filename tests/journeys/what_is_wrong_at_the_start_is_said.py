@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from contextlib import closing
 
 import pytest
@@ -129,10 +128,17 @@ def test_in_the_foreground_a_signal_stops_the_network(bpi):
 
 
 def test_an_interrupted_start_leaves_nothing_running(bpi):
-    with subprocess.Popen(
-        [*BPI, "up"], cwd=bpi.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as starting:
-        time.sleep(0.5)
+    # Who was started behind `&` ignores SIGINT, and so would a child: a handler of ours becomes the default in it.
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        started = subprocess.Popen(
+            [*BPI, "up"], cwd=bpi.folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    with started as starting:
+        assert starting.stdout is not None
+        assert any(" keys " in line for line in iter(starting.stdout.readline, "")), "next it starts its nodes"
         starting.send_signal(signal.SIGINT)
         assert starting.wait(30) == 130
     assert bpi.says("down") == "nothing was running\n"

@@ -63,6 +63,8 @@ class Listener:
             return
         try:
             identity = bytes.fromhex(owner.read_text().partition('identity = "')[2][:64])
+            if len(identity) != 32:
+                return  # being written at this moment
             guard = GuardFile.open(path, identity, Disk())
         except (Fault, ValueError):
             return  # another's, or taken away at this moment

@@ -22,7 +22,8 @@ UNHEARD_MS = 450
 
 @dataclass(slots=True)
 class LeaderKeepsVotes(Storm):
-    """Of two heights in three nobody hears the leader for a while once it has proposed; it hears everybody."""
+    """Of two heights in three nobody hears the leader for a while once it has proposed; it hears everybody. Never two
+    at once: where f is one they would be too many."""
 
     mute: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
 
@@ -35,7 +36,8 @@ class LeaderKeepsVotes(Storm):
         key = (sender, proposals[-1])
         if key not in self.mute:
             starts = sky.now_ms + HEARD_MS
-            self.mute[key] = (starts, starts + UNHEARD_MS * (sky.random.randrange(3) > 0))
+            unheard = sky.random.randrange(3) > 0 and all(ends <= starts for _, ends in self.mute.values())
+            self.mute[key] = (starts, starts + UNHEARD_MS * unheard)
         starts, ends = self.mute[key]
         return starts <= sky.now_ms < ends
 

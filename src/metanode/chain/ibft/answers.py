@@ -49,6 +49,10 @@ class Answers:
         self.decided_at_ms = now_ms
         self._said.clear()
 
+    def forget_peers(self) -> None:
+        """IBFT-M3. Of another set each number is another peer, to whom nothing was said."""
+        self._said.clear()
+
     def to_late(self, message: Message, origin: Seat, now_ms: int) -> list[Effect]:
         """IBFT-M3. A seat still speaks of what is decided: it hears the decision, bounded by peer, round and time."""
         if origin == NO_SEAT or self.decision is None or not isinstance(message, Proposal | Ballot | RoundChange):
@@ -67,9 +71,8 @@ class Answers:
         """IBFT-C1. A content for the seat that asks, if we hold it: of this height, or the one decided last."""
         if message.header_hash == NO_HASH:
             return self._to_observer(message.height, origin)
-        content = contents.get(message.header_hash)
-        decision = self.decision
-        if content is None and decision is not None and decision.commit.header_hash == message.header_hash:
+        content, decision = contents.get(message.header_hash), self.decision
+        if decision is not None and decision.commit.header_hash == message.header_hash:
             content = self.content
         if content is None or origin == NO_SEAT:
             return []
@@ -82,8 +85,9 @@ class Answers:
     def _to_observer(self, height: int, origin: Seat) -> list[Effect]:
         """IBFT-V5. Who only watches asks what was decided."""
         said, decision = self._said.setdefault(origin, _Said()), self.decision
-        unknown = decision is None or decision.commit.height < height
-        if decision is None or unknown or origin == NO_SEAT or said.decided >= DECIDED_RESENDS_MAX:
+        if decision is None or decision.commit.height < height or origin == NO_SEAT:
+            return []
+        if said.decided >= DECIDED_RESENDS_MAX:
             return []
         said.decided += 1
         return [SendTo(origin, decision)]

@@ -8,7 +8,6 @@ from metanode.chain.ibft.moves import (
     holders_of,
     journal,
     move,
-    start_round_timer,
     want,
 )
 from metanode.chain.ibft.schedule import highest_supported
@@ -34,7 +33,6 @@ def on_round_change(state: HeightState, message: RoundChange) -> None:
     if state.keeps(VoteKind.ROUND_CHANGE, vote.round):
         state.changes.setdefault(vote.round, {})[seat] = message
     _jump(state)
-    start_round_timer(state)
     lead_round(state)
 
 

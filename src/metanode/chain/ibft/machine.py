@@ -133,6 +133,9 @@ class Ibft:
             state.contents.clear()
             state.decided = True  # by the others, where it was not decided here: whatever comes late only adds to it
         same = state is not None and state.validators.validators == event.validators.validators
+        if not same:
+            self._hinted.clear()
+            self._answers.forget_peers()
         for message, origin, size in self._ahead.take(event.height, same=same):
             self._receive(begun, Received(event.now_ms, message, origin, size))
         self._check(begun)
@@ -207,9 +210,8 @@ class Ibft:
             else:
                 if isinstance(message, Proposal):
                     enter_content(state, message, origin)
-                if not state.decided:
-                    note_late(state, message, origin)
-                    self._offer(state, message, event)
+                note_late(state, message, origin)
+                self._offer(state, message, event)
         except Rejected as refusal:
             state.out.append(Blame(origin, refusal.reason, refusal.detail))
 
@@ -329,9 +331,7 @@ def _is_early(state: HeightState, event: Received) -> bool:
 
 def _on_timer(state: HeightState, timer: str) -> None:
     """IBFT-V1. A timer of another round or height is over; a round that runs out moves this seat on."""
-    if state.decided:
-        return
-    if timer == state.round_timer and not state.settled:
+    if timer == state.round_timer:
         move(state, Round(state.round + 1), announce=True)
     elif timer == state.resend_timer:
         resend(state)

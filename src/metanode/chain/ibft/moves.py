@@ -27,9 +27,10 @@ def in_trouble(state: HeightState) -> bool:
 
 
 def start_timers(state: HeightState, *, proven: bool = False) -> None:
-    """IBFT-V1, V6. The slow timer that sends again, at once; the round's own as soon as it may run."""
+    """IBFT-V1, V6. The slow timer that sends again, at once; the round's own as soon as it may run. A decision from
+    before a stop, whose block is not here yet, has the slow one alone: it asks for the block again (C1)."""
     state.due = True
-    if state.settled or state.decided:
+    if state.decided:
         return
     if not state.resend_timer:
         state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
@@ -121,7 +122,6 @@ def resend(state: HeightState) -> None:
     """IBFT-V4, L3. Our latest ROUND-CHANGE, PREPARE and COMMIT again, to all; the proposal only to those who did not
     prepare it."""
     state.fell_back = True
-    state.resend_timer = f"ibft.resend/{state.height}/{state.round}"
     state.out.append(SetTimer(state.resend_timer, resend_ms(state)))
     if state.seat == NO_SEAT:
         _ask_decision(state)

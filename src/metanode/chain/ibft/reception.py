@@ -6,6 +6,7 @@ from metanode.chain.bls import AggregateClaim, commit_claim
 from metanode.chain.evidence import (
     NO_PROOF,
     certificate_claims,
+    certificate_votes,
     check_certificate,
     check_justification,
     contradicts,
@@ -18,7 +19,7 @@ from metanode.chain.ibft.leading import on_round_change, propose
 from metanode.chain.ibft.messages import Ballot, Content, Decided, Prepared, Proposal, RoundChange
 from metanode.chain.ibft.moves import in_trouble, start_round_timer
 from metanode.chain.ibft.rules import IbftRefusal, check_ballot, check_proposal, check_round_change
-from metanode.chain.ibft.state import HeightState, is_exposed
+from metanode.chain.ibft.state import HeightState, is_exposed, is_learnt
 from metanode.chain.ibft.voting import (
     accept,
     certify,
@@ -86,11 +87,16 @@ def examine(state: HeightState, message: Signable, origin: Seat) -> Waiting | No
 
 
 def _is_stale(state: HeightState, vote: Vote) -> bool:
-    """IBFT-M2, M3. Known to the byte, already punished, or of a round that is not kept."""
+    """IBFT-M2, M3. Known, or of a round that is not kept."""
+    return _is_known(state, vote) or not state.keeps(vote.kind, vote.round)
+
+
+def _is_known(state: HeightState, vote: Vote) -> bool:
+    """IBFT-M2. Known to the byte, or already punished."""
     seat = Seat(vote.seat)
     known = state.votes.get((vote.kind, vote.round), {}).get(seat)
     punished = (vote.kind, vote.round, seat) in state.accused or (known is not None and is_exposed(state, seat))
-    return known == vote or punished or not state.keeps(vote.kind, vote.round)
+    return known == vote or punished
 
 
 def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat) -> Waiting | None:
@@ -101,7 +107,7 @@ def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat
     if known is not None and (known.vote == vote or vote.round < known.vote.round):
         return None
     learnt = state.votes.get((vote.kind, vote.round), {}).get(Seat(vote.seat))
-    if learnt == vote and vote.round >= state.round:
+    if learnt == vote and vote.round >= state.round and not _brings_news(state, message):
         return None
     signatures = [vote_claim(vote, validators, state.chain_id)]
     aggregates: list[AggregateClaim] = []
@@ -110,6 +116,13 @@ def _examine_round_change(state: HeightState, message: RoundChange, origin: Seat
         signatures.extend(claims.signatures)
         aggregates.extend(claims.aggregates)
     return Waiting(message, origin, tuple(signatures), tuple(aggregates))
+
+
+def _brings_news(state: HeightState, message: RoundChange) -> bool:
+    """IBFT-P5. Whether there is a PREPARE in its certificate that would count or accuse. Where the vote is known from a
+    justification, which shows the highest certificate alone, that may be so."""
+    votes = [vote for shown in message.certificates for vote in certificate_votes(shown, state.validators)]
+    return any(is_learnt(state, vote) and not _is_known(state, vote) for vote in votes)
 
 
 def _examine_proposal(state: HeightState, message: Proposal, origin: Seat) -> Waiting | None:

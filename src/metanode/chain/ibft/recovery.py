@@ -9,7 +9,7 @@ from metanode.chain.ibft.leading import lead_first_round, lead_round
 from metanode.chain.ibft.messages import Ballot, Proposal
 from metanode.chain.ibft.moves import enter, journal, sign_round_change, speak_again, start_timers
 from metanode.chain.ibft.state import HeightState, Lead
-from metanode.chain.ibft.voting import certify, count_again, decide, hold, is_prepared_here, journal_content
+from metanode.chain.ibft.voting import certify, count_again, hold, is_prepared_here, journal_content
 from metanode.primitives.names import NO_HASH, Hash, Round
 from metanode.records.header import read_header
 from metanode.records.vote import Vote, VoteKind, justification_digest
@@ -109,15 +109,18 @@ def _resume_settled(state: HeightState) -> None:
     assert commit is not None, "settled means certified"
     certify(state, commit, [])
     start_timers(state)
-    decide(state)
 
 
 def take_seat(state: HeightState) -> None:
-    """GUARD-9. An observer that may vote from now on: what it saw happen it now says, each step durable first."""
+    """GUARD-9. An observer that may vote from now on: what it saw happen it now says, each step durable first; also the
+    certificate of a lower round, which its ROUND-CHANGEs show from now on (IBFT-P7)."""
     if not state.due:
         return
     state.resend_timer = ""
     start_timers(state)
+    if state.prepared is not None and not is_prepared_here(state):
+        journal_content(state, Hash(state.prepared.header_hash))
+        journal(state, Locked(height=state.height, certificate=state.prepared))
     if state.accepted != NO_HASH:
         journal_content(state, state.accepted)
         journal(state, Accepted(height=state.height, round=state.round, header_hash=state.accepted))

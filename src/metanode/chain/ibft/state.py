@@ -161,7 +161,7 @@ class HeightState:
         """IBFT-P5, EVID-3. The PREPAREs of a checked certificate are votes like any: two certificates of one round for
         different values, which f liars cannot make, accuse every seat that is in both."""
         for vote in certificate_votes(certificate, self.validators):
-            if self.round - ROUNDS_BEHIND_MAX <= vote.round <= self.round + ROUNDS_AHEAD_MAX:
+            if is_learnt(self, vote):
                 self.record(vote)
 
     def watch(self, vote: Vote) -> None:
@@ -235,6 +235,11 @@ def hold_all_against(state: HeightState, commit: BlsCommit) -> None:
             if contradicts(commit, vote, state.validators):
                 hash_ = state.validators.hash
                 state.accuse(vote, ContradictedCommit(validators_hash=hash_, commit=commit, vote=vote))
+
+
+def is_learnt(state: HeightState, prepare: Vote) -> bool:
+    """IBFT-M3. Whether a PREPARE is kept that a certificate shows: also of rounds that are over."""
+    return state.round - ROUNDS_BEHIND_MAX <= prepare.round <= state.round + ROUNDS_AHEAD_MAX
 
 
 def is_exposed(state: HeightState, seat: Seat) -> bool:

@@ -19,7 +19,6 @@ from metanode.chain.ibft.moves import (
     holders_of,
     journal,
     move,
-    start_round_timer,
     start_timers,
     stop_timers,
     want,
@@ -89,10 +88,10 @@ def on_validated(state: HeightState, event: Validated) -> None:
         _want_elsewhere(state, header_hash, source)
     elif commit is None or commit.header_hash != header_hash:
         _turn_down(state, header_hash, event.refusal)
-    elif content is not None and not carried:
-        hold(state, content, header_hash, NO_SEAT, reproposed=True)
-    else:
+    elif carried:
         state.out.append(Diverged(state.height, header_hash, event.refusal))
+    elif content is not None:  # else it was forgotten meanwhile, and has been asked for again since it is certified
+        hold(state, content, header_hash, NO_SEAT, reproposed=True)
 
 
 def _want_elsewhere(state: HeightState, header_hash: Hash, source: Seat) -> None:
@@ -159,7 +158,6 @@ def on_ballot(state: HeightState, vote: Vote) -> None:
     if state.record(vote) is not Recorded.FIRST:
         return
     kind, seat = VoteKind(vote.kind), Seat(vote.seat)
-    start_round_timer(state)
     show_other_proposal(state, vote)
     if kind is VoteKind.COMMIT:
         state.watch(vote)
@@ -257,10 +255,8 @@ def request_shares(state: HeightState, key: tuple[int, int, bytes], request: Sha
 
 def on_shares(state: HeightState, event: SharesChecked) -> None:
     """BLS-B6, IBFT-C1. A good sum prepares or decides; a bad share is blamed on its sender and the rest tried again."""
-    key = state.asked.pop(event.token, None)
-    if key is None:
-        return
-    kind, round_, header_hash = VoteKind(key[0]), key[1], key[2]
+    of_kind, round_, header_hash = state.asked.pop(event.token)
+    kind = VoteKind(of_kind)
     buffer = state.buffer(kind, round_, header_hash)
     for seat in buffer.answered(event.aggregate, event.bad):
         state.suspects[seat] = True

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from metanode.chain.ibft import Ibft
-from metanode.records.validators import VALIDATORS_MAX
 
 AHEAD, BEHIND = 16, 64
 """IBFT-M3. Rounds for which votes are kept."""
@@ -52,7 +51,7 @@ DIARY: Final[Mapping[str, Limit]] = {
 """Of what is noted of it (STALL-1)."""
 
 MACHINE: Final[Mapping[str, Limit]] = {
-    "_hinted": lambda _, __: VALIDATORS_MAX,
+    "_hinted": lambda n, _: n,
     "_intake.checked": lambda _, __: CHECKED,
     "_intake._queue": lambda n, _: (n + 1) * WAITING,
     "_intake._used._used": lambda n, _: n + 1,

@@ -29,7 +29,7 @@ Debt: TypeAlias = tuple[str | int, ...]
 @dataclass(slots=True)
 class Knowledge:
     """One seat, one height, one life. `seat` is -1 for who has none; `owed` names what this turn still has to bring,
-    with the rule that asks for it."""
+    with the rule that asks for it; `vouched`: accepted in some round, perhaps before a stop, so found valid then."""
 
     proofs: Proofs
     members: ValidatorSet
@@ -48,6 +48,7 @@ class Knowledge:
     block_due: bool = False
     resumed: bool = False
     accepted: bytes = b""
+    vouched: dict[bytes, bool] = field(default_factory=dict)
     prepared: PreparedCertificate | None = None
     proposed: dict[int, Proposed] = field(default_factory=dict)
     settled: BlsCommit | None = None
@@ -70,7 +71,7 @@ class Knowledge:
     observed: bool = False
     ran_out: int = -1
     fell_back: bool = False
-    shown_prepared: PreparedCertificate | None = None
+    shown: dict[int, PreparedCertificate] = field(default_factory=dict)
     fresh: bool = True
 
     valid: dict[bytes, bool] = field(default_factory=dict)
@@ -84,7 +85,7 @@ class Knowledge:
     built: int = -1
     round_timer: str = ""
     slow_timer: str = ""
-    shown: dict[tuple[int, int], bool] = field(default_factory=dict)
+    passed: dict[tuple[int, int], bool] = field(default_factory=dict)
     owed: dict[Debt, str] = field(default_factory=dict)
 
     def leader(self, round_: int) -> int:
@@ -217,10 +218,10 @@ class Knowledge:
     def _prepared(self, certificate: PreparedCertificate) -> None:
         """IBFT-L2. A certificate of this round stands for the PREPAREs that only the leader heard."""
         here = self.prepared is not None and self.prepared.round == self.round
-        if certificate.round != self.round or self.shown_prepared is not None or here:
+        if certificate.round != self.round or self.round in self.shown or here:
             return
         if self.proofs.prepared(certificate, self.members, self.height):
-            self.shown_prepared = certificate
+            self.shown[self.round] = certificate
             self._learn((certificate,))
             self.fresh = True
 
@@ -283,6 +284,7 @@ class Knowledge:
             case Accepted(round=round_, header_hash=header_hash):
                 self._enter(round_, announced=False)
                 self.accepted = header_hash
+                self.vouched[header_hash] = True
             case Locked(certificate=certificate):
                 self._enter(certificate.round, announced=False)
                 self.prepared = certificate
@@ -300,7 +302,7 @@ class Knowledge:
             self.announced = self.announced or announced
             return
         self.round, self.announced = round_, announced
-        self.accepted, self.round_timer, self.slow_timer, self.shown_prepared = b"", "", "", None
+        self.accepted, self.round_timer, self.slow_timer = b"", "", ""
         for seat, change in self.furthest.items():
             if change.vote.round == round_:
                 self.changes.setdefault(round_, {}).setdefault(seat, change)

@@ -85,9 +85,9 @@ def may_send(known: Knowledge, effect: ibft.SendTo) -> Iterator[str]:
             other = seat in table and table[seat].header_hash != vote.header_hash
             if known.proposals.get(vote.round) != message or not other:
                 yield f"IBFT-M5: sends seat {seat}, who prepares the same or nothing, a proposal of another"
-            if known.shown.setdefault((vote.round, seat), False):
+            if known.passed.setdefault((vote.round, seat), False):
                 yield f"IBFT-M5: shows seat {seat} the proposal of round {vote.round} twice"
-            known.shown[vote.round, seat] = True
+            known.passed[vote.round, seat] = True
         case RoundChange(vote=vote):
             if known.own.get(vote.signature) != vote or vote.round != known.round:
                 yield "IBFT-V5: answers with a ROUND-CHANGE that is not its own of this round"

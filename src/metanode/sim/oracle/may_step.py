@@ -84,18 +84,24 @@ def _may_accept(known: Knowledge, round_: int, value: bytes) -> Iterator[str]:
 
 
 def _may_lock(known: Knowledge, record: Locked) -> Iterator[str]:
-    """IBFT-R2. A quorum of PREPAREs, for what was accepted, in this round, all of them heard."""
+    """IBFT-R2. A quorum of PREPAREs, for what was accepted, in this round, all of them heard. Who was an observer till
+    now may have seen them in an earlier round, for a block that is valid here (GUARD-9)."""
     certificate = record.certificate
     round_, value = certificate.round, certificate.header_hash
     if not known.speaking:
         yield "GUARD-9: an observer locks"
     if known.prepared is not None and known.prepared == certificate:
         return
-    if round_ != known.round or value != known.accepted:
+    if known.observed and round_ < known.round:
+        if known.prepared is not None and round_ <= known.prepared.round:
+            yield f"IBFT-P7: goes back to round {round_}, being prepared in round {known.prepared.round}"
+        if not (value in known.valid or value in known.vouched) or value not in known.held:
+            yield "IBFT-R1: the block was not found valid, or is not durable"
+    elif round_ != known.round or value != known.accepted:
         yield f"IBFT-R2: prepared in round {round_} what was not accepted in round {known.round}"
     if not known.proofs.prepared(certificate, known.members, known.height):
         yield "IBFT-R2: what it wrote down is no certificate of a quorum"
-    if certificate != known.shown_prepared and known.tally.get((PREPARE, round_, value), 0) < known.quorum:
+    if certificate != known.shown.get(round_) and known.tally.get((PREPARE, round_, value), 0) < known.quorum:
         heard = known.tally.get((PREPARE, round_, value), 0)
         yield f"IBFT-R2: {heard} PREPAREs were heard, a quorum is {known.quorum}"
 
@@ -128,15 +134,11 @@ def supported(known: Knowledge) -> int:
 
 
 def may_show(known: Knowledge, prepared_round: int, value: bytes, attachment: bytes) -> Iterator[str]:
-    """IBFT-P7, V1. What a ROUND-CHANGE says was prepared: the highest certificate that was written down, or one that
-    came together before its eyes while it was an observer."""
+    """IBFT-P7, V1. What a ROUND-CHANGE says was prepared: the highest certificate that was written down, or it would
+    say something else after a stop."""
     locked = known.prepared
-    least = -1 if locked is None else locked.round
-    seen = known.observed and known.tally.get((PREPARE, prepared_round, value), 0) >= known.quorum
-    if seen and least <= prepared_round < known.round:
-        return
     if locked is None:
         if prepared_round != NO_ROUND:
-            yield "IBFT-V1: shows a certificate that it does not hold"
+            yield "IBFT-V1: shows a certificate that it did not write down"
     elif (prepared_round, value, attachment) != (locked.round, locked.header_hash, certificate_digest((locked,))):
         yield f"IBFT-P7: hides that it was prepared in round {locked.round}"

@@ -11,16 +11,27 @@ ORDER = {ROUND_CHANGE: 1, PROPOSAL: 2, PREPARE: 3, COMMIT: 4}
 
 @dataclass(slots=True)
 class Signatures:
-    """All that one key signed, whatever became of its machine."""
+    """All that one key signed, whatever became of its machine; `told`: to which machine, by its name, for two may have
+    one signer."""
 
     words: dict[tuple[int, int, int], tuple[bytes, int, bytes]] = field(default_factory=dict)
+    told: dict[tuple[str, int, int, int], tuple[bytes, int, bytes]] = field(default_factory=dict)
     last: tuple[int, int, int] = (0, 0, 0)
     committed: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
-    def signed(self, vote: Vote) -> str:
+    def asked(self, name: str, vote: Vote) -> str:
+        """IBFT-M2. Across its stops, too, a machine asks for the word that it was given, and does not leave it to the
+        guard to refuse another. Why it is wrong, or nothing."""
+        asked = _statement(vote)
+        if self.told.get((name, vote.kind, vote.height, vote.round), asked) == asked:
+            return ""
+        return f"IBFT-M2: asks for a second word of kind {vote.kind} in round {vote.round}"
+
+    def signed(self, name: str, vote: Vote) -> str:
         """One word a (kind, height, round); never back; a ROUND-CHANGE shows every earlier COMMIT of its height. Why it
         is wrong, or nothing."""
         step = vote.kind, vote.height, vote.round
+        self.told[name, *step] = _statement(vote)
         known = self.words.get(step)
         if known == word(vote):
             return ""  # the very same again, as a guard gives that fell back to its other slot
@@ -39,6 +50,12 @@ class Signatures:
             if shown < round_ or (shown == round_ and vote.header_hash != value):
                 return f"IBFT-R3: committed in round {round_}, and shows to have prepared in {shown}"
         return ""
+
+
+def _statement(vote: Vote) -> tuple[bytes, int, bytes]:
+    """GUARD-2. What is asked for: the word, but for the digest of a share, which only the keys know."""
+    value, prepared_round, attachment = word(vote)
+    return value, prepared_round, b"" if vote.kind in (PREPARE, COMMIT) else attachment
 
 
 @dataclass(slots=True)

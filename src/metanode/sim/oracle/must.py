@@ -49,8 +49,9 @@ def _must_speak(known: Knowledge) -> Iterator[str]:
     if value and not known.accepted and value in known.valid and value not in known.judging:
         yield f"IBFT-R1: the proposal of round {round_} is justified and valid, and it does not accept"
     locked = known.prepared is not None and known.prepared.round == round_
-    shown = known.shown_prepared is not None and known.shown_prepared.header_hash == known.accepted
-    enough = shown or known.tally.get((PREPARE, round_, known.accepted), 0) >= known.quorum
+    shown = known.shown.get(round_)
+    told = shown is not None and shown.header_hash == known.accepted
+    enough = told or known.tally.get((PREPARE, round_, known.accepted), 0) >= known.quorum
     if known.accepted and not locked and enough:
         yield f"IBFT-R2: a quorum prepared in round {round_}, and it does not commit"
     if known.leads:

@@ -60,7 +60,7 @@ class Witness:
         self._event: ibft.Event | None = None
         self._effects: Final[dict[type, Callable[[Knowledge, Any], Iterator[str]]]] = {
             ibft.Journal: self._journal,
-            ibft.Sign: may_send.may_sign,
+            ibft.Sign: self._sign,
             ibft.Broadcast: self._broadcast,
             ibft.SendTo: self._send,
             ibft.Relay: self._relay,
@@ -109,7 +109,7 @@ class Witness:
 
     def signed(self, vote: Vote) -> None:
         """The key let this out, whoever hears of it. Raises `Difference`."""
-        if wrong := self.signatures.signed(vote):
+        if wrong := self.signatures.signed(self.name, vote):
             self._differ(wrong, vote)
 
     def _differ(self, wrong: str, did: object) -> None:
@@ -221,6 +221,8 @@ class Witness:
     def _begin(self, event: ibft.HeightBegins) -> None:
         if self.known is not None:
             self._measure()
+        if self.known is None or self.known.members.validators != event.validators.validators:
+            self._decisions.clear()  # of another set each number is another peer (M3)
         known = self.known = begin(self.proofs, event)
         self._members[event.validators.hash] = event.validators
         self._may_speak(known)
@@ -269,6 +271,11 @@ class Witness:
                 known.owed["prepared",] = "IBFT-L2: the leader shows the certificate that made it prepared"
             if wrong := self.chronicle.locked(known.height, certificate.round, certificate.header_hash):
                 yield wrong
+
+    def _sign(self, known: Knowledge, effect: ibft.Sign) -> Iterator[str]:
+        yield from may_send.may_sign(known, effect)
+        if wrong := self.signatures.asked(self.name, effect.vote):
+            yield wrong
 
     def _broadcast(self, known: Knowledge, effect: ibft.Broadcast) -> Iterator[str]:
         message = effect.message
@@ -366,7 +373,7 @@ class Witness:
 def _shows(known: Knowledge, certificate: PreparedCertificate) -> bool:
     """IBFT-L2. The leader of round 0 in a large set, prepared by what it heard itself."""
     leads = known.seat == known.leader(0) and certificate.round == 0
-    return known.collects and leads and certificate != known.shown_prepared
+    return known.collects and leads and certificate != known.shown.get(0)
 
 
 def _is_void(known: Knowledge, debt: Debt) -> bool:

@@ -1,7 +1,7 @@
 """What a liar among the seats, or anybody with a link, may send: named attacks, each found by reading."""
 
 import msgspec
-from tests.unit.chain.ibft.cluster import Cluster, of
+from tests.unit.chain.ibft.cluster import Cluster, of, state_of
 from tests.unit.chain.ibft.counterfeit import (
     CHAIN,
     certificate,
@@ -118,6 +118,7 @@ def test_one_liar_fills_no_memory_with_its_own_guilt() -> None:
     assert len(of(effects, ibft.Accuse)) == ACCUSED_MAX
     second = [ibft.Ballot(vote=vote(cluster.members, VoteKind.PREPARE, 1, bytes([value]) * 32)) for value in (1, 2, 3)]
     hear(machine, second[0], 1)
+    assert state_of(machine).votes[VoteKind.PREPARE, 0] == {1: second[0].vote}, "its first word counts like any"
     assert [hear(machine, word, 1) for word in second[1:]] == [[], []], "not even its signature is looked at"
 
 
@@ -199,6 +200,7 @@ def test_a_content_that_was_forgotten_is_judged_again() -> None:
         effects = hear(machine, proposal(members, round_ % 4, block, changes, round_=round_), round_ % 4)
         (asked,) = of(effects, ibft.Validate)
         machine.handle(ibft.Validated(0, asked.header_hash, valid=True))
+        assert list(state_of(machine).contents) == [hash_of(kept) for kept in blocks[max(0, round_ - 4) : round_ + 1]]
     signed = commit(members, [0, 1, 2], hash_of(blocks[0]))
     effects = hear(machine, ibft.Decided(commit=signed, header=blocks[0].header), 1)
     assert of(effects, ibft.Decide) == []
@@ -206,6 +208,25 @@ def test_a_content_that_was_forgotten_is_judged_again() -> None:
     assert [effect.reproposed for effect in of(effects, ibft.Validate)] == [True]
     effects = machine.handle(ibft.Validated(0, hash_of(blocks[0]), valid=True))
     assert [effect.header_hash for effect in of(effects, ibft.Decide)] == [hash_of(blocks[0])]
+    written = [effect.record for effect in of(effects, ibft.Journal)]
+    assert written == [ibft.Held(height=1, content=blocks[0]), ibft.Settled(height=1, commit=signed)], "durable anew"
+
+
+def test_a_content_that_was_prepared_is_not_forgotten() -> None:
+    """Six later leaders show that others prepared nothing, and fail: who has the certificate still has the block."""
+    cluster, machine = alone()
+    members, block = cluster.members, content(cluster.members, 0)
+    hear(machine, proposal(members, 0, block, [], round_=0), 0)
+    machine.handle(ibft.Validated(0, hash_of(block), valid=True))
+    hear(machine, ibft.Prepared(certificate=certificate(members, [0, 1, 2], hash_of(block))), 0)
+    for round_ in range(1, 7):
+        changes = [change(members, seat, round_).vote for seat in (0, 1, 2)]
+        later = content(members, round_ % 4, f"{round_}")
+        hear(machine, proposal(members, round_ % 4, later, changes, round_=round_), round_ % 4)
+    state = state_of(machine)
+    assert state.prepared is not None
+    assert state.contents[hash_of(block)] == block
+    assert (state.round, len(state.contents)) == (6, 6)
 
 
 def test_far_rounds_of_a_liar_are_not_passed_on() -> None:

@@ -1,13 +1,19 @@
 """Everything a stranger can fill is bounded; what is behind is answered, not too often; nothing is checked twice."""
 
-from tests.unit.chain.ibft.cluster import Cluster, of, only
-from tests.unit.chain.ibft.counterfeit import CHAIN, check_signatures, content, vote
-from tests.unit.chain.ibft.test_round_change import change, proposal
+import msgspec
+from tests.unit.chain.ibft.cluster import Cluster, of, only, state_of
+from tests.unit.chain.ibft.counterfeit import CHAIN, certificate, check_signatures, content, validators, vote
+from tests.unit.chain.ibft.test_attacks import hear
+from tests.unit.chain.ibft.test_round_change import change, hash_of, proposal
 
 from metanode.chain import ibft
+from metanode.chain.guard.startup import ASK_INTERVAL_MS
 from metanode.chain.ibft import IbftRefusal, answers, intake
-from metanode.primitives.names import Height, Seat
+from metanode.chain.ibft.moves import RELAY_SEATS_MAX, RESEND_MS_MAX, RESEND_MS_MIN
+from metanode.chain.ibft.state import ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX
+from metanode.primitives.names import NO_HASH, Height, Round, Seat
 from metanode.primitives.refusal import Refusal
+from metanode.records.evidence import ConflictingVotes
 from metanode.records.header import read_header
 from metanode.records.vote import VoteKind
 
@@ -219,3 +225,89 @@ def test_a_flood_of_round_changes_of_one_seat_keeps_one() -> None:
     state = cluster[0].state
     assert len(state.latest) == 1
     assert sum(len(table) for key, table in state.votes.items() if key[0] == VoteKind.ROUND_CHANGE) <= 17
+    assert sorted(state.changes) == list(range(1, 1 + ROUNDS_AHEAD_MAX))
+
+
+def test_what_a_message_takes_of_its_links_share() -> None:
+    """Its bytes, and where they are few what it costs to hold: 320 a vote, 66 a signature, 65 a leaf or accusation."""
+    members = validators(7)
+    block = content(members, 0)
+    word = vote(members, VoteKind.PREPARE, 1, NO_HASH)
+    proof = ConflictingVotes(validators_hash=members.hash, first=word, second=word)
+    accusing = msgspec.structs.replace(block, evidence=(proof,) * 3)
+    shown = certificate(members, [0, 1, 2, 3, 4], NO_HASH)
+    changes = [change(members, seat, 1).vote for seat in range(5)]
+    takes: list[tuple[ibft.Message, int]] = [
+        (ibft.Ballot(vote=word), 320),
+        (change(members, 1, 1, shown), 320),
+        (ibft.Prepared(certificate=shown), 320 + 5 * 66),
+        (ibft.Content(height=1, content=block), 320 + 65),
+        (proposal(members, 0, block, [], round_=0), 2 * 320 + 65),
+        (proposal(members, 1, accusing, changes, (shown,)), 7 * 320 + 5 * 66 + 65 + 3 * 65),
+    ]
+    assert [intake.weight(message) for message, _ in takes] == [weight for _, weight in takes]
+    assert [intake.weight(message, 9_999) for message, _ in takes] == [9_999] * len(takes)
+
+
+def test_a_link_whose_words_were_taken_to_be_checked_may_send_as_many_again() -> None:
+    cluster, machine = lone()
+    out = only(machine.handle(received(prepare(cluster, 0, "x"))), ibft.CheckSignatures)
+    for word in (prepare(cluster, 1, "x"), prepare(cluster, 1, "y")):
+        kept = [machine.handle(received(word, origin=1)) for _ in range(intake.WAITING_MAX)]
+        assert kept == [[]] * intake.WAITING_MAX
+        assert blamed(machine.handle(received(word, origin=1))) == [(1, IbftRefusal.FLOODING)]
+        forged = ibft.SignaturesChecked(0, out.token, (False,))
+        (out,) = of(machine.handle(forged), ibft.CheckSignatures)
+
+
+def test_what_this_seat_signed_itself_is_not_checked() -> None:
+    cluster, machine = lone(seat=1)
+    own = vote(cluster.members, VoteKind.PREPARE, 1, NO_HASH)
+    machine.handle(ibft.Signed(0, own))
+    shown = certificate(cluster.members, [0, 1, 2], NO_HASH)
+    check = only(machine.handle(received(ibft.Prepared(certificate=shown))), ibft.CheckSignatures)
+    assert [key for key, _, _ in check.items] == [cluster.members[seat].vote_key for seat in (0, 2)]
+
+
+def test_an_aggregate_is_checked_once() -> None:
+    """Of seventeen seats a certificate is one; two ROUND-CHANGEs show it."""
+    cluster, machine = lone(17, 16)
+    shown = certificate(cluster.members, list(range(12)), hash_of(content(cluster.members, 0)))
+    asked = hear(machine, change(cluster.members, 1, 1, shown), 1)
+    assert [len(one.items) for one in of(asked, ibft.CheckAggregates)] == [1]
+    again = hear(machine, change(cluster.members, 2, 1, shown), 2)
+    assert [len(one.items) for one in of(again, ibft.CheckSignatures)] == [1]
+    assert of(again, ibft.CheckAggregates) == []
+    assert sorted(state_of(machine).latest) == [1, 2]
+
+
+def test_the_numbers_that_the_protocol_names() -> None:
+    """IBFT-M3, M4, V4; the others are ours to choose."""
+    assert (answers.DECIDED_RESENDS_MAX, ROUNDS_AHEAD_MAX, ROUNDS_BEHIND_MAX) == (16, 16, 64)
+    assert (intake.AHEAD_HEIGHTS_MAX, RELAY_SEATS_MAX) == (2, 16)
+    assert (RESEND_MS_MIN, RESEND_MS_MAX) == (100, 5_000)
+    assert answers.WORDS_SENT_MAX * ASK_INTERVAL_MS == 16_000
+
+
+def test_of_a_height_that_is_over_no_block_and_no_own_word_is_kept() -> None:
+    """Megabytes; what is said of it still is kept, for late COMMITs and accusations."""
+    cluster = decided()
+    over = cluster[0].state
+    assert over.contents
+    assert over.own
+    cluster.begin(2)
+    assert (over.contents, over.own) == ({}, {})
+    assert over.votes
+
+
+def test_a_block_built_for_a_height_that_is_over_is_not_proposed() -> None:
+    cluster, machine = lone(1, 0)
+    for height in (1, 2):
+        if height > 1:
+            machine.handle(cluster.begins(height, 0))
+        assert of(machine.handle(ibft.BlockDue(0)), ibft.Build) == [ibft.Build(Height(height), Round(0))]
+    late = content(cluster.members, 0, height=1)
+    assert machine.handle(ibft.Built(0, Height(1), Round(0), late)) == []
+    block = content(cluster.members, 0, height=2)
+    asked = only(machine.handle(ibft.Built(0, Height(2), Round(0), block)), ibft.Validate)
+    assert asked == ibft.Validate(block, hash_of(block), Height(2), Round(0), Seat(0), reproposed=False)

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from tests.unit.chain.ibft import counterfeit
 from tests.unit.chain.ibft.cluster import Cluster
+from tests.unit.chain.ibft.test_attacks import hear
 
 from metanode.chain import ibft
 from metanode.chain.ibft import IbftRefusal
@@ -155,3 +156,54 @@ def test_a_liar_cannot_lock_two_halves_on_two_values() -> None:
     cluster.run(4_000)
     assert cluster.all_decided()
     cluster.agreed()
+
+
+def test_above_round_0_a_vote_goes_to_everybody_at_once() -> None:
+    """IBFT-L3. Nobody sent again yet: it is the round that counts, and nobody shows anybody what it summed."""
+    cluster = collected(17)
+    cluster.links = lambda sender, _, message: not (sender == 0 and isinstance(message, ibft.Proposal))
+    cluster.start().pump()
+    assert kinds(cluster) == {}
+    cluster.expire().pump()
+    assert cluster.all_decided()
+    assert [player.state.fell_back for player in cluster.players.values()] == [False] * 17
+    everybody = 17 * 16
+    assert kinds(cluster) == {"RoundChange": everybody, "Proposal": 16, "PREPARE": everybody, "COMMIT": everybody}
+
+
+def test_commits_to_a_block_never_seen_are_shown_to_nobody() -> None:
+    """IBFT-L2. A certificate is shown with its header; who lacks that asks for the block."""
+    cluster = collected(4, puppets=(0, 1, 2)).start()
+    name = read_header(counterfeit.content(cluster.members, 0).header).hash
+    for seat in (0, 1, 2):
+        word = counterfeit.vote(cluster.members, VoteKind.COMMIT, seat, name)
+        cluster.puppet(seat, ibft.Ballot(vote=word))
+    cluster.pump()
+    assert kinds(cluster) == {"COMMIT": 3, "Wanted": 1}
+
+
+def test_a_certificate_that_is_of_no_use_is_not_even_checked() -> None:
+    """IBFT-L2. Of another round; a second one; one of the round in which this seat is prepared."""
+    members, machine = collected(4).members, ibft.Ibft(counterfeit.CHAIN)
+    machine.handle(collected(4).begins(1, 3))
+    block = counterfeit.content(members, 0)
+
+    def shown(seats: list[int], round_: int = 0) -> list[ibft.Effect]:
+        made = counterfeit.certificate(members, seats, read_header(block.header).hash, round_=round_)
+        return hear(machine, ibft.Prepared(certificate=made), 0)
+
+    assert shown([0, 1, 2], round_=1) == []
+    assert [type(one) for one in shown([0, 1, 2])] == [ibft.CheckSignatures]
+    assert shown([0, 1, 3]) == [], "one is kept for the proposal"
+    machine = ibft.Ibft(counterfeit.CHAIN)
+    machine.handle(collected(4).begins(1, 3))
+    name = read_header(block.header).hash
+    why = justification_digest(NO_JUSTIFICATION)
+    word = counterfeit.vote(members, VoteKind.PROPOSAL, 0, name, attachment=why)
+    hear(machine, ibft.Proposal(vote=word, content=block, justification=NO_JUSTIFICATION), 0)
+    machine.handle(ibft.Validated(0, name, valid=True))
+    for seat in (0, 1, 2):
+        hear(machine, ibft.Ballot(vote=counterfeit.vote(members, VoteKind.PREPARE, seat, name)), seat)
+    assert shown([0, 1, 3]) == []
+    machine.handle(ibft.TimerFired(0, "ibft.round/1/0"))
+    assert [type(one) for one in shown([0, 1, 2], round_=1)] == [ibft.CheckSignatures], "prepared in a lower round only"

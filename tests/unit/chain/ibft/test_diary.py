@@ -57,13 +57,13 @@ def test_a_word_that_comes_after_its_round_is_noted_once_it_is_its_senders_own()
 
 def test_what_is_known_already_is_not_late() -> None:
     """Who is a moment behind sends its words of the round again."""
-    cluster = Cluster(4, puppets=(0,)).start().pump()
+    cluster = Cluster(4, puppets=(0, 1)).start().pump()
     early = prepare(cluster, 0, "early")
     cluster.puppet(0, early)
-    cluster.pump().expire(1, 2, 3).pump()
+    cluster.pump().expire(2, 3).pump()
     cluster.puppet(0, early)
     cluster.pump()
-    assert account(cluster, 1).notes.late == ()
+    assert (account(cluster, 2).round, account(cluster, 2).notes.late) == (1, ())
 
 
 def test_a_block_that_is_turned_down_is_noted_with_the_reason() -> None:
@@ -96,6 +96,12 @@ def test_a_height_that_is_over_is_kept_with_its_notes_where_a_round_failed() -> 
     cluster.begin(2)
     (kept,) = cluster[1].asked(ibft.Keep)
     assert kept.notes.rounds == (RoundEntered(round=1, at_ms=500),)
+    both = Cluster(4, puppets=(0,)).start()
+    both.puppet(0, prepare(both, 0, "round 0"))
+    both.pump().expire(1, 2, 3).pump().begin(2)
+    (kept,) = both[1].asked(ibft.Keep)
+    assert {vote.round for vote in kept.votes} == {0, 1}
+    assert kept.notes.rounds == (RoundEntered(round=1, at_ms=0),)
     calm = Cluster(4).start().pump()
     calm.begin(2)
     (plain,) = calm[1].asked(ibft.Keep)

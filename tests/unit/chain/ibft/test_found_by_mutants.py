@@ -159,7 +159,29 @@ def test_votes_of_rounds_long_left_are_forgotten() -> None:
             cluster.puppet(seat, change(cluster.members, seat, round_))
         cluster.pump()
         assert state.round == round_
-        assert ((VoteKind.COMMIT, 0) in state.votes) is (round_ == ROUNDS_BEHIND_MAX)
+        kept = round_ == ROUNDS_BEHIND_MAX
+        assert ((VoteKind.COMMIT, 0) in state.votes) is kept
+        assert ((VoteKind.COMMIT, 0) in state.diary.arrivals) is kept
+        assert ((VoteKind.COMMIT, 0, X) in state.shares) is kept
+
+
+def test_what_is_of_lower_rounds_alone_is_forgotten_at_once() -> None:
+    """ROUND-CHANGEs, and shares of PREPAREs; of higher rounds nothing is lost."""
+    cluster = Cluster(17, puppets=tuple(range(16)))
+    cluster.begin()
+    members, state = cluster.members, cluster[16].state
+    for round_ in (0, 1, 2):
+        cluster.puppet(9, ibft.Ballot(vote=vote(members, VoteKind.PREPARE, 9, X, round_=round_)))
+    for round_ in (1, 2, 3, 4):
+        cluster.puppet(9, change(members, 9, round_))
+    cluster.pump()
+    assert sorted(state.changes) == [1, 2, 3, 4]
+    for seat in range(members.faults):
+        cluster.puppet(seat, change(members, seat, 2))
+    cluster.pump()
+    assert (state.round, sorted(state.changes)) == (2, [2, 3, 4])
+    assert sorted(state.changes[2]) == [0, 1, 2, 3, 4, 9, 16], "also of who is further by now"
+    assert list(state.shares) == [(VoteKind.PREPARE, 2, X)]
 
 
 def test_words_are_passed_on_in_sets_of_sixteen_and_in_no_larger() -> None:

@@ -5,12 +5,15 @@ from dataclasses import replace
 import pytest
 from tests.unit.chain.ibft import counterfeit
 from tests.unit.chain.ibft.cluster import Cluster, Disk, Player, of
-from tests.unit.chain.ibft.counterfeit import content, vote
+from tests.unit.chain.ibft.counterfeit import certificate, content, vote
+from tests.unit.chain.ibft.test_attacks import hear
+from tests.unit.chain.ibft.test_late import DECISION, MEMBERS, decided
 from tests.unit.chain.ibft.test_round_change import change, hash_of, proposal
 
 from metanode.chain import guard, ibft
 from metanode.chain.guard import LastWord
-from metanode.primitives.names import NO_HASH, Seat
+from metanode.chain.ibft.answers import DECIDED_RESENDS_MAX
+from metanode.primitives.names import NO_HASH, Height, Seat
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import VoteKind
 
@@ -180,3 +183,73 @@ def test_answers_counted_by_the_seats_of_one_set_do_not_count_in_another(answers
 
 def _with(event: ibft.HeightBegins, members: ValidatorSet) -> ibft.HeightBegins:
     return replace(event, validators=members)
+
+
+@pytest.mark.parametrize("shown", [False, True], ids=["by votes", "by the leader"])
+def test_a_certificate_that_an_observer_saw_is_durable_before_it_is_shown(shown: bool) -> None:
+    """IBFT-P7, V1. Seat 3 observes that a quorum is prepared in round 0, is lifted to round 1 and takes its seat there.
+    Its ROUND-CHANGE shows the certificate; it was written down nowhere, so that after a stop another one was due, which
+    the guard refuses: the seat had nothing to say in this round, and forgot what it was prepared for in all others."""
+    cluster = Cluster(4, puppets=(0, 1, 2), all_to_all_max=3 if shown else 16)
+    cluster.tell(cluster[3], cluster.begins(1, ibft.NO_SEAT))
+    cluster.due()
+    members, block = cluster.members, content(cluster.members, 0)
+    proof = certificate(members, [0, 1, 2], hash_of(block))
+    cluster.puppet(0, proposal(members, 0, block, [], round_=0), [3])
+    prepares = [ibft.Ballot(vote=vote(members, VoteKind.PREPARE, seat, hash_of(block))) for seat in (0, 1, 2)]
+    for message in [ibft.Prepared(certificate=proof)] if shown else prepares:
+        cluster.puppet(0, message, [3])
+    for seat in (0, 1):
+        cluster.puppet(seat, change(members, seat, 1), [3])
+    cluster.pump()
+    cluster.tell(cluster[3], ibft.Seated(cluster.now_ms, Seat(3)))
+    assert [(v.kind, v.round, v.header_hash) for v in cluster[3].signed] == [(VoteKind.ROUND_CHANGE, 1, hash_of(block))]
+    said = cluster[3].asked(ibft.Broadcast)[-1]
+    assert said.message == change(members, 3, 1, proof)
+    cluster.kill(3)
+    player = cluster.restart(3)
+    assert (player.refused, player.asked(ibft.Broadcast)) == ([], [said])
+    assert player.state.contents[hash_of(block)] == block
+    for seat in (0, 1):
+        cluster.puppet(seat, change(members, seat, 1), [3])
+    cluster.pump().expire(3)
+    assert player.asked(ibft.Broadcast)[-1].message == change(members, 3, 2, proof)
+
+
+def test_a_second_word_in_the_certificate_of_a_known_round_change_is_evidence() -> None:
+    """IBFT-P5, M2. Seat 2 knows the ROUND-CHANGE of seat 0 from the justification of round 1, which shows the
+    certificate of another. What seat 0 signed its own over comes later, and in it the second PREPARE of seat 3."""
+    cluster = Cluster(4, puppets=(0, 1, 3))
+    cluster.start()
+    members, player, block = cluster.members, cluster[2], content(cluster.members, 0)
+    other = vote(members, VoteKind.PREPARE, 3, hash_of(content(members, 0, "other")))
+    cluster.puppet(3, ibft.Ballot(vote=other), [2])
+    proofs = [certificate(members, seats, hash_of(block)) for seats in ([0, 1, 3], [0, 1, 2])]
+    changes = [change(members, 0, 1, proofs[0]), change(members, 1, 1, proofs[1]), change(members, 3, 1)]
+    cluster.puppet(1, proposal(members, 1, block, [c.vote for c in changes], (proofs[1],)), [2])
+    cluster.pump()
+    assert (player.state.round, player.evidence()) == (1, [])
+    cluster.puppet(0, changes[0], [2])
+    cluster.pump()
+    second = vote(members, VoteKind.PREPARE, 3, hash_of(block))
+    assert [(one.first, one.second) for one in player.conflicts()] == [(other, second)]
+    player.effects.clear()
+    cluster.puppet(0, changes[0], [2])
+    cluster.pump()
+    assert player.effects == []
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same set", "another"])
+def test_what_was_told_to_the_seats_of_one_set_does_not_count_in_another(same: bool) -> None:
+    """IBFT-M3. A seat hears the decision so often in one height, and its hints count if they are higher than the last.
+    Who sits in its place in the next set has heard nothing, and has not hinted at anything."""
+    cluster, machine = decided(next_height=False)
+    hints = [ibft.Ballot(vote=vote(MEMBERS, VoteKind.PREPARE, 3, NO_HASH, height=height)) for height in (90, 80)]
+    assert [len(of(hear(machine, hint, 3), ibft.Behind)) for hint in hints] == [1, 0]
+    told = [hear(machine, change(MEMBERS, 3, round_), 3) for round_ in range(1, 20)]
+    assert told == [[ibft.SendTo(Seat(3), DECISION)]] * DECIDED_RESENDS_MAX + [[]] * (19 - DECIDED_RESENDS_MAX)
+    seats = MEMBERS.validators
+    machine.handle(_with(cluster.begins(2, 6 if same else 5), MEMBERS if same else ValidatorSet(seats[1:] + seats[:1])))
+    late = change(MEMBERS, 3, 20)
+    assert hear(machine, late, 3) == ([] if same else [ibft.SendTo(Seat(3), DECISION)])
+    assert hear(machine, hints[1], 3) == ([] if same else [ibft.Behind(Seat(3), Height(80))])

@@ -1,12 +1,12 @@
 """Changing rounds: V1 … V7, P3 … P9, and the peers' old mistakes."""
 
 import pytest
-from tests.unit.chain.ibft.cluster import Cluster
+from tests.unit.chain.ibft.cluster import Cluster, of
 from tests.unit.chain.ibft.counterfeit import certificate, content, vote
 
 from metanode.chain import ibft
 from metanode.chain.ibft import IbftRefusal
-from metanode.primitives.names import NO_HASH, Hash
+from metanode.primitives.names import NO_HASH, Hash, Seat
 from metanode.records.commit import PreparedCertificate, certificate_digest
 from metanode.records.evidence import ConflictingVotes, Evidence, UnjustifiedProposal
 from metanode.records.header import read_header
@@ -313,6 +313,22 @@ def test_two_round_changes_to_one_round_are_evidence() -> None:
     cluster.pump()
     (evidence,) = cluster[1].evidence()
     assert evidence == ConflictingVotes(validators_hash=members.hash, first=first.vote, second=second.vote)
+    assert cluster[1].state.changes == {1: {3: first}}, "the second counts for nothing"
+
+
+def test_of_each_seat_the_furthest_round_change_is_kept() -> None:
+    """In whatever order they come, also where two wait for one check; of two to one far round the first."""
+    cluster = Cluster(4, puppets=(3,))
+    members, machine = cluster.members, cluster[1].machine
+    cluster.begin()
+    (out,) = of(machine.handle(ibft.Received(0, change(members, 2, 1), Seat(2))), ibft.CheckSignatures)
+    far = change(members, 3, 99)
+    proof = certificate(members, [0, 1, 3], hash_of(content(members, 0)))
+    for message in (far, change(members, 3, 5), change(members, 3, 99, proof)):
+        machine.handle(ibft.Received(0, message, Seat(3)))
+    cluster.tell(cluster[1], ibft.SignaturesChecked(0, out.token, (True,)))
+    assert cluster[1].state.latest[Seat(3)] == far
+    assert sorted(cluster[1].state.changes) == [1, 5]
 
 
 def test_an_older_round_change_is_answered_with_our_own() -> None:

@@ -1,10 +1,13 @@
 """A witness says which rule was broken: here the machine is a puppet, whose effects a test invents."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from metanode.chain import ibft
 from metanode.primitives.names import NO_HASH, Hash, Height, Round, Seat
+from metanode.records.commit import PreparedCertificate, certificate_digest
 from metanode.records.header import read_header
 from metanode.records.validators import ValidatorSet
 from metanode.records.vote import NO_ROUND, Justification, Vote, VoteKind
@@ -196,3 +199,91 @@ def test_what_an_observer_writes_does_not_bring_back_lost_steps() -> None:
     assert (known.round, known.reached) == (3, (-1, 0))
     known.fold(ibft.Moved(height=1, round=4, announced=False))
     assert (known.round, known.reached) == (4, (4, 1))
+
+
+def test_a_seat_asks_for_no_second_word_that_only_the_guard_would_refuse(witness: Witness) -> None:
+    """Two machines may have one signer: what the other one was given is not known here."""
+    hear(witness, offered(), 0)
+    witness.signatures.signed("another machine", word(VoteKind.PREPARE, 2, bytes(32)))
+    effects: list[ibft.Effect] = [HELD, ACCEPTED, sign(word(VoteKind.PREPARE, 2))]
+    witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), effects)
+    witness.signatures.signed("seat 2", word(VoteKind.PREPARE, 2, bytes(32)))
+    with pytest.raises(Difference, match="IBFT-M2: asks for a second word of kind 2 in round 0"):
+        witness.turn(ibft.BlockDue(0), effects[-1:])
+
+
+SHOWN = PreparedCertificate(
+    version=1,
+    kind=1,
+    height=1,
+    round=0,
+    header_hash=VALUE,
+    validator_bitmap=b"\x0b",
+    proof=tuple(word(VoteKind.PREPARE, seat).signature for seat in (0, 1, 3)),
+)
+LOCKED = ibft.Journal(ibft.Locked(height=1, certificate=SHOWN))
+OTHERS = msgspec.structs.replace(
+    SHOWN, validator_bitmap=b"\x07", proof=tuple(word(VoteKind.PREPARE, seat).signature for seat in (0, 1, 2))
+)
+MOVED = ibft.Journal(ibft.Moved(height=1, round=1, announced=True))
+CHANGE = msgspec.structs.replace(
+    word(VoteKind.ROUND_CHANGE, 2, VALUE, 1), prepared_round=0, attachment=certificate_digest((SHOWN,))
+)
+
+
+def observing(*journal: ibft.Record, told: bool = True, judged: bool = True) -> Witness:
+    """Seat 2 has none yet: it is shown that a quorum is prepared, and lifted to round 1."""
+    honest = [one.vote_key for one in MEMBERS.validators]
+    witness = Jury(CHAIN, honest).witness("seat 2", MEMBERS[2].vote_key, ibft.Ibft(CHAIN))
+    witness.turn(replace(_begins(), seat=ibft.NO_SEAT), [])
+    for record in journal:
+        witness.turn(ibft.Replayed(record), [])
+    witness.turn(ibft.BlockDue(0), [ibft.SetTimer("ibft.resend/1/0", 100)])
+    hear(witness, offered(), 0)
+    if judged:
+        witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), [])
+    if told:
+        hear(witness, ibft.Prepared(certificate=SHOWN), 0)
+    for seat in (0, 1):
+        word_ = word(VoteKind.ROUND_CHANGE, seat, NO_HASH, 1)
+        moved = [ibft.Journal(ibft.Moved(height=1, round=1, announced=False))] if seat else []
+        hear(witness, ibft.RoundChange(vote=word_, certificates=()), seat, *moved)
+    return witness
+
+
+def test_a_certificate_that_an_observer_was_shown_is_written_down_and_then_shown() -> None:
+    observing().turn(ibft.Seated(0, Seat(2)), [HELD, LOCKED, MOVED, sign(CHANGE)])
+
+
+def test_what_was_accepted_before_a_stop_need_not_be_judged_again_before_it_is_shown() -> None:
+    again: list[ibft.Effect] = [LOCKED, MOVED, sign(CHANGE)]
+    observing(HELD.record, ACCEPTED.record, judged=False).turn(ibft.Seated(0, Seat(2)), again)
+    with pytest.raises(Difference, match="IBFT-R1: the block was not found valid, or is not durable"):
+        observing(HELD.record, judged=False).turn(ibft.Seated(0, Seat(2)), again)
+
+
+@pytest.mark.parametrize(
+    ("effects", "wrong"),
+    [
+        ([HELD, MOVED, sign(CHANGE)], "IBFT-V1: shows a certificate that it did not write down"),
+        ([HELD, LOCKED, ibft.Journal(ibft.Locked(height=1, certificate=OTHERS))], "IBFT-P7: goes back to round 0"),
+        ([LOCKED, MOVED, sign(CHANGE)], "IBFT-R1: the block was not found valid, or is not durable"),
+        ([HELD, LOCKED, MOVED, sign(word(VoteKind.ROUND_CHANGE, 2, NO_HASH, 1))], "IBFT-P7: hides"),
+    ],
+)
+def test_what_an_observer_saw_is_shown_as_it_was_written_down(effects: list[ibft.Effect], wrong: str) -> None:
+    with pytest.raises(Difference, match=wrong):
+        observing().turn(ibft.Seated(0, Seat(2)), effects)
+
+
+def test_what_nobody_showed_to_an_observer_is_not_written_down() -> None:
+    with pytest.raises(Difference, match="IBFT-R2: 0 PREPAREs were heard, a quorum is 3"):
+        observing(told=False).turn(ibft.Seated(0, Seat(2)), [HELD, LOCKED])
+
+
+def test_a_certificate_of_an_earlier_round_is_for_observers_alone(witness: Witness) -> None:
+    hear(witness, offered(), 0)
+    witness.turn(ibft.Validated(0, Hash(VALUE), valid=True), [HELD, ACCEPTED, sign(word(VoteKind.PREPARE, 2))])
+    witness.turn(ibft.TimerFired(0, "ibft.round/1/0"), [MOVED])
+    with pytest.raises(Difference, match="IBFT-R2: prepared in round 0 what was not accepted in round 1"):
+        witness.turn(ibft.BlockDue(0), [LOCKED])
