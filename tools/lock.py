@@ -16,7 +16,7 @@ HEADER = """\
 """
 LOCKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("requirements.lock", ("--extra", "build")),
-    ("requirements-dev.lock", ("--extra", "build", "--extra", "dev")),
+    ("requirements-dev.lock", ("--extra", "build", "--extra", "dev", "--extra", "kubernetes")),
 )
 
 
@@ -28,9 +28,11 @@ def resolve(resolver: Path, target: str, extras: tuple[str, ...], *, upgrade: bo
     ]  # fmt: skip
     if target != LOCKS[0][0]:
         command += ["--constraint", LOCKS[0][0]]
-    if not upgrade:
-        command += ["--constraint", target]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    if not upgrade:  # what one of the two names already is taken for both: a new dependency may be an old one of tests
+        command += [
+            word for lock, _ in LOCKS if lock != LOCKS[0][0] or lock == target for word in ("--constraint", lock)
+        ]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def main() -> None:

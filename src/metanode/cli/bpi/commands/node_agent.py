@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -23,9 +22,6 @@ from metanode.cli.session import Session, pass_session
 from metanode.host.keys import DEVELOPMENT_PASSWORD, find_password, list_accounts, load_account
 from metanode.records.address import show_address
 from metanode.records.genesis import genesis_hash, load_toml
-
-if TYPE_CHECKING:
-    from metanode.host.agent.engines import Engine
 
 
 @leaf()
@@ -95,6 +91,7 @@ def run(session: Session) -> None:
     are adopted.
     """
     from metanode.cli.bpi.agent_chain import ClientChain
+    from metanode.host.agent.engines import Engine
     from metanode.host.agent.run import AgentSettings, run_agent
 
     root = session.data.resolve()
@@ -112,7 +109,7 @@ def run(session: Session) -> None:
     chain = ClientChain(file.chain, genesis, file.cluster, file.node, seed)
     output = session.output
 
-    def ready(url: str, engine: "Engine") -> None:
+    def ready(url: str, engine: Engine) -> None:
         works = engine.works
         data = {"event": "ready", "url": url, "pid": os.getpid(), "engine": works.engine, "notes": list(works.notes)}
         said = f"READY  {url}  {file.node} of {file.cluster} · {works.engine} {works.version}"
