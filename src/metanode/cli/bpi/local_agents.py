@@ -65,8 +65,9 @@ def local_agents(network: LocalNetwork) -> tuple[LocalAgent, ...]:
     return tuple(LocalAgent(path.parent) for path in sorted((network.root / FOLDER).glob(f"*/{FILE}")))
 
 
-def make_agents(network: LocalNetwork) -> tuple[LocalAgent, ...]:
-    """One a validator, made where there is none; each may use its part of this machine."""
+def make_agents(network: LocalNetwork, engine: str) -> tuple[LocalAgent, ...]:
+    """One a validator, made where there is none; each may use its part of this machine. `engine`: by which they run
+    containers, empty for the first that works."""
     from metanode.host.agent.joining import this_machine
 
     made = local_agents(network)
@@ -83,14 +84,15 @@ def make_agents(network: LocalNetwork) -> tuple[LocalAgent, ...]:
             listen=f"127.0.0.1:{base + AGENT_PORTS + number - 1}",
             cpu_millicores=max(machine.cpu_millicores // len(nodes), 250),
             memory_kib=machine.memory_kib * 3 // 4 // len(nodes),
+            engine=engine,
         )
         genesis = network.genesis.read_text(encoding="utf-8")
         make_agent(network.root / FOLDER / file.node, file, genesis, PASSWORD, development=True)
     return local_agents(network)
 
 
-def start_agents(agents: Sequence[LocalAgent]) -> "list[subprocess.Popen[bytes]]":
-    """Start those that do not run, as processes that outlive this one."""
+def start_agents(agents: Sequence[LocalAgent]) -> "list[tuple[LocalAgent, subprocess.Popen[bytes]]]":
+    """Start those that do not run, as processes that outlive this one; which, and their processes."""
     started = []
     for agent in agents:
         if agent.process:
@@ -98,16 +100,15 @@ def start_agents(agents: Sequence[LocalAgent]) -> "list[subprocess.Popen[bytes]]
         agent.start_file.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "metanode.cli.bpi.main", "node", "agent", "run"]
         with agent.start_file.open("wb") as file:
-            started.append(
-                subprocess.Popen(  # noqa: S603 - our own program, our own arguments
-                    [*command, "--data", str(agent.folder), "--json"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=file,
-                    start_new_session=True,
-                    cwd="/",
-                )
+            process = subprocess.Popen(  # noqa: S603 - our own program, our own arguments
+                [*command, "--data", str(agent.folder), "--json"],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+                cwd="/",
             )
+        started.append((agent, process))
     return started
 
 
@@ -148,11 +149,16 @@ def _states(client: Client) -> dict[str, str]:
     return {line.node: line.state for line in page.items}
 
 
-def await_agents(client: Client, agents: Sequence[LocalAgent]) -> dict[str, str]:
+def await_agents(
+    client: Client, agents: Sequence[LocalAgent], started: "Sequence[tuple[LocalAgent, subprocess.Popen[bytes]]]"
+) -> dict[str, str]:
     """Return when every node is active and every agent has said which engine it found: engines by node. Raises
-    `Failure` with an agent's own words."""
+    `Failure` with an agent's own words, at once where one of those just started has ended."""
     until = time.monotonic() + START_S
     while True:
+        for agent, process in started:
+            if process.poll() is not None:
+                raise _ended(agent)
         engines = {agent.name: engine for agent in agents if (engine := _engine(agent))}
         states = _states(client)
         if len(engines) == len(agents) and all(states.get(agent.name) == "active" for agent in agents):
@@ -163,6 +169,18 @@ def await_agents(client: Client, agents: Sequence[LocalAgent]) -> dict[str, str]
             message = f"the agent of {late.name} is not ready after {START_S:.0f} s:\n{said}"
             raise Failure(CliRefusal.NOT_READY, ExitStatus.RUNTIME, message, fix=f"see {late.folder}/logs")
         time.sleep(POLL_S)
+
+
+def _ended(agent: LocalAgent) -> Failure:
+    """Why an agent ended, in its own words."""
+    for line in reversed(tail(agent.start_file)):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            told = json.loads(line)["error"]
+            message = f"the agent of {agent.name} does not start: {told['message']}"
+            return Failure(told["code"], ExitStatus(told["exit"]), message, rule=told["rule"], fix=told["fix"])
+    said = "\n".join(f"  | {line}" for line in tail(agent.start_file)) or "  | (nothing)"
+    message = f"the agent of {agent.name} has ended:\n{said}"
+    return Failure(CliRefusal.NOT_READY, ExitStatus.RUNTIME, message, fix=f"see {agent.folder}/logs")
 
 
 def _engine(agent: LocalAgent) -> str:

@@ -34,11 +34,12 @@ PEER_PORTS: Final = 20
 
 
 class Steps:
-    """The lines of `up`: when, which step, what was seen. `agents`: whether it starts any."""
+    """The lines of `up`: when, which step, what was seen. `engine`: of the agents it starts, empty for the first that
+    works, nothing for no agents."""
 
-    def __init__(self, output: Output, *, agents: bool) -> None:
+    def __init__(self, output: Output, engine: str | None) -> None:
         self._output = output
-        self.agents = agents
+        self.engine = engine
         self._began = time.monotonic()
         self.seen: list[dict[str, Any]] = []
 
@@ -55,6 +56,7 @@ class Steps:
 @click.option("--name", help="Of a new chain; development by default.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of a new chain.")
 @click.option("--no-agents", is_flag=True, help="A chain alone: nothing that runs containers.")
+@click.option("--engine", default="", metavar="ENGINE", help="Of new agents; the first that works by default.")
 @click.option("--foreground", is_flag=True, help="Stay; Ctrl-C stops the network.")
 @pass_session
 def up(
@@ -64,15 +66,16 @@ def up(
     name: str | None,
     parameters: tuple[str, ...],
     no_agents: bool,  # noqa: FBT001 - click calls it
+    engine: str,
     foreground: bool,  # noqa: FBT001 - click calls it
 ) -> None:
     """Start the local network, make it first where there is none, and return when it is READY.
 
     The nodes run on in the background; bpi down stops them. Every line says what this program saw.
     """
-    steps, network = Steps(session.output, agents=not no_agents), LocalNetwork(session.data.resolve())
+    steps, network = Steps(session.output, None if no_agents else engine), LocalNetwork(session.data.resolve())
     if network.is_there:
-        _refuse_options_of_new(session, (validators, port_base, name, parameters or None))
+        _refuse_options_of_new(session, (validators, port_base, name, parameters or None, engine or None))
         nodes = network.nodes
         with _alone(network):
             _check(steps, network, [p for node in nodes if not node.process for p in node.ports])
@@ -103,7 +106,8 @@ def _first_time(
 def _refuse_options_of_new(session: Session, given: tuple[object, ...]) -> None:
     """What a network is made with cannot be changed by starting it."""
     if any(value is not None for value in given):
-        message = f"{session.data} has a network already; --validators, --port-base, --name, --parameter make a new one"
+        options = "--validators, --port-base, --name, --parameter, --engine"
+        message = f"{session.data} has a network already; {options} make a new one"
         raise Failure(
             CliRefusal.NETWORK_EXISTS, ExitStatus.CONFLICT, message, fix="bpi up without them; or --data another folder"
         )
@@ -168,8 +172,8 @@ def _bring_up(session: Session, steps: Steps, network: LocalNetwork) -> list[Sta
     try:
         await_ready(started, lambda node: answers(node.url))
         url = _observe(steps, network)
-        if steps.agents:
-            _bring_up_agents(steps, network)
+        if steps.engine is not None:
+            _bring_up_agents(steps, network, steps.engine)
         nodes = [{"name": node.name, "url": node.url, "pid": node.process} for node in network.nodes]
         data = {"url": url, "nodes": nodes, "started": [s.node.name for s in started], "steps": steps.seen}
         session.output.result("up/1", data, lambda: _say_ready(session, url))
@@ -199,15 +203,15 @@ def _observe(steps: Steps, network: LocalNetwork) -> str:
     return network.nodes[0].url
 
 
-def _bring_up_agents(steps: Steps, network: LocalNetwork) -> None:
+def _bring_up_agents(steps: Steps, network: LocalNetwork, engine: str) -> None:
     """An agent a validator, with the best engine it found: what each of them said, and what the chain says of them."""
     from metanode.cli.bpi.local_agents import await_agents, found_cluster, make_agents, start_agents
 
-    agents = make_agents(network)
-    start_agents(agents)
+    agents = make_agents(network, engine)
+    started = start_agents(agents)
     with Client(network.nodes[0].url) as client:
         found_cluster(client, network, agents)
-        engines = await_agents(client, agents)
+        engines = await_agents(client, agents, started)
     kinds = sorted(set(engines.values()))
     words = f"{len(engines)}/{len(agents)} active · containers by {', '.join(kinds)}"
     steps.saw("agents", words, running=len(engines), agents=len(agents), engines=engines)
