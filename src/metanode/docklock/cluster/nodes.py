@@ -133,7 +133,7 @@ def report(call: ClusterReport, frame: Frame) -> None:
     _pin(books, call, member.account, share)
     frame.charge(WORK_A_REPLICA * len(call.replicas))
     if call.receipts.count:
-        share = replace(share, receipts=share.receipts + call.receipts.count, pinned=call.receipts)
+        share = replace(share, receipts=call.receipts.first + call.receipts.count, pinned=call.receipts)
     books.keep_share(call.node, replace(share, sequence=call.sequence, heard_ms=books.now_ms))
     if standing != member.standing:
         _keep(books, call.node, member.state, replace(member, standing=standing))
@@ -150,7 +150,7 @@ def _pin(books: Books, call: ClusterReport, account: bytes, share: Share) -> Non
     """CLUSTER-9. Receipts follow one another without gaps. Raises `Rejected`."""
     if not call.receipts.count:
         return
-    if call.receipts.first != share.receipts:
+    if share.pinned.count and call.receipts.first != share.receipts:
         raise Rejected(ClusterRefusal.RECEIPT_GAP, f"number {call.receipts.first}, due is {share.receipts}")
     books.say(
         ReceiptsPinned(

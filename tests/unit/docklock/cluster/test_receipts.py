@@ -1,12 +1,13 @@
 """CLUSTER-9. What the chain says of a node's receipts: their numbers, their root, and whose they are."""
 
 import pytest
-from tests.unit.docklock.cluster.town import NO_RECEIPTS, Town
+from tests.unit.docklock.cluster.town import NO_RECEIPTS, OWNER, Town
 from tests.unit.ledger.world import address
 
 from metanode.docklock.cluster.refusals import ClusterRefusal
 from metanode.primitives.refusal import Rejected
 from metanode.records.cluster import RECEIPTS_MAX, ClusterValueRefusal, ReceiptBatch, check_report
+from metanode.records.cluster_calls import ClusterMark
 from metanode.records.cluster_events import ReceiptsPinned
 from metanode.records.demand import DemandRefusal
 
@@ -43,6 +44,19 @@ def test_numbers_follow_one_another_without_gap_and_without_repetition() -> None
         assert town.refuses("node-2", town.report("node-2", receipts=batch(first, 1))) == ClusterRefusal.RECEIPT_GAP
     assert town.refuses("node-1", town.report("node-2", receipts=batch(3, 1))) == ClusterRefusal.OTHER_NODE
     assert town.share("node-2").pinned == batch(0, 3)
+
+
+def test_a_node_that_was_removed_and_let_in_again_goes_on_where_it_was() -> None:
+    town = Town()
+    town.does("node-2", town.report("node-2", receipts=batch(0, 3)))
+    town.does(OWNER, ClusterMark(cluster="shop", node="node-2", mark="removed"))
+    town.enter("node-2")
+    town.said(ReceiptsPinned)
+    town.does("node-2", town.report("node-2", receipts=batch(3, 2, b"\x22")))
+    assert [(one.first, one.count) for one in town.said(ReceiptsPinned)] == [(3, 2)]
+    assert town.share("node-2").receipts == 5
+    assert town.refuses("node-2", town.report("node-2", receipts=batch(6, 1))) == ClusterRefusal.RECEIPT_GAP
+    town.does("node-2", town.report("node-2", receipts=batch(5, 1)))
 
 
 def test_a_batch_has_a_root_and_a_bounded_number_of_receipts() -> None:
