@@ -2,6 +2,7 @@
 on chain."""
 
 import re
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
@@ -34,6 +35,8 @@ REPLICAS_MAX: Final = 5_000
 """Most replicas of a workload."""
 PERIOD_MS_MAX: Final = 86_400_000
 """Longest delay, interval or grace: a day."""
+SECRET_VERSION_MAX: Final = 1 << 32
+"""No version of a secret reaches it."""
 DEADLINE_MS_MAX: Final = 30 * PERIOD_MS_MAX
 """Longest deadline of a job: thirty days."""
 BASIS_POINTS: Final = 10_000
@@ -55,8 +58,18 @@ PROTOCOLS: Final = ("tcp", "udp")
 """What a port speaks."""
 SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL")
 """Signals that may ask a container to stop."""
-CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
-"""Linux capabilities that may be kept; all others are always dropped."""
+CAPABILITIES: Final = ("NET_BIND_SERVICE",)
+"""Linux capabilities that may be kept; all others are always dropped, on every engine."""
+PIDS_MAX: Final = 32_768
+"""Most processes and threads of a replica."""
+GRACE_MS_MAX: Final = 3_600_000
+"""Longest time to stop in: an hour."""
+LOG_FILES_MAX: Final = 32
+"""Most files of output of a replica."""
+SYSTEM_FOLDERS: Final = ("/dev", "/proc", "/sys")
+"""Filled by the engine: nothing is mounted there or below."""
+CROWDED_FOLDERS: Final = ("/", "/bin", "/etc", "/lib", "/lib64", "/sbin", "/tmp", "/usr")  # noqa: S108
+"""Where no secret is: its folder becomes a file system of its own, and would hide what is there."""
 
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _USER: Final = re.compile(
@@ -148,11 +161,21 @@ class Mount(Wire):
 
 
 class SecretFile(Wire):
-    """A secret of the cluster as a file on tmpfs."""
+    """SECRET-5. A secret of the cluster as a file on tmpfs. `version` and `commitment` (32 bytes) say which content is
+    meant: known once whoever applies it has looked or sealed; 0 and empty before that."""
 
     secret: str
+    version: int
+    commitment: bytes
     target: str
     mode: int
+
+
+class Temporary(Wire):
+    """A directory in memory: at most `size_kib` (0: as much as the container's memory), which it is part of."""
+
+    target: str
+    size_kib: int
 
 
 class HealthCheck(Wire):
@@ -197,7 +220,7 @@ class WorkloadSpec(Wire, tag="metanode.workload.1"):
     user: str
     hostname: str
     read_only: bool
-    temporary: tuple[str, ...]
+    temporary: tuple[Temporary, ...]
     capabilities: tuple[str, ...]
     mounts: tuple[Mount, ...]
     secrets: tuple[SecretFile, ...]
@@ -213,7 +236,6 @@ class WorkloadSpec(Wire, tag="metanode.workload.1"):
 
 
 WORKLOAD_SPECS: Final = Decoder[WorkloadSpec](WorkloadSpec, SPEC_BYTES_MAX)
-ALL_TERMS: Final = Decoder[Terms](Terms, TERMS_BYTES_MAX)
 
 
 def spec_digest(spec: WorkloadSpec) -> Hash:
@@ -312,25 +334,58 @@ def _check_files(spec: WorkloadSpec) -> None:
     targets = [
         *(("the target of a volume", one.target) for one in spec.mounts),
         *(("the target of a secret", one.target) for one in spec.secrets),
-        *(("a temporary directory", one) for one in spec.temporary),
+        *(("a temporary directory", one.target) for one in spec.temporary),
     ]
     check_count("mounts, secrets and temporary directories", len(targets), 2 * LISTED_MAX)
     for what, target in targets:
         check_path(what, target)
+        if _is_below(target, SYSTEM_FOLDERS):
+            raise Rejected(SpecRefusal.BAD_PATH, f"{what} {target[:80]!r}: not in {', '.join(SYSTEM_FOLDERS)}")
     if len({target for _, target in targets}) < len(targets):
         raise Rejected(SpecRefusal.CONTRADICTION, "two things are mounted at the same path")
     for listed, keys in (
         ("mounts", tuple(one.target for one in spec.mounts)),
         ("secrets", tuple(one.target for one in spec.secrets)),
-        ("temporary directories", spec.temporary),
+        ("temporary directories", tuple(one.target for one in spec.temporary)),
     ):
         check_ascending(listed, keys)
-    for secret in spec.secrets:
-        check_name("secret", secret.secret)
-        check_range("the mode of a secret", secret.mode, 0, 0o777)
+    for temporary in spec.temporary:
+        check_range("the size of a temporary directory, in KiB,", temporary.size_kib, 0, spec.terms.demand.memory_kib)
+    _check_secrets(spec)
     used = tuple(sorted({one.volume for one in spec.mounts}))
     if used != spec.terms.demand.volumes:
         raise Rejected(SpecRefusal.CONTRADICTION, f"mounts {used}, but demands the volumes {spec.terms.demand.volumes}")
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    """Whether a path is one of the folders, or below one."""
+    return any(path == folder or path.startswith(folder + "/") for folder in folders)
+
+
+def secret_folder(target: str) -> str:
+    """The folder of a secret's file, which becomes a tmpfs of its own."""
+    return target.rpartition("/")[0] or "/"
+
+
+def _check_secrets(spec: WorkloadSpec) -> None:
+    """SECRET-5. Secrets in folders of their own, readable by the container's user, bound to a content or not yet."""
+    folders = {secret_folder(one.target) for one in spec.secrets}
+    for secret in spec.secrets:
+        check_name("secret", secret.secret)
+        check_range("the mode of a secret", secret.mode, 0, 0o777)
+        check_range("the version of a secret", secret.version, 0, SECRET_VERSION_MAX)
+        if len(secret.commitment) != (32 if secret.version else 0):
+            raise Rejected(SpecRefusal.CONTRADICTION, f"the secret {secret.secret}: a version without its content")
+        if not secret.mode & 0o400:
+            raise Rejected(SpecRefusal.CONTRADICTION, f"mode {secret.mode:04o}: its own user could not read it")
+        if secret_folder(secret.target) in CROWDED_FOLDERS:
+            raise Rejected(SpecRefusal.BAD_PATH, f"the target {secret.target[:80]!r}: in a folder of its own")
+        if _is_below(secret_folder(secret.target), (other.target for other in spec.secrets)):
+            raise Rejected(SpecRefusal.CONTRADICTION, f"{secret.target} is below another secret")
+    mounts = tuple(one.target for one in spec.mounts)
+    for target in (*mounts, *(one.target for one in spec.temporary)):
+        if _is_below(target, folders) or (target in mounts and any(_is_below(folder, (target,)) for folder in folders)):
+            raise Rejected(SpecRefusal.CONTRADICTION, f"{target} and the folder of secrets would hide each other")
 
 
 def check_spec(spec: WorkloadSpec) -> None:
@@ -354,11 +409,11 @@ def check_spec(spec: WorkloadSpec) -> None:
     for capability in spec.capabilities:
         check_word("a capability", capability, CAPABILITIES)
     check_ascending("capabilities", spec.capabilities)
-    check_range("pids_max", spec.pids_max, 1, 1 << 20)
+    check_range("pids_max", spec.pids_max, 1, PIDS_MAX)
     check_word("the stop signal", spec.stop_signal, SIGNALS)
-    check_range("the grace before a kill", spec.stop_grace_ms, 0, PERIOD_MS_MAX)
+    check_range("the grace before a kill", spec.stop_grace_ms, 0, GRACE_MS_MAX)
     check_range("log_bytes_max", spec.log_bytes_max, 4_096, 1 << 30)
-    check_range("log_files_max", spec.log_files_max, 1, 100)
+    check_range("log_files_max", spec.log_files_max, 1, LOG_FILES_MAX)
     check_count("health checks", len(spec.health), 1)
     for check in spec.health:
         _check_health(check)

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.runtimes.stand import NOBODY, Stand, ended, says
 
 from metanode.host.runtimes.driver import Enforcement, EventKind, Works
-from metanode.host.runtimes.plan import LogBounds, Mount, Secret
+from metanode.host.runtimes.plan import LogBounds, Mount, Secret, Temporary
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim_driver import ShimDriver
 from metanode.host.runtimes.states import Phase
@@ -335,6 +335,26 @@ def test_secrets_are_in_memory_alone(stand: Stand) -> None:
         assert token.decode() not in repr(plan)
         await driver.kill(plan.id)
         await driver.remove(plan.id)
+
+    stand.play(play)
+
+
+def test_directories_in_memory_take_what_they_may_hold_and_no_more(stand: Stand) -> None:
+    async def play(driver: ShimDriver) -> None:
+        script = (
+            "echo kept > /run/a/x; cat /run/a/x /run/secrets/t; cp /bin/true /run/x; /run/x 2>/dev/null || echo not run"
+            "; "
+            "stat -c %a /tmp /run; head -c 300000 /dev/zero > /run/full 2>/dev/null || echo full; "
+            "grep -c ' /tmp tmpfs' /proc/mounts; df -k /tmp | tail -1 | tr -s ' ' | cut -d' ' -f2"
+        )
+        temporary = (Temporary("/run/a", 64 << 10), Temporary("/run", 256 << 10), Temporary("/tmp", 1 << 20))
+        secrets = (Secret("/run/secrets/t", b"token\n"),)
+        for root in ("@host-usr", str(stand.image)):
+            plan = stand.plan("sh", "-c", script, root=root, temporary=temporary, secrets=secrets)
+            _, out, err = await stand.run(driver, plan)
+            lines = out.decode().splitlines()
+            assert lines[:6] == ["kept", "token", "not run", "1777", "1777", "full"], (out, err)
+            assert lines[-1] == "1024"
 
     stand.play(play)
 

@@ -12,8 +12,11 @@ from metanode.primitives.refusal import Rejected
 from metanode.records.demand import LISTED_MAX, DemandRefusal
 from metanode.records.workload import (
     DEADLINE_MS_MAX,
+    GRACE_MS_MAX,
+    LOG_FILES_MAX,
     PATH_BYTES_MAX,
     PERIOD_MS_MAX,
+    PIDS_MAX,
     REPLICAS_MAX,
     WORD_BYTES_MAX,
     WORDS_MAX,
@@ -26,6 +29,7 @@ from metanode.records.workload import (
     Restart,
     SecretFile,
     SpecRefusal,
+    Temporary,
     Terms,
     Update,
     Variable,
@@ -116,10 +120,10 @@ WHOLE = spec(
     working_directory="/srv/app",
     user="app:1000",
     hostname="web",
-    temporary=("/run", "/tmp"),
-    capabilities=("CHOWN", "SETUID"),
+    temporary=(Temporary(target="/run", size_kib=0), Temporary(target="/tmp", size_kib=1_024)),
+    capabilities=("NET_BIND_SERVICE",),
     mounts=(Mount(volume="data", target="/data", read_only=False),),
-    secrets=(SecretFile(secret="token", target="/run/secrets/token", mode=0o400),),
+    secrets=(SecretFile(secret="token", version=1, commitment=bytes(32), target="/run/secrets/token", mode=0o400),),
     health=(health(),),
     egress=("example.org:443",),
     agreement=bytes(32),
@@ -177,10 +181,14 @@ def test_terms_that_could_not_be_kept(changes: dict[str, Any], code: DemandRefus
     assert refused.value.reason is code
 
 
+def tmp(target: str, size_kib: int = 0) -> Temporary:
+    return Temporary(target=target, size_kib=size_kib)
+
+
 VARIABLES = tuple(Variable(name=f"V{number:03}", value="") for number in range(WORDS_MAX + 1))
 DATA = Mount(volume="data", target="/data", read_only=True)
 VOLUMES = terms(demand=demand(volumes=("data",)))
-TOKEN = SecretFile(secret="token", target="/token", mode=0o400)
+TOKEN = SecretFile(secret="token", version=0, commitment=b"", target="/run/secrets/token", mode=0o400)
 
 
 @pytest.mark.parametrize(
@@ -198,19 +206,39 @@ TOKEN = SecretFile(secret="token", target="/token", mode=0o400)
         ({"working_directory": "/srv/../etc"}, SpecRefusal.BAD_PATH),
         ({"user": "root;"}, SpecRefusal.BAD_USER),
         ({"hostname": "a.b"}, DemandRefusal.BAD_NAME),
-        ({"temporary": ("/",)}, SpecRefusal.BAD_PATH),
-        ({"temporary": ("/b", "/a")}, DemandRefusal.NOT_ASCENDING),
-        ({"temporary": tuple(f"/t{number:02}" for number in range(2 * LISTED_MAX + 1))}, DemandRefusal.TOO_MANY),
+        ({"temporary": (tmp("/"),)}, SpecRefusal.BAD_PATH),
+        ({"temporary": (tmp("/proc"),)}, SpecRefusal.BAD_PATH),
+        ({"temporary": (tmp("/b"), tmp("/a"))}, DemandRefusal.NOT_ASCENDING),
+        ({"temporary": (tmp("/a", 1 << 40),)}, DemandRefusal.OUT_OF_RANGE),
+        ({"temporary": (tmp("/a", -1),)}, DemandRefusal.OUT_OF_RANGE),
+        ({"temporary": tuple(tmp(f"/t{number:02}") for number in range(2 * LISTED_MAX + 1))}, DemandRefusal.TOO_MANY),
         ({"capabilities": ("SYS_ADMIN",)}, DemandRefusal.UNKNOWN_WORD),
-        ({"capabilities": ("SETUID", "CHOWN")}, DemandRefusal.NOT_ASCENDING),
+        ({"capabilities": ("CHOWN",)}, DemandRefusal.UNKNOWN_WORD),
+        ({"capabilities": ("NET_BIND_SERVICE",) * 2}, DemandRefusal.NOT_ASCENDING),
         ({"mounts": (DATA,)}, SpecRefusal.CONTRADICTION),
         ({"terms": VOLUMES}, SpecRefusal.CONTRADICTION),
-        ({"terms": VOLUMES, "mounts": (DATA,), "temporary": ("/data",)}, SpecRefusal.CONTRADICTION),
+        ({"terms": VOLUMES, "mounts": (DATA,), "temporary": (tmp("/data"),)}, SpecRefusal.CONTRADICTION),
         ({"terms": VOLUMES, "mounts": (structs.replace(DATA, target="/a/./b"),)}, SpecRefusal.BAD_PATH),
         ({"secrets": (structs.replace(TOKEN, secret="Token"),)}, DemandRefusal.BAD_NAME),
         ({"secrets": (structs.replace(TOKEN, mode=0o1000),)}, DemandRefusal.OUT_OF_RANGE),
         ({"secrets": (structs.replace(TOKEN, target="//token"),)}, SpecRefusal.BAD_PATH),
+        ({"secrets": (structs.replace(TOKEN, target="/etc/token"),)}, SpecRefusal.BAD_PATH),
+        ({"secrets": (structs.replace(TOKEN, target="/token"),)}, SpecRefusal.BAD_PATH),
+        ({"secrets": (structs.replace(TOKEN, target="/dev/shm/token"),)}, SpecRefusal.BAD_PATH),
+        ({"secrets": (structs.replace(TOKEN, mode=0o040),)}, SpecRefusal.CONTRADICTION),
+        ({"secrets": (structs.replace(TOKEN, version=1),)}, SpecRefusal.CONTRADICTION),
+        ({"secrets": (structs.replace(TOKEN, commitment=bytes(32)),)}, SpecRefusal.CONTRADICTION),
+        ({"secrets": (structs.replace(TOKEN, version=-1),)}, DemandRefusal.OUT_OF_RANGE),
+        ({"secrets": (TOKEN, structs.replace(TOKEN, target=f"{TOKEN.target}/x"))}, SpecRefusal.CONTRADICTION),
+        ({"secrets": (TOKEN,), "temporary": (tmp("/run/secrets/x"),)}, SpecRefusal.CONTRADICTION),
+        (
+            {"terms": VOLUMES, "mounts": (structs.replace(DATA, target="/run"),), "secrets": (TOKEN,)},
+            SpecRefusal.CONTRADICTION,
+        ),
         ({"pids_max": 0}, DemandRefusal.OUT_OF_RANGE),
+        ({"pids_max": PIDS_MAX + 1}, DemandRefusal.OUT_OF_RANGE),
+        ({"stop_grace_ms": GRACE_MS_MAX + 1}, DemandRefusal.OUT_OF_RANGE),
+        ({"log_files_max": LOG_FILES_MAX + 1}, DemandRefusal.OUT_OF_RANGE),
         ({"stop_signal": "SIGSEGV"}, DemandRefusal.UNKNOWN_WORD),
         ({"stop_grace_ms": -1}, DemandRefusal.OUT_OF_RANGE),
         ({"log_bytes_max": 4_095}, DemandRefusal.OUT_OF_RANGE),

@@ -27,9 +27,18 @@ from metanode.records.demand import (
     Spread,
     check_label,
 )
-from metanode.records.workload import BASIS_POINTS, ON_FAILURE, ORDERS, PERIOD_MS_MAX, REPLICAS_MAX, Restart, Update
+from metanode.records.workload import (
+    BASIS_POINTS,
+    ON_FAILURE,
+    ORDERS,
+    PERIOD_MS_MAX,
+    PIDS_MAX,
+    REPLICAS_MAX,
+    Restart,
+    Update,
+)
 
-PIDS_LIMIT_MAX: Final = 1 << 20
+PIDS_LIMIT_MAX: Final = PIDS_MAX
 """Most processes: the agreed maximum of a specification."""
 MONITOR_MS: Final = 5_000
 """How long a new replica is watched where nothing is said, as in Docker."""

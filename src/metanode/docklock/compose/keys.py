@@ -55,7 +55,7 @@ SERVICE: Final = {
     "security_opt": "no-new-privileges, which always holds",
     "stop_grace_period": "time between the signal to stop and the kill",
     "stop_signal": "the signal to stop",
-    "tmpfs": "directories on tmpfs",
+    "tmpfs": "directories on tmpfs, each with a size if one is said",
     "user": "user and group in the container",
     "volumes": "named volumes and tmpfs at paths of the container",
     "working_dir": "where the command starts",
@@ -191,7 +191,7 @@ MOUNT: Final = {
     "read_only": "whether it is mounted read-only",
     "source": "name of a volume",
     "target": "path in the container",
-    "tmpfs": "nothing but an empty mapping",
+    "tmpfs": "size: what a tmpfs holds at most",
     "type": "volume or tmpfs",
     "volume": "nothing but an empty mapping",
 }
@@ -201,13 +201,11 @@ MOUNT_REFUSED: Final = {
     "image": "put it into the service's own image",
 }
 SECRET_USE: Final = {
+    "gid": "the group of `user`: the file belongs to the container's own user and group",
     "mode": "permissions, octal with a zero in front",
     "source": "name of a secret",
     "target": "name of the file in /run/secrets, or a path",
-}
-SECRET_USE_REFUSED: Final = {
-    "gid": "the file belongs to the container's own user",
-    "uid": "the file belongs to the container's own user",
+    "uid": "the number of `user`: the file belongs to the container's own user",
 }
 DEPENDENCY: Final = {
     "condition": "service_started, service_healthy or service_completed_successfully",
@@ -216,7 +214,7 @@ DEPENDENCY: Final = {
 }
 ENV_FILE: Final = {
     "format": "raw: values as they stand, without quotes and variables",
-    "path": "the file, from where the Compose file is",
+    "path": "the file, from where the Compose file is; its folder or another",
     "required": "false: it may be missing",
 }
 LOGGING: Final = {"driver": "local or json-file", "options": "max-size and max-file"}
@@ -314,7 +312,7 @@ TABLES: Final[tuple[tuple[str, dict[str, str], dict[str, str]], ...]] = (
     ("services.NAME.healthcheck", HEALTHCHECK, HEALTHCHECK_REFUSED),
     ("services.NAME.ports", PORT, PORT_REFUSED),
     ("services.NAME.volumes", MOUNT, MOUNT_REFUSED),
-    ("services.NAME.secrets", SECRET_USE, SECRET_USE_REFUSED),
+    ("services.NAME.secrets", SECRET_USE, {}),
     ("services.NAME.depends_on.NAME", DEPENDENCY, {}),
     ("services.NAME.env_file", ENV_FILE, {}),
     ("services.NAME.logging", LOGGING, {}),

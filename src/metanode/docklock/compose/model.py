@@ -6,7 +6,18 @@ import msgspec
 
 from metanode.docklock.compose.nodes import Spot
 from metanode.records.demand import Constraint, Spread, Toleration
-from metanode.records.workload import Dependency, HealthCheck, Job, Mount, Port, Restart, SecretFile, Update, Variable
+from metanode.records.workload import (
+    Dependency,
+    HealthCheck,
+    Job,
+    Mount,
+    Port,
+    Restart,
+    SecretFile,
+    Temporary,
+    Update,
+    Variable,
+)
 
 HOST_IMAGE: Final = "metanode.host/usr"
 """COMPOSE-7. Name of the image that is no image: the node's own /usr, read-only."""
@@ -91,7 +102,7 @@ class Files(msgspec.Struct, frozen=True):
     """What a container has beside its image."""
 
     read_only: bool
-    temporary: tuple[str, ...]
+    temporary: tuple[Temporary, ...]
     mounts: tuple[Mount, ...]
     secrets: tuple[SecretFile, ...]
 

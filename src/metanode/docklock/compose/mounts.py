@@ -4,12 +4,12 @@ from typing import Final
 
 from metanode.docklock.compose.fields import agreed, fields, items, one_or_more
 from metanode.docklock.compose.findings import ComposeRefusal, Notes, quoted
-from metanode.docklock.compose.keys import MOUNT, MOUNT_REFUSED, SECRET_USE, SECRET_USE_REFUSED
+from metanode.docklock.compose.keys import MOUNT, MOUNT_REFUSED, SECRET_USE
 from metanode.docklock.compose.model import Declared
-from metanode.docklock.compose.nodes import Mapping, Spot
-from metanode.docklock.compose.scalars import file_mode, near, text_of, truth, word_of
-from metanode.records.demand import LISTED_MAX
-from metanode.records.workload import Mount, SecretFile, check_path
+from metanode.docklock.compose.nodes import Mapping, Scalar, Spot
+from metanode.docklock.compose.scalars import file_mode, near, size_kib, text_of, truth, word_of
+from metanode.records.demand import LISTED_MAX, MEMORY_KIB_MAX
+from metanode.records.workload import Mount, SecretFile, Temporary, check_path
 
 SECRETS_FOLDER: Final = "/run/secrets/"
 """Where secrets are, as in Compose."""
@@ -65,8 +65,8 @@ def _mount(spot: Spot, notes: Notes, declared: Declared, name: str, target: str,
     return Mount(volume=declared.volumes[name], target=path, read_only=read_only)
 
 
-def _long(spot: Spot, notes: Notes, declared: Declared) -> Mount | str | None:
-    """A volume, or the path of a tmpfs."""
+def _long(spot: Spot, notes: Notes, declared: Declared) -> Mount | Temporary | None:
+    """A volume, or a tmpfs."""
     keys = fields(spot, notes, MOUNT, MOUNT_REFUSED)
     if "type" not in keys or "target" not in keys:
         fix = "write `type: volume`, `source: NAME`, `target: /path`"
@@ -76,15 +76,16 @@ def _long(spot: Spot, notes: Notes, declared: Declared) -> Mount | str | None:
     if kind not in ("volume", "tmpfs"):
         keys["type"].say(notes, ComposeRefusal.UNSUPPORTED_VALUE, quoted(kind), _BIND, _BIND_FIX)
         return None
-    for key in ("volume", "tmpfs"):
-        if key in keys:
-            fields(keys[key], notes, (), _OPTIONS_REFUSED)
+    if "volume" in keys:
+        fields(keys["volume"], notes, (), _OPTIONS_REFUSED)
+    options = fields(keys["tmpfs"], notes, ("size",), _OPTIONS_REFUSED) if "tmpfs" in keys else {}
     target = text_of(keys["target"], notes, "/x")
     if kind == "tmpfs":
         for key in ("source", "read_only"):
             if key in keys:
                 keys[key].say(notes, ComposeRefusal.CONTRADICTION, f"a tmpfs with {key}", "", "take it out")
-        return path_in_container(keys["target"], notes, target)
+        size = size_kib(options["size"], notes, 1, MEMORY_KIB_MAX) if "size" in options else 0
+        return Temporary(target=path_in_container(keys["target"], notes, target), size_kib=size)
     if "source" not in keys:
         spot.say(notes, ComposeRefusal.MISSING_KEY, "no source", "the name of a volume", "write `source: NAME`")
         return None
@@ -96,50 +97,72 @@ _OPTIONS_REFUSED: Final = {
     "labels": "nothing here reads labels",
     "mode": "a tmpfs belongs to the container's own user",
     "nocopy": "nothing is ever copied from an image into a volume",
-    "size": "what a tmpfs holds counts as memory of the container, which is limited",
     "subpath": "the whole volume is mounted",
 }
 """Options of a mount in the long form."""
 
 
-def volumes(at: Spot | None, notes: Notes, declared: Declared) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
-    """Volumes by target, and the paths of every tmpfs among them."""
+def volumes(at: Spot | None, notes: Notes, declared: Declared) -> tuple[tuple[Mount, ...], tuple[Temporary, ...]]:
+    """Volumes by target, and every tmpfs among them."""
     mounts: dict[str, Mount] = {}
-    temporary: set[str] = set()
+    temporary: dict[str, Temporary] = {}
     for spot in [] if at is None else items(at, notes, LISTED_MAX):
         long = isinstance(spot.node, Mapping)
         made = _long(spot, notes, declared) if long else _short(spot, notes, declared)
-        target = made if isinstance(made, str) else made.target if made else ""
+        target = made.target if made else ""
         if target and (target in mounts or target in temporary):
             spot.say(notes, ComposeRefusal.CONTRADICTION, f"{quoted(target)} a second time", "each path once", "")
-        elif isinstance(made, str):
-            temporary.add(made)
+        elif isinstance(made, Temporary):
+            temporary[target] = made
         elif made is not None:
             mounts[target] = made
-    return tuple(mounts[target] for target in sorted(mounts)), tuple(sorted(temporary))
+    return tuple(mounts[target] for target in sorted(mounts)), tuple(temporary.values())
 
 
-def tmpfs(at: Spot | None, notes: Notes) -> tuple[str, ...]:
-    """Directories on tmpfs."""
-    found: set[str] = set()
-    for spot in [] if at is None else one_or_more(at, notes, LISTED_MAX):
-        path, colon, _ = text_of(spot, notes, "/x").partition(":")
-        if colon:
-            reason = f"a path alone: {_OPTIONS_REFUSED['size']}"
-            spot.say(
-                notes, ComposeRefusal.UNSUPPORTED_VALUE, f"options of {quoted(path)}", reason, f"write {path[:60]}"
+def _size(spot: Spot, notes: Notes, path: str, options: str) -> int:
+    """The option `size` of a tmpfs in the short form, in KiB; 0 without one."""
+    size = 0
+    for option in options.split(",") if options else []:
+        key, equals, value = option.partition("=")
+        if key == "size" and equals:
+            size = size_kib(
+                Spot(Scalar(value, spot.place.line, spot.place.column), spot.path), notes, 1, MEMORY_KIB_MAX
             )
-        found.add(path_in_container(spot, notes, path))
-    return tuple(sorted(found))
+        elif option not in ("rw", "noexec", "nosuid", "nodev"):
+            reason = f"size=64m alone: {_OPTIONS_REFUSED['mode']}, and nothing in it is executed"
+            says = f"the option {quoted(option)} of {quoted(path)}"
+            spot.say(notes, ComposeRefusal.UNSUPPORTED_VALUE, says, reason, f"write {path[:60]}:size=64m")
+    return size
 
 
-def secrets(at: Spot | None, notes: Notes, declared: Declared) -> tuple[SecretFile, ...]:
-    """Secrets by target."""
+def tmpfs(at: Spot | None, notes: Notes) -> tuple[Temporary, ...]:
+    """Directories on tmpfs."""
+    found: dict[str, Temporary] = {}
+    for spot in [] if at is None else one_or_more(at, notes, LISTED_MAX):
+        path, _, options = text_of(spot, notes, "/x").partition(":")
+        target = path_in_container(spot, notes, path)
+        found.setdefault(target, Temporary(target=target, size_kib=_size(spot, notes, path, options)))
+    return tuple(found.values())
+
+
+def _owned(keys: dict[str, Spot], notes: Notes, user: str) -> None:
+    """SECRET-6. `uid` and `gid` of a secret may say who runs in the container; nobody else could read it there."""
+    uid, _, gid = user.partition(":")
+    for key, own in (("uid", uid), ("gid", gid or uid)):
+        if key in keys and (said := text_of(keys[key], notes)) != own:
+            allowed = f"{own[:40]}, as in `user`" if own else "the numbers of `user`, which says none here"
+            fix = f"take {key} out, or let `user` say it"
+            keys[key].say(notes, ComposeRefusal.CONTRADICTION, f"{key} {quoted(said)}", allowed, fix)
+
+
+def secrets(at: Spot | None, notes: Notes, declared: Declared, user: str) -> tuple[SecretFile, ...]:
+    """SECRET-6. Secrets by target; their content is bound when the file is applied."""
     found: dict[str, SecretFile] = {}
     for spot in [] if at is None else items(at, notes, LISTED_MAX):
         keys = {"source": spot}
         if isinstance(spot.node, Mapping):
-            keys = fields(spot, notes, SECRET_USE, SECRET_USE_REFUSED)
+            keys = fields(spot, notes, SECRET_USE)
+            _owned(keys, notes, user)
         if "source" not in keys:
             spot.say(notes, ComposeRefusal.MISSING_KEY, "no source", "the name of a secret", "write `source: NAME`")
             continue
@@ -151,5 +174,5 @@ def secrets(at: Spot | None, notes: Notes, declared: Declared) -> tuple[SecretFi
         path = path_in_container(spot, notes, target if target.startswith("/") else SECRETS_FOLDER + target)
         if path in found:
             spot.say(notes, ComposeRefusal.CONTRADICTION, f"{quoted(path)} a second time", "each path once", "")
-        found[path] = SecretFile(secret=declared.secrets[name].name, target=path, mode=mode)
+        found[path] = SecretFile(secret=declared.secrets[name].name, version=0, commitment=b"", target=path, mode=mode)
     return tuple(found[path] for path in sorted(found))

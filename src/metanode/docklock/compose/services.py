@@ -33,13 +33,15 @@ from metanode.docklock.compose.ports import ports
 from metanode.docklock.compose.scalars import near, period_ms, size_kib, text_of, truth, whole, word_of
 from metanode.docklock.compose.settings import settings
 from metanode.docklock.compose.words import command
+from metanode.records import workload
 from metanode.records.demand import LISTED_MAX, check_name
 from metanode.records.workload import (
     CAPABILITIES,
     CONDITIONS,
-    PERIOD_MS_MAX,
+    GRACE_MS_MAX,
     SIGNALS,
     Dependency,
+    Temporary,
     check_user,
 )
 
@@ -49,6 +51,8 @@ LOG_BYTES_MAX: Final = 10_485_760
 """Most output kept in one file of a container, where nothing is said."""
 LOG_FILES_MAX: Final = 3
 """Most files of output of a container, where nothing is said."""
+LOG_FILES_LIMIT: Final = workload.LOG_FILES_MAX
+"""Most files of output of a container that may be said."""
 LOG_KIB_MIN: Final = 4
 """Smallest file of output: the agreed minimum of a specification."""
 LOG_KIB_MAX: Final = 1 << 20
@@ -61,11 +65,11 @@ _REFERENCE: Final = re.compile(
 )
 _DROPPED_ALWAYS: Final = tuple(
     """
-    AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE DAC_READ_SEARCH FSETID IPC_LOCK IPC_OWNER
-    LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BROADCAST NET_RAW PERFMON SETFCAP SETPCAP SYS_ADMIN
-    SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG
-    WAKE_ALARM
-    """.split()  # noqa: SIM905 - thirty-four words read better so
+    AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH
+    FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN
+    NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE
+    SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM
+    """.split()  # noqa: SIM905 - forty words read better so
 )
 """Capabilities that no container has, so that to drop them is to say what is."""
 _CONDITIONS: Final = dict(
@@ -121,7 +125,7 @@ def _logging(at: Spot | None, notes: Notes) -> tuple[int, int]:
     size = LOG_BYTES_MAX
     if "max-size" in options:
         size = size_kib(options["max-size"], notes, LOG_KIB_MIN, LOG_KIB_MAX) << 10
-    files = whole(options["max-file"], notes, 1, 100) if "max-file" in options else LOG_FILES_MAX
+    files = whole(options["max-file"], notes, 1, LOG_FILES_LIMIT) if "max-file" in options else LOG_FILES_MAX
     return size, files
 
 
@@ -163,7 +167,7 @@ def _process(keys: dict[str, Spot], notes: Notes, outside: Outside, by: Interpol
         hostname=hostname,
         capabilities=_capabilities(keys, notes),
         stop_signal=_stop_signal(keys.get("stop_signal"), notes),
-        stop_grace_ms=STOP_GRACE_MS if grace is None else period_ms(grace, notes, 0, PERIOD_MS_MAX),
+        stop_grace_ms=STOP_GRACE_MS if grace is None else period_ms(grace, notes, 0, GRACE_MS_MAX),
         log_bytes_max=log_bytes,
         log_files_max=log_files,
         health=health_check(keys.get("healthcheck"), probe, notes),
@@ -231,6 +235,14 @@ def _dependencies(at: Spot | None, notes: Notes, services: tuple[str, ...]) -> t
     return tuple(Dependency(workload=name, condition=found[name]) for name in sorted(found))
 
 
+def _temporary(*found: tuple[Temporary, ...]) -> tuple[Temporary, ...]:
+    """Every tmpfs by its path, whichever key named it first."""
+    known: dict[str, Temporary] = {}
+    for one in found[0] + found[1]:
+        known.setdefault(one.target, one)
+    return tuple(known[target] for target in sorted(known))
+
+
 def service(
     name: str,
     spot: Spot,
@@ -252,9 +264,9 @@ def service(
     mounts, temporary = volumes(keys.get("volumes"), notes, declared)
     files = Files(
         read_only="read_only" in keys and truth(keys["read_only"], notes),
-        temporary=tuple(sorted({*temporary, *tmpfs(keys.get("tmpfs"), notes)})),
+        temporary=_temporary(temporary, tmpfs(keys.get("tmpfs"), notes)),
         mounts=mounts,
-        secrets=secrets(keys.get("secrets"), notes, declared),
+        secrets=secrets(keys.get("secrets"), notes, declared, text_of(keys["user"], Notes()) if "user" in keys else ""),
     )
     return ServiceText(
         name=name,

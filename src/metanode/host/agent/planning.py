@@ -7,7 +7,7 @@ from typing import Final
 
 from metanode.docklock.images.configs import Run
 from metanode.docklock.images.users import ACCOUNTS_BYTES_MAX, Identity, identify
-from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Kept, Limits, LogBounds, Mount, Secret
+from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Kept, Limits, LogBounds, Mount, Secret, Temporary
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
 from metanode.records.workload import WorkloadSpec
@@ -68,6 +68,7 @@ def plan_of(
 ) -> ContainerPlan:
     """RUN-1 to RUN-5. The plan of one attempt. Raises `Rejected` where this machine could not carry it out."""
     who, terms = identity_of(spec, image), spec.terms
+    memory = terms.demand.memory_kib * KIB
     kept = []
     for capability in spec.capabilities:
         if capability != Kept.NET_BIND_SERVICE:
@@ -84,7 +85,7 @@ def plan_of(
         root=image.root,
         command=_command(spec, image.run),
         limits=Limits(
-            memory_bytes=terms.demand.memory_kib * KIB,
+            memory_bytes=memory,
             cpu_millicores=terms.demand.cpu_millicores,
             pids=spec.pids_max,
         ),
@@ -95,6 +96,7 @@ def plan_of(
         hostname=spec.hostname or terms.workload,
         read_only_root=spec.read_only or image.root == HOST_USR,
         mounts=tuple(Mount(str(volumes / one.volume), one.target, one.read_only) for one in spec.mounts),
+        temporary=tuple(Temporary(one.target, one.size_kib * KIB or memory) for one in spec.temporary),
         secrets=secrets,
         kept=tuple(kept),
         stop_signal=spec.stop_signal.removeprefix("SIG"),

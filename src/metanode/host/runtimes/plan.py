@@ -42,6 +42,10 @@ NOFILE_MAX: Final = 1 << 20
 """Open files of one process."""
 MOUNTS_MAX: Final = 64
 """Volumes of one container."""
+TEMPORARY_MAX: Final = 64
+"""Directories in memory of one container, beside those that it has in any case."""
+TEMPORARY_MIN_BYTES: Final = 1 << 10
+"""The kernel counts a file system in memory by pages; less than a kibibyte is a mistake."""
 SECRETS_MAX: Final = 64
 """Secrets of one container."""
 SECRET_BYTES_MAX: Final = 64 << 10
@@ -136,6 +140,22 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Temporary:
+    """A directory in memory: empty at first, of at most `size_bytes`, gone with the container. Anybody in it may write
+    there; nothing in it is executed."""
+
+    target: str
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        """RUN-2, RUN-5. A place that is not the root and not one of the system's, and a bound."""
+        checked_path(self.target)
+        if self.target == "/" or within(self.target, SYSTEM_FOLDERS):
+            raise Rejected(RuntimeRefusal.BAD_MOUNT, f"nothing may be mounted on {self.target}")
+        checked_number("a temporary directory's bytes", self.size_bytes, TEMPORARY_MIN_BYTES, MEMORY_MAX_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
 class Secret:
     """A file that exists only in the container's memory. Its bytes are in no log, no file of the disk and no `repr`."""
 
@@ -206,6 +226,7 @@ class ContainerPlan:
     hostname: str = "container"
     read_only_root: bool = True
     mounts: tuple[Mount, ...] = ()
+    temporary: tuple[Temporary, ...] = ()
     secrets: tuple[Secret, ...] = ()
     kept: tuple[Kept, ...] = ()
     stop_signal: str = "TERM"
@@ -234,9 +255,14 @@ class ContainerPlan:
     def _check_targets(self) -> None:
         """RUN-2, RUN-4. No two things in one place, and none hides another."""
         targets = [mount.target for mount in self.mounts]
+        in_memory = [one.target for one in self.temporary]
         folders = tuple(sorted({secret.folder for secret in self.secrets}))
-        if len(targets) > MOUNTS_MAX or len(set(targets)) < len(targets):
-            raise Rejected(RuntimeRefusal.BAD_MOUNT, f"at most {MOUNTS_MAX} mounts, each on a target of its own")
+        if len(targets) > MOUNTS_MAX or len(in_memory) > TEMPORARY_MAX:
+            raise Rejected(RuntimeRefusal.BAD_MOUNT, f"at most {MOUNTS_MAX} mounts, {TEMPORARY_MAX} of them in memory")
+        if len({*targets, *in_memory}) < len(targets) + len(in_memory):
+            raise Rejected(RuntimeRefusal.BAD_MOUNT, "each mount on a target of its own")
+        if any(within(one, (other,)) for one in in_memory for other in targets):
+            raise Rejected(RuntimeRefusal.BAD_MOUNT, "a volume would hide a temporary directory")
         files = [secret.target for secret in self.secrets]
         if len(files) > SECRETS_MAX or sum(len(secret.data) for secret in self.secrets) > SECRETS_BYTES_MAX:
             raise Rejected(
@@ -246,7 +272,7 @@ class ContainerPlan:
         if hidden:
             raise Rejected(RuntimeRefusal.BAD_SECRET, "two secrets share a path")
         for folder in folders:
-            if within(folder, tuple(targets)) or any(within(target, (folder,)) for target in targets):
+            if within(folder, tuple(targets)) or any(within(target, (folder,)) for target in targets + in_memory):
                 raise Rejected(RuntimeRefusal.BAD_SECRET, f"a volume and the secrets of {folder} would hide each other")
 
     @property

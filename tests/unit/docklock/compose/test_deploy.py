@@ -119,7 +119,7 @@ def test_the_same_constraint_twice_is_one() -> None:
 
 def test_bounds_are_within() -> None:
     assert spec_of("mem_limit: 16384g\ncpus: 1024").terms.demand.memory_kib == 16 << 30
-    assert spec_of("logging: {options: {max-size: 1g, max-file: 100}}").log_bytes_max == 1 << 30
+    assert spec_of("logging: {options: {max-size: 1g, max-file: 32}}").log_bytes_max == 1 << 30
     assert spec_of("logging: {options: {max-size: 4k, max-file: 1}}").log_bytes_max == 4_096
     for ratio, points in (("0", 0), ("1", 10_000), ("0.0001", 1)):
         body = f"deploy: {{update_config: {{max_failure_ratio: {ratio}}}}}"

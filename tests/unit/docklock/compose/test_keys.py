@@ -24,8 +24,6 @@ from metanode.docklock.compose.keys import (
     RESERVATIONS_REFUSED,
     SECRET,
     SECRET_REFUSED,
-    SECRET_USE,
-    SECRET_USE_REFUSED,
     SERVICE,
     SERVICE_REFUSED,
     SETTINGS,
@@ -104,7 +102,6 @@ REFUSED_ELSEWHERE = [
     *((service(f"healthcheck: {{test: x, {key}: 1s}}"), key) for key in HEALTHCHECK_REFUSED),
     *((service(f"ports: [{{target: 80, {key}: x}}]"), key) for key in PORT_REFUSED),
     *((service(f"volumes: [{{type: tmpfs, target: /x, {key}: {{}}}}]"), key) for key in MOUNT_REFUSED),
-    *((service(f"secrets: [{{source: s, {key}: '1'}}]", "secrets: {s: {file: x}}"), key) for key in SECRET_USE_REFUSED),
     *((service(f"networks: {{n: {{{key}: 1}}}}", "networks: {n: {}}"), key) for key in NETWORK_USE_REFUSED),
     *((service("volumes: ['v:/x']", f"volumes: {{v: {{{key}: 1}}}}"), key) for key in VOLUME_REFUSED),
     *((service("networks: [n]", f"networks: {{n: {{{key}: 1}}}}"), key) for key in NETWORK_REFUSED),
@@ -198,7 +195,7 @@ def test_every_supported_key_has_a_meaning_and_every_refused_one_a_reason() -> N
     for refused, known in (
         (SERVICE_REFUSED, SERVICE), (TOP_REFUSED, TOP), (DEPLOY_REFUSED, DEPLOY), (HEALTHCHECK_REFUSED, HEALTHCHECK),
         (MOUNT_REFUSED, MOUNT), (NETWORK_REFUSED, NETWORK), (PORT_REFUSED, PORT), (SECRET_REFUSED, SECRET),
-        (SECRET_USE_REFUSED, SECRET_USE), (VOLUME_REFUSED, VOLUME), (RESERVATIONS_REFUSED, RESERVATIONS),
+        (VOLUME_REFUSED, VOLUME), (RESERVATIONS_REFUSED, RESERVATIONS),
         (NETWORK_USE_REFUSED, DEPENDENCY), (SETTINGS_TOP, {}),
     ):  # fmt: skip
         assert not refused.keys() & known.keys()

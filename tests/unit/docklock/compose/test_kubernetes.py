@@ -183,8 +183,9 @@ def test_data_stays_on_nodes_of_its_class(data_class: str, expressions: Any) -> 
 def test_what_runs_and_what_it_has() -> None:
     pod = pod_of(
         "entrypoint: [a]\ncommand: [b, '$$(HOME)']\nworking_dir: /w\nuser: '10:20'\nread_only: true\nhostname: h\n"
-        "environment: {A: '$$(B)', C: 1$$x}\ncap_drop: [ALL]\ncap_add: [CHOWN]\ntmpfs: /t\nstop_grace_period: 1500ms\n"
+        "environment: {A: '$$(B)', C: 1$$x}\ncap_drop: [ALL]\ncap_add: [NET_BIND_SERVICE]\ntmpfs: /t\n"
         "volumes: ['v:/v:ro']\nsecrets: [{source: s, mode: 0400}]\ncpus: 0.5\nmem_limit: 64m\n"
+        "stop_grace_period: 1500ms\n"
         "healthcheck: {test: [CMD, ok], interval: 2s, timeout: 1s, retries: 4, start_period: 5s}",
         "volumes: {v: }\nsecrets: {s: {external: true}}",
     )
@@ -193,7 +194,7 @@ def test_what_runs_and_what_it_has() -> None:
     assert one["env"] == [{"name": "A", "value": "$$(B)"}, {"name": "C", "value": "1$x"}]
     assert one["securityContext"] == {
         "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "runAsUser": 10, "runAsGroup": 20,
-        "capabilities": {"drop": ["ALL"], "add": ["CHOWN"]},
+        "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
     }  # fmt: skip
     assert one["resources"]["limits"] == one["resources"]["requests"] == {"cpu": "500m", "memory": "65536Ki"}
     assert one["livenessProbe"] == one["readinessProbe"]

@@ -6,7 +6,7 @@ from tests.unit.docklock.compose.samples import IMAGE, advice, errors, spec_of, 
 from metanode.docklock.compose import ComposeAdvice, ComposeRefusal, SecretSource
 from metanode.primitives.refusal import Refusal
 from metanode.records.demand import DemandRefusal
-from metanode.records.workload import Mount, SecretFile, SpecRefusal
+from metanode.records.workload import Mount, SecretFile, SpecRefusal, Temporary
 
 WEB = "services.web"
 DECLARED = "volumes: {data: , logs: {name: logs-2}}\nsecrets: {key: {external: true}, cert: {file: ./c, name: cert-3}}"
@@ -92,16 +92,29 @@ def test_volumes_tmpfs_and_secrets() -> None:
         Mount(volume="logs-2", target="/var/log", read_only=True),
     )
     assert spec.terms.demand.volumes == ("data", "logs-2")
-    assert (spec.temporary, spec.read_only) == (("/cache", "/run", "/tmp"), True)
+    assert ([one.target for one in spec.temporary], spec.read_only) == (["/cache", "/run", "/tmp"], True)
     assert spec.secrets == (
-        SecretFile(secret="key", target="/run/secrets/key", mode=0o444),
-        SecretFile(secret="cert-3", target="/run/secrets/tls/cert.pem", mode=0o400),
+        SecretFile(secret="key", version=0, commitment=b"", target="/run/secrets/key", mode=0o444),
+        SecretFile(secret="cert-3", version=0, commitment=b"", target="/run/secrets/tls/cert.pem", mode=0o400),
     )
     long = "volumes: [{type: volume, source: data, target: /d, read_only: true, volume: {}}]\ntmpfs: /one"
     assert spec_of(long, DECLARED).mounts == (Mount(volume="data", target="/d", read_only=True),)
-    assert spec_of(long, DECLARED).temporary == ("/one",)
+    assert spec_of(long, DECLARED).temporary == (Temporary(target="/one", size_kib=0),)
     long = long.replace("read_only: true", "read_only: false")
     assert spec_of(long, DECLARED).mounts == (Mount(volume="data", target="/d", read_only=False),)
+
+
+def test_a_tmpfs_has_the_size_that_is_said() -> None:
+    spec = spec_of(
+        "tmpfs: ['/run:rw,noexec,nosuid,size=64k', /tmp]\nvolumes: [{type: tmpfs, target: /c, tmpfs: {size: 2m}}]"
+    )
+    assert [(one.target, one.size_kib) for one in spec.temporary] == [("/c", 2_048), ("/run", 64), ("/tmp", 0)]
+
+
+def test_a_secret_may_say_that_it_belongs_to_the_user_of_its_container() -> None:
+    for user, keys in (("8:9", "uid: '8', gid: '9'"), ("8", "uid: 8, gid: 8"), ("app", "mode: 0440")):
+        made = spec_of(f"user: '{user}'\nsecrets: [{{source: key, {keys}}}]\ntmpfs: /run", DECLARED)
+        assert made.secrets[0].target == "/run/secrets/key"
 
 
 @pytest.mark.parametrize(
@@ -124,9 +137,22 @@ def test_volumes_tmpfs_and_secrets() -> None:
         ("volumes: [{source: data, target: /y}]", ComposeRefusal.MISSING_KEY),
         ("volumes: [{type: volume, target: /y}]", ComposeRefusal.MISSING_KEY),
         ("volumes: [{type: tmpfs, source: data, target: /y}]", ComposeRefusal.CONTRADICTION),
-        ("volumes: [{type: tmpfs, target: /y, tmpfs: {size: 1m}}]", ComposeRefusal.UNSUPPORTED_KEY),
+        ("volumes: [{type: tmpfs, target: /y, tmpfs: {mode: 0700}}]", ComposeRefusal.UNSUPPORTED_KEY),
+        ("volumes: [{type: tmpfs, target: /y, tmpfs: {size: much}}]", ComposeRefusal.BAD_SIZE),
+        ("tmpfs: '/run:size=1g'", DemandRefusal.OUT_OF_RANGE),
+        ("tmpfs: '/run:size=0'", ComposeRefusal.BAD_SIZE),
+        ("tmpfs: '/run:size'", ComposeRefusal.UNSUPPORTED_VALUE),
+        ("tmpfs: /proc/x", SpecRefusal.BAD_PATH),
+        ("volumes: ['data:/dev/shm']", SpecRefusal.BAD_PATH),
+        ("tmpfs: /run/secrets/x\nsecrets: [key]", SpecRefusal.CONTRADICTION),
+        ("volumes: ['data:/run']\nsecrets: [key]", SpecRefusal.CONTRADICTION),
+        ("secrets: [{source: key, target: /etc/key}]", SpecRefusal.BAD_PATH),
+        ("secrets: [{source: key, mode: 0040}]", SpecRefusal.CONTRADICTION),
+        ("secrets: [{source: key, uid: '7'}]\nuser: 8:9", ComposeRefusal.CONTRADICTION),
+        ("secrets: [{source: key, gid: '8'}]\nuser: 8:9", ComposeRefusal.CONTRADICTION),
+        ("secrets: [{source: key, uid: '8'}]", ComposeRefusal.CONTRADICTION),
         ("volumes: [{type: volume, source: data, target: /y, volume: {nocopy: true}}]", ComposeRefusal.UNSUPPORTED_KEY),
-        ("tmpfs: '/run:size=64m'", ComposeRefusal.UNSUPPORTED_VALUE),
+        ("tmpfs: '/run:mode=1777'", ComposeRefusal.UNSUPPORTED_VALUE),
         ("tmpfs: run", SpecRefusal.BAD_PATH),
         ("secrets: [kee]", ComposeRefusal.UNKNOWN_NAME),
         ("secrets: [{target: x}]", ComposeRefusal.MISSING_KEY),

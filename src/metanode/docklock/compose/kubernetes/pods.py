@@ -107,9 +107,10 @@ def _mounts(spec: WorkloadSpec) -> tuple[list[dict[str, Any]], list[dict[str, An
         {"name": f"volume-{mount.volume}", "mountPath": mount.target, "readOnly": mount.read_only}
         for mount in spec.mounts
     ]
-    for number, path in enumerate(spec.temporary):
-        volumes.append({"name": f"tmpfs-{number}", "emptyDir": {"medium": "Memory"}})
-        mounts.append({"name": f"tmpfs-{number}", "mountPath": path})
+    for number, one in enumerate(spec.temporary):
+        memory = {"medium": "Memory", **({"sizeLimit": f"{one.size_kib}Ki"} if one.size_kib else {})}
+        volumes.append({"name": f"tmpfs-{number}", "emptyDir": memory})
+        mounts.append({"name": f"tmpfs-{number}", "mountPath": one.target})
     for number, secret in enumerate(spec.secrets):
         file = secret.target.rpartition("/")[2]
         item = {"key": SECRET_KEY, "path": file, "mode": secret.mode}

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from metanode.host.runtimes.plan import ContainerPlan, Kept, Limits, LogBounds, Mount, Secret
+from metanode.host.runtimes.plan import ContainerPlan, Kept, Limits, LogBounds, Mount, Secret, Temporary
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim.frames import Message, bytes_of, text_of
 from metanode.primitives.refusal import Rejected
@@ -20,6 +20,7 @@ def plan_message(plan: ContainerPlan, *, secrets: bool = True) -> Message:
     message["env"] = [list(pair) for pair in plan.env]
     message["limits"] = [limits.memory_bytes, limits.cpu_millicores, limits.pids, limits.open_files]
     message["mounts"] = [[mount.source, mount.target, mount.read_only] for mount in plan.mounts]
+    message["temporary"] = [[one.target, one.size_bytes] for one in plan.temporary]
     message["kept"] = [str(kept) for kept in plan.kept]
     message["log"] = [log.file_bytes, log.files]
     message["secrets"] = [[one.target, text_of(one.data), one.mode] for one in plan.secrets] if secrets else []
@@ -42,6 +43,7 @@ def _plan_of(message: Message) -> ContainerPlan:
         env=tuple((_text(name), _text(value)) for name, value in message["env"]),
         limits=Limits(*(_whole(number) for number in message["limits"])),
         mounts=tuple(Mount(_text(s), _text(t), _truth(r)) for s, t, r in message["mounts"]),
+        temporary=tuple(Temporary(_text(t), _whole(b)) for t, b in message["temporary"]),
         secrets=tuple(Secret(_text(t), bytes_of(_text(d)), _whole(m)) for t, d, m in message["secrets"]),
         kept=tuple(Kept(kept) for kept in message["kept"]),
         log=LogBounds(*(_whole(number) for number in message["log"])),

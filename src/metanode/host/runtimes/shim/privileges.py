@@ -88,7 +88,8 @@ def writable_places(plan: ContainerPlan) -> tuple[str, ...]:
     """Where a container may write at all."""
     if not plan.read_only_root:
         return ("/",)
-    return ("/tmp", "/dev/shm", *(mount.target for mount in plan.mounts if not mount.read_only))  # noqa: S108
+    volumes = (mount.target for mount in plan.mounts if not mount.read_only)
+    return ("/tmp", "/dev/shm", *volumes, *(one.target for one in plan.temporary))  # noqa: S108
 
 
 def give_up(plan: ContainerPlan, protections: frozenset[Protection] = ALL, *, rootless: bool) -> None:

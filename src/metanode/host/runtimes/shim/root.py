@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from metanode.host.runtimes.plan import HOST_USR, ContainerPlan
+from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Temporary
 from metanode.host.runtimes.shim import kernel
 
 TMP_BYTES: Final = 64 << 20
@@ -167,6 +167,7 @@ def build(plan: ContainerPlan, place: Place, *, masks: bool = True) -> None:
     kernel.unmount(".")
     os.chdir("/")
     folders = ("/proc", "/dev", "/tmp", plan.workdir, *(secret.folder for secret in plan.secrets))  # noqa: S108
+    folders += tuple(one.target for one in plan.temporary)
     for folder in folders:
         _make_point(folder, is_folder=True)
     for bound in (*parts, *binds):
@@ -176,12 +177,20 @@ def build(plan: ContainerPlan, place: Place, *, masks: bool = True) -> None:
     kernel.restrict_mount("/", _SAFE | (kernel.READ_ONLY if plan.read_only_root else 0), deep=False)
     _devices(devices)
     kernel.mount("tmpfs", "/tmp", "tmpfs", _SAFE, f"mode=1777,size={TMP_BYTES}")  # noqa: S108
+    for one in in_memory(plan):
+        _make_point(one.target, is_folder=True)
+        kernel.mount("tmpfs", one.target, "tmpfs", _SAFE | kernel.NO_EXECUTION, f"mode=1777,size={one.size_bytes}")
     _secrets(plan, place)
     for bound in binds:
         _make_point(bound.target, is_folder=bound.is_folder)
         _put(bound)
     if masks:
         _mask()
+
+
+def in_memory(plan: ContainerPlan) -> list[Temporary]:
+    """RUN-11. The directories in memory, outer before inner."""
+    return sorted(plan.temporary, key=lambda one: (one.target.count("/"), one.target))
 
 
 def _devices(devices: list[_Bind]) -> None:
@@ -204,6 +213,7 @@ def _devices(devices: list[_Bind]) -> None:
 def _secrets(plan: ContainerPlan, place: Place) -> None:
     """RUN-4. A tmpfs a folder, filled and then read-only: the bytes are on no disk and end with the container."""
     for folder in sorted({secret.folder for secret in plan.secrets}):
+        _make_point(folder, is_folder=True)  # one that lies in a directory in memory went with what was there before
         here = [secret for secret in plan.secrets if secret.folder == folder]
         room = sum(len(secret.data) + 8192 for secret in here) + 65_536
         kernel.mount("tmpfs", folder, "tmpfs", _SAFE | kernel.NO_EXECUTION, f"mode=0755,size={room}")
