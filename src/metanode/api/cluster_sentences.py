@@ -89,9 +89,10 @@ def cluster_sentence(call: ClusterCall, who: Callable[[bytes], str]) -> str:
         case ClusterControl(cluster=cluster, workload=workload, action=action):
             return f"{_DONE.get(action, 'asks ' + action[:40] + ' of')} {workload} in the cluster {cluster}"
         case ClusterReport(cluster=cluster, node=node, sequence=sequence, replicas=replicas_, receipts=receipts):
+            looked = f", looked at {len(call.sightings)} elsewhere" if call.sightings else ""
             return (
                 f"reports number {sequence} of {node} in the cluster {cluster}: {len(replicas_)} replicas changed, "
-                f"{receipts.count} receipts"
+                f"{receipts.count} receipts{looked}"
             )
         case _:
             assert_never(call)

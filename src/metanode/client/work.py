@@ -62,8 +62,8 @@ def call_work(call: Call) -> int:
             return 300
         case GovernanceVote():
             return 200
-        case ClusterReport(replicas=replicas):
-            return 120 + 40 * len(replicas)
+        case ClusterReport(replicas=replicas, sightings=sightings):
+            return 120 + 40 * len(replicas) + 80 * len(sightings)
         case ClusterApply(terms=terms):
             return 400 + 60 * len(terms.dependencies) + DEPENDENCIES_FOLLOWED
         case (

@@ -34,6 +34,8 @@ OPERATORS_MAX: Final = 16
 """Most operators of a cluster, and most of its quotas: more belong behind one policy account."""
 IMAGES_SHOWN_MAX: Final = 128
 """Most images and volumes that a node tells of: hints for a better place, nothing more."""
+SIGHTINGS_MAX: Final = 64
+"""Most sightings in one report: as many inspections as a cluster has under way."""
 REPORTED_MAX: Final = 128
 """Most replicas in one report; what is left goes into the next."""
 RECEIPTS_MAX: Final = 1_024
@@ -56,6 +58,9 @@ MARKS: Final = ("active", "cordoned", "draining", "removed")
 """What the owner says of a node: it takes replicas; nothing new; nothing at all, what runs moves; it is gone."""
 ACTIONS: Final = ("stop", "start", "restart", "delete")
 """What can be done to a workload as a whole."""
+
+SIGHTS: Final = ("seen", "unwell", "unseen")
+"""What a prober says: it runs and is well; its node itself says that it is not well; nothing was found of it."""
 
 _ENDPOINT: Final = re.compile(r"(?:[A-Za-z0-9.-]{1,249}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}", re.ASCII)
 
@@ -129,6 +134,26 @@ class ReplicaReport(Wire):
     attempt: int
     state: str
     code: int
+
+
+class Sighting(Wire):
+    """PROBE-4. What a node saw of an attempt of a replica on another node. `statement`: SHA-256 of what that node
+    signed about it; zeroes where it signed nothing."""
+
+    node: str
+    workload: str
+    index: int
+    attempt: int
+    sight: str
+    statement: bytes
+
+
+class Said(Wire):
+    """What one prober said in an inspection."""
+
+    prober: str
+    sight: str
+    statement: bytes
 
 
 class ReceiptBatch(Wire):
@@ -230,3 +255,13 @@ def check_report(replicas: tuple[ReplicaReport, ...], receipts: ReceiptBatch) ->
     check_range("the number of receipts in a report", receipts.count, 0, RECEIPTS_MAX)
     if receipts.first < 0 or (receipts.count == 0) != (receipts.root == bytes(32)):
         raise Rejected(ClusterValueRefusal.BAD_COUNT, "receipts: no root without a count, no count without a root")
+
+
+def check_sightings(sightings: tuple[Sighting, ...]) -> None:
+    """PROBE-5. What a report says of other nodes, within its bounds: each attempt once. Raises `Rejected`."""
+    check_count("sightings in a report", len(sightings), SIGHTINGS_MAX)
+    for one in sightings:
+        check_word("a sight", one.sight, SIGHTS)
+        check_digest("the digest of a statement", one.statement)
+    if len({(one.node, one.workload, one.index, one.attempt) for one in sightings}) < len(sightings):
+        raise Rejected(ClusterValueRefusal.BAD_COUNT, "an attempt is sighted twice")

@@ -3,7 +3,7 @@
 from typing import TypeAlias
 
 from metanode.primitives.codec import Wire
-from metanode.records.cluster import ClusterSettings, Inventory, Label, ReceiptBatch, ReplicaReport
+from metanode.records.cluster import ClusterSettings, Inventory, Label, ReceiptBatch, ReplicaReport, Sighting
 from metanode.records.demand import Taint
 from metanode.records.workload import Terms
 
@@ -96,6 +96,7 @@ class ClusterReport(Wire, tag="cluster.report"):
     sequence: int
     replicas: tuple[ReplicaReport, ...]
     receipts: ReceiptBatch
+    sightings: tuple[Sighting, ...] = ()
 
 
 ClusterCall: TypeAlias = (

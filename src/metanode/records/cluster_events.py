@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from metanode.primitives.codec import Wire
+from metanode.records.cluster import Said
 
 
 class ClusterCreated(Wire, tag="cluster.created"):
@@ -89,6 +90,29 @@ class ReceiptsPinned(Wire, tag="cluster.receipts-pinned"):
     root: bytes
 
 
+class NodeDoubted(Wire, tag="cluster.node-doubted"):
+    """PROBE-7. A node says that an attempt is ready, and so many probers found nothing of it: who said what."""
+
+    cluster: str
+    node: str
+    workload: str
+    index: int
+    attempt: int
+    verdicts: tuple[Said, ...]
+
+
+class ProbersDiffer(Wire, tag="cluster.probers-differ"):
+    """PROBE-8. Enough probers agreed about an attempt, and these others did not: one of both sides is wrong or cut
+    off."""
+
+    cluster: str
+    node: str
+    workload: str
+    index: int
+    attempt: int
+    verdicts: tuple[Said, ...]
+
+
 ClusterEvent: TypeAlias = (
     ClusterCreated
     | ClusterConfigured
@@ -99,4 +123,6 @@ ClusterEvent: TypeAlias = (
     | ReplicaPlaced
     | ReplicaChanged
     | ReceiptsPinned
+    | NodeDoubted
+    | ProbersDiffer
 )

@@ -120,6 +120,19 @@ def lose(books: Books, node: str, state: str) -> None:
     freed(books)
 
 
+def doubt_instance(books: Books, node: str, workload: str, index: int, attempt: int) -> None:
+    """PROBE-7. An attempt of which enough probers found nothing counts as lost: it is placed again at once, and not on
+    this node. A node that runs it all the same finds it no more in its share."""
+    _unassign(books, node, workload, index, attempt)
+    replica = books.replica(workload, index)
+    instance = next(one for one in replica.instances if one.attempt == attempt)
+    kept = tuple(one for one in replica.instances if one.attempt != attempt)
+    refused = tuple(sorted({*replica.refused, node}))[:REFUSED_MAX]
+    books.keep_replica(workload, index, replace(replica, instances=kept, refused=refused))
+    changed(books, workload)
+    books.say(said(books, workload, index, replace(instance, state="doubted")))
+
+
 def wait(books: Books, workload: str, indices: Sequence[int], revision: int, priority: int) -> bool:
     """CLUSTER-12. New attempts of replicas wait for nodes. Whether there was room for all of them in the queue."""
     room = WAITING_MAX - len(queue_of(books).waiting)

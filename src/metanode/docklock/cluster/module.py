@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from metanode.docklock.cluster import nodes, workloads
 from metanode.docklock.cluster.agenda import changed
 from metanode.docklock.cluster.books import Books
+from metanode.docklock.cluster.inspections import inspect
 from metanode.docklock.cluster.nodes import look_for_silence
 from metanode.docklock.cluster.placing import place_waiting
 from metanode.docklock.cluster.reconcile import reconcile
@@ -64,7 +65,7 @@ def _look_at_clusters(frame: Frame) -> None:
         if cluster.due_ms > frame.block.timestamp_ms:
             continue
         books = Books(frame, name)
-        due = look_for_silence(books)
+        due = min(look_for_silence(books), inspect(books))
         for workload in cluster.workloads:
             kept = read_workload(frame.view, name, workload)
             assert kept is not None, "a cluster names workloads that are there"

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from metanode.docklock.cluster.agenda import changed, freed, look_again
 from metanode.docklock.cluster.authority import check_operator
 from metanode.docklock.cluster.books import Books
+from metanode.docklock.cluster.inspections import hear_sightings
 from metanode.docklock.cluster.instances import lose, report_instance
 from metanode.docklock.cluster.lifecycle import NODE_LIFE
 from metanode.docklock.cluster.refusals import ClusterRefusal
@@ -18,6 +19,7 @@ from metanode.records.cluster import (
     check_inventory,
     check_labels,
     check_report,
+    check_sightings,
     check_taints,
 )
 from metanode.records.cluster_calls import ClusterAdmit, ClusterJoin, ClusterMark, ClusterReport
@@ -115,7 +117,7 @@ def mark(call: ClusterMark, frame: Frame) -> None:
         books.keep_cluster(replace(books.cluster(), nodes=tuple(n for n in cluster.nodes if n != call.node)))
         books.say(NodeChanged(cluster=books.name, node=call.node, state="removed"))
         return
-    _keep(books, call.node, member.state, replace(member, mark=call.mark))
+    _keep(books, call.node, member.state, replace(member, mark=call.mark, doubt=()))
     _look_at_replicas(books, call.node)
 
 
@@ -123,6 +125,7 @@ def report(call: ClusterReport, frame: Frame) -> None:
     """CLUSTER-8. A node says that it lives, what changed, and which receipts it has written."""
     books = Books(frame, call.cluster)
     check_report(call.replicas, call.receipts)
+    check_sightings(call.sightings)
     member = books.member(call.node)
     if member.account != frame.sender:
         raise Rejected(ClusterRefusal.OTHER_NODE, f"{call.node} belongs to another account")
@@ -131,7 +134,7 @@ def report(call: ClusterReport, frame: Frame) -> None:
     if call.sequence <= share.sequence:
         raise Rejected(ClusterRefusal.STALE_REPORT, f"{call.sequence} is not above {share.sequence}")
     _pin(books, call, member.account, share)
-    frame.charge(WORK_A_REPLICA * len(call.replicas))
+    frame.charge(WORK_A_REPLICA * len(call.replicas) + WORK_A_SIGHTING * len(call.sightings))
     if call.receipts.count:
         share = replace(share, receipts=call.receipts.first + call.receipts.count, pinned=call.receipts)
     books.keep_share(call.node, replace(share, sequence=call.sequence, heard_ms=books.now_ms))
@@ -140,10 +143,14 @@ def report(call: ClusterReport, frame: Frame) -> None:
         look_again(books, books.now_ms + books.cluster().settings.heartbeat_timeout_ms)
     for one in call.replicas:
         report_instance(books, call.node, one)
+    if call.sightings:
+        hear_sightings(books, call.node, call.sightings)
 
 
 WORK_A_REPLICA = 40
 """A replica's state is two values."""
+WORK_A_SIGHTING = 80
+"""The last of an inspection rewrites the shares of its probers, and may move a replica."""
 
 
 def _pin(books: Books, call: ClusterReport, account: bytes, share: Share) -> None:

@@ -5,7 +5,15 @@ from typing import Final
 
 from metanode.ledger.view import Readable, View
 from metanode.primitives.codec import Decoder, Wire, encode
-from metanode.records.cluster import NO_RECEIPTS, NODES_MAX, ClusterSettings, Inventory, Label, ReceiptBatch
+from metanode.records.cluster import (
+    NO_RECEIPTS,
+    NODES_MAX,
+    ClusterSettings,
+    Inventory,
+    Label,
+    ReceiptBatch,
+    Said,
+)
 from metanode.records.demand import Taint
 from metanode.records.workload import Terms
 
@@ -18,6 +26,7 @@ QUEUE: Final = b"kq"
 USAGE: Final = b"ku"
 IMAGE: Final = b"ki"
 AGENDA: Final = b"ka"
+INSPECTIONS: Final = b"kp"
 
 CLUSTERS_MAX: Final = 256
 """Most clusters of a chain: the agenda names each of them."""
@@ -44,8 +53,16 @@ class Cluster(Wire):
     due_ms: int
 
 
+class Doubt(Wire):
+    """PROBE-7. How often a node was doubted, and until when it takes nothing new; 0 once that is over."""
+
+    times: int
+    until_ms: int
+
+
 class Member(Wire):
-    """A node. `standing`: invited, joining, in, lost; `mark`: what its operators want of it. `inventory`: none, one."""
+    """A node. `standing`: invited, joining, in, lost; `mark`: what its operators want of it. `inventory`: none, one;
+    `doubt`: none, one."""
 
     account: bytes
     standing: str
@@ -53,11 +70,15 @@ class Member(Wire):
     inventory: tuple[Inventory, ...]
     labels: tuple[Label, ...]
     taints: tuple[Taint, ...]
+    doubt: tuple[Doubt, ...] = ()
 
     @property
     def state(self) -> str:
-        """What people are shown: the mark of a node that is in, else its standing."""
-        return self.mark if self.standing == "in" else self.standing
+        """What people are shown: the mark of a node that is in, unless it is doubted, else its standing."""
+        if self.standing != "in":
+            return self.standing
+        doubted = self.mark == "active" and any(one.until_ms for one in self.doubt)
+        return "doubted" if doubted else self.mark
 
 
 class Assignment(Wire):
@@ -77,6 +98,20 @@ class Assignment(Wire):
     priority: int
 
 
+class Duty(Wire):
+    """PROBE-3. An attempt of a replica on another node that is to be looked at: whose node it is, where its agent
+    answers, which specification it runs by."""
+
+    node: str
+    account: bytes
+    api: str
+    workload: str
+    index: int
+    attempt: int
+    revision: int
+    spec: bytes
+
+
 class Share(Wire):
     """CLUSTER-7. All that one node is to do, in one value: what is not here may not run there. `sequence` and
     `heard_ms` of its last report, the number of its next receipt, and the last batch that was `pinned`."""
@@ -86,6 +121,25 @@ class Share(Wire):
     receipts: int
     pinned: ReceiptBatch
     assignments: tuple[Assignment, ...]
+    duties: tuple[Duty, ...] = ()
+
+
+class Inspection(Wire):
+    """PROBE-3. An attempt that is looked at: by whom, since and until when, and what they said so far."""
+
+    duty: Duty
+    probers: tuple[str, ...]
+    since_ms: int
+    until_ms: int
+    verdicts: tuple[Said, ...]
+
+
+class Inspections(Wire):
+    """PROBE-1. The inspections of a cluster under way, when the next round begins, and the last node of this one."""
+
+    next_ms: int
+    last: str
+    open: tuple[Inspection, ...]
 
 
 class Revision(Wire):
@@ -197,6 +251,7 @@ _REPLICAS: Final = Decoder[Replica](Replica, 4_096)
 _QUEUES: Final = Decoder[Queue](Queue, 1 << 20)
 _USAGES: Final = Decoder[Usage](Usage, 64)
 _AGENDAS: Final = Decoder[Agenda](Agenda, 1 << 20)
+_INSPECTIONS: Final = Decoder[Inspections](Inspections, 1 << 17)
 
 _cluster = lru_cache(maxsize=64)(CLUSTERS.decode)
 _member = lru_cache(maxsize=4 * NODES_MAX)(MEMBERS.decode)
@@ -206,6 +261,7 @@ _workload = lru_cache(maxsize=4_096)(WORKLOADS.decode)
 
 NOTHING_DUE: Final = Agenda(clusters=(), changed=(), placing=())
 NO_SHARE: Final = Share(sequence=0, heard_ms=0, receipts=0, pinned=NO_RECEIPTS, assignments=())
+NO_INSPECTIONS: Final = Inspections(next_ms=0, last="", open=())
 NO_QUEUE: Final = Queue(waiting=())
 NO_USAGE: Final = Usage(cpu_millicores=0, memory_kib=0, replicas=0)
 NO_REPLICA: Final = Replica(instances=(), attempts=0, failures=0, not_before_ms=0, done=False, stood="", refused=())
@@ -284,6 +340,17 @@ def read_queue(state: Readable, cluster: str) -> Queue:
     """Who waits in a cluster."""
     data = state.get(QUEUE + cluster.encode())
     return _queue(data) if data is not None else NO_QUEUE
+
+
+def inspections_key(cluster: str) -> bytes:
+    """Where a cluster's inspections are kept."""
+    return INSPECTIONS + cluster.encode()
+
+
+def read_inspections(state: Readable, cluster: str) -> Inspections:
+    """PROBE-1. A cluster's inspections."""
+    data = state.get(inspections_key(cluster))
+    return _INSPECTIONS.decode(data) if data is not None else NO_INSPECTIONS
 
 
 def read_usage(state: Readable, cluster: str, account: bytes) -> Usage:

@@ -1,6 +1,6 @@
 """A small cluster on a real ledger, with nodes that do what their shares say, and can be told not to."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
@@ -8,6 +8,7 @@ from tests.unit.ledger.world import World, address, key, known
 from tests.unit.ledger.world import changed as with_fields
 
 from metanode.docklock.cluster.state import (
+    Duty,
     Replica,
     Share,
     Workload,
@@ -28,6 +29,7 @@ from metanode.records.cluster import (
     Label,
     ReceiptBatch,
     ReplicaReport,
+    Sighting,
 )
 from metanode.records.cluster_calls import ClusterAdmit, ClusterApply, ClusterCreate, ClusterJoin, ClusterReport
 from metanode.records.cluster_events import ReplicaChanged, ReplicaPlaced, WorkloadChanged
@@ -119,8 +121,7 @@ class Town(World):
     """The cluster `shop` of `alice`, operated by `bob` too; nodes `node-1` … live unless they are in `silent`.
 
     `broken`, `unwell`: (workload, revision) of which every attempt fails to start, or is never well.
-    `asleep`: nodes that report, but start and
-    stop nothing.
+    `asleep`: nodes that report, but start and stop nothing. `sees`: what a prober says of a duty (empty: nothing yet).
     """
 
     def __init__(self, nodes: int = 3, settings: ClusterSettings = SETTINGS) -> None:
@@ -130,6 +131,7 @@ class Town(World):
         self.broken: set[tuple[str, int]] = set()
         self.unwell: set[tuple[str, int]] = set()
         self.ends: dict[str, int] = {}
+        self.sees: Callable[[str, Duty], str] | None = None
         self.sequence = 0
         self.events: list[Event] = []
         self.names = [f"node-{number}" for number in range(1, nodes + 1)]
@@ -183,15 +185,47 @@ class Town(World):
                 )
         return tuple(said)
 
-    def report(self, node: str, *said: ReplicaReport, receipts: ReceiptBatch = NO_RECEIPTS) -> ClusterReport:
+    def report(
+        self,
+        node: str,
+        *said: ReplicaReport,
+        receipts: ReceiptBatch = NO_RECEIPTS,
+        sightings: tuple[Sighting, ...] = (),
+    ) -> ClusterReport:
         self.sequence += 1
-        return ClusterReport(cluster="shop", node=node, sequence=self.sequence, replicas=said, receipts=receipts)
+        return ClusterReport(
+            cluster="shop",
+            node=node,
+            sequence=self.sequence,
+            replicas=said,
+            receipts=receipts,
+            sightings=sightings,
+        )
+
+    def looks(self, node: str) -> tuple[Sighting, ...]:
+        """What a node says of what it was asked to look at; nothing where nobody says what it sees."""
+        found = [(duty, self.sees(node, duty)) for duty in self.share(node).duties] if self.sees is not None else []
+        return tuple(
+            Sighting(
+                node=duty.node,
+                workload=duty.workload,
+                index=duty.index,
+                attempt=duty.attempt,
+                sight=sight,
+                statement=bytes(32),
+            )
+            for duty, sight in found
+            if sight
+        )
 
     def lives(self, blocks: int = 1, later_ms: int = 1_000) -> None:
         """So many blocks, before each of which every node reports."""
         for _ in range(blocks):
             reports = [
-                self.with_work(name, self.report(name, *(() if name in self.asleep else self.answers(name))))
+                self.with_work(
+                    name,
+                    self.report(name, *(() if name in self.asleep else self.answers(name)), sightings=self.looks(name)),
+                )
                 for name in self.names
                 if name not in self.silent
             ]
