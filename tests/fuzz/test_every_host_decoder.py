@@ -29,7 +29,6 @@ OURS = {
     "data_directory:lock_directory": "who holds the lock, for a sentence; shown whatever it is",
     "images/registry:Credentials.basic": "a header that it has just encoded",
     "images/roots:this_boot": "what the kernel says",
-    "images/views:why_no_overlay": "what its own probe says, for a sentence",
     "runtimes/shim/connection:peer_uid": "what the kernel says",
     "runtimes/shim/engines:_Watch._done": "a child's report, written by this program before anything else runs in it",
     "runtimes/shim/engines:_Watch._read": "the same",

@@ -74,6 +74,13 @@ CLUSTER_CODES: Final[dict[str, Explanation]] = {
     "cluster.circle": _wrong("CLUSTER-16", "leave out one of the dependencies that the message names"),
     "cluster.needed": _conflict("CLUSTER-16", "delete the workloads that depend on it first"),
     "cluster.quota": _insufficient("CLUSTER-19", "ask for less, or let the cluster's owner raise the quota"),
+    "cluster.signature-worthless": Explanation(
+        _E.DENIED_BY_POLICY,
+        403,
+        -32002,
+        "CLUSTER-23",
+        "sign the image's digest with a key that the cluster names: bpi cluster show",
+    ),
     "cluster.image-not-admitted": Explanation(
         _E.DENIED_BY_POLICY, 403, -32002, "CLUSTER-20", "let an operator admit the image: bpi cluster admit-image"
     ),

@@ -17,6 +17,7 @@ from metanode.records.cluster_calls import (
     ClusterReport,
     ClusterRollBack,
     ClusterScale,
+    ClusterSignImage,
 )
 from metanode.records.workload import Terms
 
@@ -50,8 +51,11 @@ def _settings(settings: ClusterSettings, who: Callable[[bytes], str]) -> str:
         "replicas"
         for quota in settings.quotas
     )
+    policy = settings.policy
+    signed = f" signed by {policy.threshold} of {len(policy.keys)} keys" if policy.keys else ""
+    signed += f" out of {len(policy.digests)}" if policy.digests else ""
     return (
-        f"operated by {operators}, commands in containers by {executors}, {settings.images} images, "
+        f"operated by {operators}, commands in containers by {executors}, {settings.images} images{signed}, "
         f"{settings.weights.strategy} placement, nodes lost after {settings.heartbeat_timeout_ms} ms"
         f"{', quotas: ' + quotas if quotas else ''}"
     )
@@ -80,6 +84,8 @@ def cluster_sentence(call: ClusterCall, who: Callable[[bytes], str]) -> str:
             return f"{_MARKED.get(mark, 'marks {node} as ' + mark[:40]).format(node=node)} in the cluster {cluster}"
         case ClusterAdmitImage(cluster=cluster, image=image, admitted=admitted):
             return f"{'admits' if admitted else 'withdraws'} {_image(image)} in the cluster {cluster}"
+        case ClusterSignImage(cluster=cluster, image=image, signatures=signatures):
+            return f"hands in {len(signatures)} signatures of {_image(image)} to the cluster {cluster}"
         case ClusterApply(cluster=cluster, spec=spec, terms=terms, replicas=replicas):
             return f"runs in the cluster {cluster} the {_terms(terms, replicas, spec)}"
         case ClusterScale(cluster=cluster, workload=workload, replicas=replicas):

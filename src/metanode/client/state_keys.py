@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from metanode.docklock.cluster import share_key, workload_key
+from metanode.docklock.cluster import image_key, image_signed_key, share_key, workload_key
 from metanode.ledger.accounts import account_key
 from metanode.ledger.coin import balance_key, supply_key
 
@@ -38,3 +38,13 @@ def share(cluster: str, node: str) -> StateKey:
 def workload(cluster: str, name: str) -> StateKey:
     """PLACE-2. A workload's record with its terms. No value: there is none of this name."""
     return "cluster", workload_key(cluster, name)
+
+
+def image_admitted(cluster: str, image: bytes) -> StateKey:
+    """CLUSTER-20. That an operator admitted an image. No value: nobody did."""
+    return "cluster", image_key(cluster, image)
+
+
+def image_signed(cluster: str, image: bytes) -> StateKey:
+    """CLUSTER-23. Signatures of an image. No value: none were handed in."""
+    return "cluster", image_signed_key(cluster, image)

@@ -29,7 +29,9 @@ from metanode.records.cluster_calls import (
     ClusterReport,
     ClusterRollBack,
     ClusterScale,
+    ClusterSignImage,
 )
+from metanode.records.image_policy import POLICY_KEYS_MAX
 
 TRANSACTION: Final = 50
 """Admission, account, receipt."""
@@ -65,7 +67,8 @@ def call_work(call: Call) -> int:
         case ClusterReport(replicas=replicas, sightings=sightings):
             return 120 + 40 * len(replicas) + 80 * len(sightings)
         case ClusterApply(terms=terms):
-            return 400 + 60 * len(terms.dependencies) + DEPENDENCIES_FOLLOWED
+            signed = AUTHORIZATION * POLICY_KEYS_MAX if terms.demand.image else 0
+            return 400 + 60 * len(terms.dependencies) + DEPENDENCIES_FOLLOWED + signed
         case (
             ClusterControl()
             | ClusterCreate()
@@ -76,6 +79,8 @@ def call_work(call: Call) -> int:
             | ClusterRollBack()
         ):
             return 400
+        case ClusterSignImage(signatures=signatures):
+            return 200 + AUTHORIZATION * POLICY_KEYS_MAX * (len(signatures) + POLICY_KEYS_MAX)
         case ClusterConfigure() | ClusterAdmitImage():
             return 200
         case _:

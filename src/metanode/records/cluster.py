@@ -24,6 +24,7 @@ from metanode.records.demand import (
     check_taint,
     check_word,
 )
+from metanode.records.image_policy import ImagePolicy
 from metanode.records.placement import Weights, check_weights
 
 NODES_MAX: Final = 1_024
@@ -89,8 +90,8 @@ class ClusterSettings(Wire):
     """CLUSTER-1. What the owner of a cluster chooses. `operators` may apply workloads and admit nodes, `executors` may
     start commands in running replicas, both ascending. Accounts without a quota have no limit of their own.
 
-    `images`: `any`, or `listed`: only images that an operator admitted. A node that was not heard for
-    `heartbeat_timeout_ms` of header time is lost.
+    `images`: `any`, or `listed`: only images that an operator admitted. `policy`: which images may run besides, and who
+    must have signed them. A node that was not heard for `heartbeat_timeout_ms` of header time is lost.
     """
 
     operators: tuple[bytes, ...]
@@ -99,6 +100,7 @@ class ClusterSettings(Wire):
     heartbeat_timeout_ms: int
     quotas: tuple[Quota, ...]
     images: str
+    policy: ImagePolicy = ImagePolicy()
 
 
 class Label(Wire):

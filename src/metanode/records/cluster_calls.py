@@ -5,6 +5,7 @@ from typing import TypeAlias
 from metanode.primitives.codec import Wire
 from metanode.records.cluster import ClusterSettings, Inventory, Label, ReceiptBatch, ReplicaReport, Sighting
 from metanode.records.demand import Taint
+from metanode.records.image_policy import ImageSignature
 from metanode.records.workload import Terms
 
 
@@ -54,6 +55,14 @@ class ClusterAdmitImage(Wire, tag="cluster.admit-image"):
     cluster: str
     image: bytes
     admitted: bool
+
+
+class ClusterSignImage(Wire, tag="cluster.sign-image"):
+    """CLUSTER-23. An operator hands in signatures of an image by keys of the cluster's policy."""
+
+    cluster: str
+    image: bytes
+    signatures: tuple[ImageSignature, ...]
 
 
 class ClusterApply(Wire, tag="cluster.apply"):
@@ -107,6 +116,7 @@ ClusterCall: TypeAlias = (
     | ClusterMark
     | ClusterAdmitImage
     | ClusterApply
+    | ClusterSignImage
     | ClusterScale
     | ClusterRollBack
     | ClusterControl

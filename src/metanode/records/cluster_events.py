@@ -35,6 +35,15 @@ class ImageAdmitted(Wire, tag="cluster.image-admitted"):
     admitted: bool
 
 
+class ImageSigned(Wire, tag="cluster.image-signed"):
+    """CLUSTER-23. So many keys of the cluster's policy have signed an image now; `needed` of them must have."""
+
+    cluster: str
+    image: bytes
+    signers: int
+    needed: int
+
+
 class WorkloadChanged(Wire, tag="cluster.workload-changed"):
     """A workload is in another phase, or has another revision: its number and the digest of its specification."""
 
@@ -118,6 +127,7 @@ ClusterEvent: TypeAlias = (
     | ClusterConfigured
     | NodeChanged
     | ImageAdmitted
+    | ImageSigned
     | WorkloadChanged
     | ReplicaWaits
     | ReplicaPlaced

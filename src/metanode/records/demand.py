@@ -25,7 +25,7 @@ PORT_MAX: Final = 65_535
 """The greatest port number."""
 
 _NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?", re.ASCII)
-_LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?", re.ASCII)
+_LABEL: Final = re.compile(rf"[A-Za-z0-9](?:[A-Za-z0-9._/-]{{0,{LABEL_BYTES_MAX - 2}}}[A-Za-z0-9])?", re.ASCII)
 
 OPERATORS: Final = ("==", "!=", "in", "not-in", "exists", "absent")
 """How a constraint compares a node's label with its values."""
@@ -132,7 +132,9 @@ def check_name(what: str, name: str) -> None:
 def check_label(what: str, word: str) -> None:
     """PLACE-1. A key or value of a label. Raises `Rejected`."""
     if not _LABEL.fullmatch(word):
-        raise Rejected(DemandRefusal.BAD_LABEL, f"{what} {word[:70]!r}: like zone, eu-west, disk.ssd; at most 63")
+        raise Rejected(
+            DemandRefusal.BAD_LABEL, f"{what} {word[:70]!r}: like zone, eu-west, disk.ssd; at most {LABEL_BYTES_MAX}"
+        )
 
 
 def check_range(what: str, value: int, least: int, most: int) -> None:

@@ -15,7 +15,7 @@ from tests.unit.host.images.made import OCI, file, folder, hexed, image, image_s
 from metanode.docklock.images.digests import parse_digest
 from metanode.docklock.images.keys import key_of_pem
 from metanode.docklock.images.manifests import OCI_MANIFEST, Descriptor
-from metanode.docklock.images.policy import ImagePolicy, check
+from metanode.docklock.images.policy import check
 from metanode.docklock.images.references import parse_reference
 from metanode.docklock.images.refusals import ImageRefusal, RegistryRefusal
 from metanode.docklock.images.signatures import COSIGN_ANNOTATION, SIMPLE_SIGNING, cosign_tag
@@ -24,6 +24,7 @@ from metanode.host.images.pulling import pull, push, signatures
 from metanode.host.images.registry import Credentials, Registry
 from metanode.host.images.web import Web
 from metanode.primitives.refusal import Rejected
+from metanode.records.image_policy import ImagePolicy
 
 pytestmark = pytest.mark.live
 BASE = tar([folder("etc/"), file("etc/motd", b"hello\n" * 50_000)])

@@ -72,8 +72,8 @@ CALLS: list[tuple[Call, str]] = [
         EVERY,
         (
             (
-                "creates the cluster shop, operated by bob, commands in containers by nobody else, listed images, "
-                "spread placement, nodes lost after 5000 ms, quotas: bob at most 4000 millicores, 65536 KiB, 8 replicas"
+                "creates the cluster shop, operated by bob, commands in containers by nobody else, listed images signed "
+                "by 1 of 1 keys, spread placement, nodes lost after 5000 ms, quotas: bob at most 4000 millicores, 65536 KiB, 8 replicas"
             ),
             (
                 "sets up the cluster shop anew: operated by the owner alone, commands in containers by bob, any "
@@ -83,6 +83,7 @@ CALLS: list[tuple[Call, str]] = [
             "admits bob to the cluster shop as node-1, with zone=a and the taints gpu=yes:no-schedule",
             "moves everything away from node-1 in the cluster shop",
             f"admits image sha256:{'07' * 32} in the cluster shop",
+            f"hands in 1 signatures of image sha256:{'07' * 32} to the cluster shop",
             (
                 "runs in the cluster shop the service web: 3 replicas of the node's own /usr, 500 millicores and "
                 f"65536 KiB each, priority 100, by specification sha256:{'01' * 32}"

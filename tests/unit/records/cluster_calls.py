@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from metanode.primitives.ed25519 import SigningKey
 from metanode.records.calls import Call
 from metanode.records.cluster import (
     SEALING_KEY_BYTES,
@@ -24,12 +25,15 @@ from metanode.records.cluster_calls import (
     ClusterReport,
     ClusterRollBack,
     ClusterScale,
+    ClusterSignImage,
 )
 from metanode.records.demand import Demand, Taint
+from metanode.records.image_policy import ED25519, ImageKey, ImagePolicy, ImageSignature
 from metanode.records.placement import Weights
 from metanode.records.workload import Job, Port, Terms, Update
 
 OPERATOR: Final = b"\x02" * 20
+PUBLIC_KEY: Final = SigningKey(bytes(31) + b"\x01").public_key
 SETTINGS: Final = ClusterSettings(
     operators=(OPERATOR,),
     executors=(),
@@ -37,6 +41,7 @@ SETTINGS: Final = ClusterSettings(
     heartbeat_timeout_ms=5_000,
     quotas=(Quota(account=OPERATOR, cpu_millicores=4_000, memory_kib=65_536, replicas=8),),
     images="listed",
+    policy=ImagePolicy(keys=(ImageKey(kind=ED25519, key=PUBLIC_KEY),), threshold=1),
 )
 OPEN: Final = ClusterSettings(
     operators=(),
@@ -105,6 +110,9 @@ EVERY: Final[tuple[Call, ...]] = (
     ),
     ClusterMark(cluster="shop", node="node-1", mark="draining"),
     ClusterAdmitImage(cluster="shop", image=b"\x07" * 32, admitted=True),
+    ClusterSignImage(
+        cluster="shop", image=b"\x07" * 32, signatures=(ImageSignature(payload=b"", signature=bytes(64)),)
+    ),
     ClusterApply(cluster="shop", spec=b"\x01" * 32, terms=TERMS, replicas=3),
     ClusterScale(cluster="shop", workload="web", replicas=6),
     ClusterRollBack(cluster="shop", workload="web"),

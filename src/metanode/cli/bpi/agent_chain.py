@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from metanode.client import Client, ClientError
+from metanode.client import Client, ClientError, state_keys
 from metanode.client.transactions import Sender
-from metanode.client.verify import GenesisBasis, LightClient
+from metanode.client.verify import GenesisBasis, LightClient, verify_receipt
+from metanode.docklock.cluster.signed import AboutImage, about_image
 from metanode.docklock.cluster.state import (
     CLUSTERS,
     MEMBERS,
@@ -169,6 +170,16 @@ class ClientChain:
         def question(client: Client, _light: LightClient) -> Outcome:
             if self._sender is None or self._sender[0] is not client:
                 self._sender = client, Sender(client, self._seed)
+    def about_image(self, image: bytes) -> AboutImage:
+        """Two values of the state, each of which may be proved to be absent."""
+
+        def question(_client: Client, light: LightClient) -> AboutImage:
+            admitted = light.prove(*state_keys.image_admitted(self._cluster, image))
+            signed = light.prove(*state_keys.image_signed(self._cluster, image), admitted.header.height)
+            return about_image(admitted.value, signed.value)
+
+        return self._proving.ask(question)
+
             status = self._sender[1].send(call, timeout_s=FINAL_S)
             return Outcome(status.height, status.code)
 

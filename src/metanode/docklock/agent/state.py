@@ -1,7 +1,7 @@
 """What the agent remembers of each assignment."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from metanode.docklock.cluster.state import Assignment
 from metanode.records.workload import WorkloadSpec
@@ -13,7 +13,7 @@ FETCH_AGAIN_MS: Final = 2_000
 NEVER: Final = 1 << 62
 """A time that does not come."""
 
-PHASES: Final = ("fetching", "waiting", "starting", "running", "stopping", "ended", "removing", "resting")
+TaskPhase: TypeAlias = Literal["fetching", "waiting", "starting", "running", "stopping", "ended", "removing", "resting"]
 """A specification is on its way; no room yet; about to run; runs; about to end; has ended; nothing of it shall be left;
 to be started again later."""
 
@@ -33,7 +33,7 @@ class Task:
 
     name: str
     assignment: Assignment
-    phase: str = "fetching"
+    phase: TaskPhase = "fetching"
     spec: WorkloadSpec | None = None
     found: int | None = None
     told: tuple[str, int] = ("", 0)

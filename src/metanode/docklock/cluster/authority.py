@@ -4,7 +4,7 @@ from typing import Final
 
 from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.refusals import ClusterRefusal
-from metanode.docklock.cluster.state import Cluster, Usage, image_admitted, read_usage, usage_key, write
+from metanode.docklock.cluster.state import Cluster, Usage, read_usage, usage_key, write
 from metanode.primitives.refusal import Rejected
 from metanode.records.workload import Terms
 
@@ -22,13 +22,6 @@ def check_operator(cluster: Cluster, sender: bytes) -> None:
     """CLUSTER-5. Nodes, images and workloads are for the owner and the operators. Raises `Rejected`."""
     if sender != cluster.owner and sender not in cluster.settings.operators:
         raise Rejected(ClusterRefusal.NOT_AN_OPERATOR, "the sender is neither owner nor operator of the cluster")
-
-
-def check_image(books: Books, cluster: Cluster, image: bytes) -> None:
-    """CLUSTER-20. Where only listed images may run, this one is listed; the node's own /usr is no image. Raises
-    `Rejected`."""
-    if cluster.settings.images == "listed" and image and not image_admitted(books.frame.view, books.name, image):
-        raise Rejected(ClusterRefusal.IMAGE_NOT_ADMITTED, f"sha256:{image.hex()}; an operator admits it")
 
 
 def demanded(terms: Terms, replicas: int) -> tuple[int, int, int]:

@@ -2,9 +2,6 @@
 
 from typing import Final
 
-NODE_STANDINGS: Final = ("invited", "joining", "in", "lost")
-"""Admitted but not there; there but not admitted; both; not heard in time."""
-
 NODE_LIFE: Final[dict[tuple[str, str], str]] = {
     ("", "join"): "joining",
     ("", "admit"): "invited",
@@ -20,7 +17,8 @@ NODE_LIFE: Final[dict[tuple[str, str], str]] = {
     ("lost", "admit"): "lost",
     ("lost", "report"): "in",
 }
-"""CLUSTER-4. A node's standing, what happens, its standing after that. Empty: there is none of this name."""
+"""CLUSTER-4. A node's standing, what happens, its standing after that. Empty: there is none of this name. `invited`:
+admitted but not there; `joining`: there but not admitted; `in`: both; `lost`: not heard in time."""
 
 INSTANCE_LIFE: Final[dict[tuple[str, str], str]] = {
     ("placed", "started"): "started",

@@ -11,6 +11,7 @@ from metanode.docklock.cluster.inspections import inspect
 from metanode.docklock.cluster.nodes import look_for_silence
 from metanode.docklock.cluster.placing import place_waiting
 from metanode.docklock.cluster.reconcile import reconcile
+from metanode.docklock.cluster.signed import sign_image
 from metanode.docklock.cluster.state import AGENDA, read_agenda, read_cluster, read_workload, write
 from metanode.ledger.frame import Frame
 from metanode.ledger.module import Method, Module
@@ -27,6 +28,7 @@ from metanode.records.cluster_calls import (
     ClusterReport,
     ClusterRollBack,
     ClusterScale,
+    ClusterSignImage,
 )
 from metanode.records.genesis import Genesis
 
@@ -110,6 +112,7 @@ CLUSTER: Final = Module(
         ClusterAdmit: Method(WORK_NODE, nodes.admit),
         ClusterMark: Method(WORK_NODE, nodes.mark),
         ClusterAdmitImage: Method(WORK_IMAGE, workloads.admit_image),
+        ClusterSignImage: Method(WORK_IMAGE, sign_image),
         ClusterApply: Method(WORK_WORKLOAD, workloads.apply),
         ClusterScale: Method(WORK_WORKLOAD, workloads.scale),
         ClusterRollBack: Method(WORK_WORKLOAD, workloads.roll_back),

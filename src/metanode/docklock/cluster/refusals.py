@@ -44,3 +44,5 @@ class ClusterRefusal(Refusal):
     """The workloads of the sender would demand more than its quota."""
     IMAGE_NOT_ADMITTED = "cluster.image-not-admitted"
     """The cluster takes listed images only, and this one is not."""
+    SIGNATURE_WORTHLESS = "cluster.signature-worthless"
+    """None of the signatures is by a key of the cluster's policy over this image."""

@@ -25,6 +25,7 @@ REPLICA: Final = b"kr"
 QUEUE: Final = b"kq"
 USAGE: Final = b"ku"
 IMAGE: Final = b"ki"
+IMAGE_SIGNED: Final = b"kg"
 AGENDA: Final = b"ka"
 INSPECTIONS: Final = b"kp"
 
@@ -307,6 +308,11 @@ def image_key(cluster: str, image: bytes) -> bytes:
 
 
 def read_cluster(state: Readable, cluster: str) -> Cluster | None:
+def image_signed_key(cluster: str, image: bytes) -> bytes:
+    """Where signatures of an image are kept."""
+    return IMAGE_SIGNED + cluster.encode() + b"\0" + image
+
+
     """A cluster, `None` if there is none of this name."""
     data = state.get(cluster_key(cluster))
     return _cluster(data) if data is not None else None
@@ -363,11 +369,6 @@ def read_agenda(state: Readable) -> Agenda:
     """What the end of the block looks at."""
     data = state.get(AGENDA)
     return _AGENDAS.decode(data) if data is not None else NOTHING_DUE
-
-
-def image_admitted(state: Readable, cluster: str, image: bytes) -> bool:
-    """Whether an operator admitted an image."""
-    return state.get(image_key(cluster, image)) is not None
 
 
 def write(view: View, key: bytes, value: Wire | None) -> None:

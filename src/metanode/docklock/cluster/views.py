@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from metanode.docklock.cluster.signed import read_about_image, why_not
 from metanode.docklock.cluster.state import (
     ASSIGNMENTS_MAX,
     Assignment,
@@ -11,7 +12,6 @@ from metanode.docklock.cluster.state import (
     Member,
     Revision,
     Workload,
-    image_admitted,
     read_member,
     read_replica,
     read_share,
@@ -105,8 +105,7 @@ def fleet_of(state: Readable, name: str, cluster: Cluster, without: tuple[str, i
     ]
 
     def image_rule(image: bytes) -> str:
-        listed = cluster.settings.images == "listed" and image
-        return "not listed" if listed and not image_admitted(state, name, image) else ""
+        return why_not(cluster.settings, image, read_about_image(state, name, image))
 
     return Fleet(views, standing, cluster.settings.weights, image_rule)
 

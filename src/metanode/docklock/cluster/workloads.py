@@ -3,10 +3,11 @@
 from msgspec.structs import replace
 
 from metanode.docklock.cluster.agenda import changed, freed
-from metanode.docklock.cluster.authority import NOTHING, check_image, check_operator, check_owner, demanded, use
+from metanode.docklock.cluster.authority import NOTHING, check_operator, check_owner, demanded, use
 from metanode.docklock.cluster.books import Books
 from metanode.docklock.cluster.lifecycle import WORKLOAD_LIFE
 from metanode.docklock.cluster.refusals import ClusterRefusal
+from metanode.docklock.cluster.signed import check_image, read_about_image
 from metanode.docklock.cluster.state import (
     AGENDA,
     CLUSTERS_MAX,
@@ -23,6 +24,8 @@ from metanode.docklock.cluster.state import (
     read_workload,
     write,
 )
+from metanode.docklock.images.policy import check_policy
+from metanode.ledger.execution import WORK_AUTHORIZATION
 from metanode.ledger.frame import Frame
 from metanode.primitives.refusal import Rejected
 from metanode.records.cluster import ACTIONS, WORKLOADS_MAX, check_settings
@@ -49,6 +52,7 @@ def create(call: ClusterCreate, frame: Frame) -> None:
     """CLUSTER-1. A cluster of a free name, owned by the sender."""
     check_name("cluster", call.cluster)
     check_settings(call.settings)
+    check_policy(call.settings.policy)
     if read_cluster(frame.view, call.cluster) is not None:
         raise Rejected(ClusterRefusal.EXISTS, call.cluster)
     agenda = read_agenda(frame.view)
@@ -66,6 +70,7 @@ def configure(call: ClusterConfigure, frame: Frame) -> None:
     cluster = books.cluster()
     check_owner(cluster, frame.sender)
     check_settings(call.settings)
+    check_policy(call.settings.policy)
     books.keep_cluster(replace(cluster, settings=call.settings, due_ms=min(cluster.due_ms, books.now_ms)))
     freed(books)
     books.say(ClusterConfigured(cluster=call.cluster))
@@ -112,7 +117,7 @@ def apply(call: ClusterApply, frame: Frame) -> None:
     check_digest("the specification", call.spec)
     check_terms(call.terms)
     check_range("the number of replicas", call.replicas, 0, REPLICAS_MAX)
-    check_image(books, cluster, call.terms.demand.image)
+    _check_image(frame, call.cluster, cluster, call.terms.demand.image)
     name = call.terms.workload
     before = read_workload(frame.view, call.cluster, name)
     number = before.numbers + 1 if before is not None else 1
@@ -127,6 +132,14 @@ def apply(call: ClusterApply, frame: Frame) -> None:
     used = demanded(before.current.terms, before.replicas) if before is not None else NOTHING
     use(books, books.cluster(), after.owner, used, demanded(call.terms, call.replicas))
     keep(books, name, after)
+
+
+def _check_image(frame: Frame, name: str, cluster: Cluster, image: bytes) -> None:
+    """CLUSTER-20, CLUSTER-23. The image is one that the cluster lets run; verifying signatures is work. Raises
+    `Rejected`."""
+    if image:
+        frame.charge(WORK_AUTHORIZATION * len(cluster.settings.policy.keys))
+        check_image(cluster.settings, image, read_about_image(frame.view, name, image))
 
 
 def _new(books: Books, cluster: Cluster, name: str, revision: Revision, replicas: int) -> Workload:

@@ -1,8 +1,7 @@
 """Keys that sign images: Ed25519, and ECDSA on P-256 with SHA-256, as cosign makes them."""
 
-from typing import Annotated, Final, Literal
+from typing import Final
 
-import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,27 +10,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from metanode.docklock.images.refusals import ImageRefusal
 from metanode.primitives import ed25519
-from metanode.primitives.codec import Wire
 from metanode.primitives.refusal import Rejected
+from metanode.records.image_policy import ED25519, P256, ImageKey
 
-ED25519: Final = 1
-"""The key is 32 bytes; signatures have 64, judged by the strict rule of the whole house (BYTES-4)."""
-P256: Final = 2
-"""The key is a compressed point of 33 bytes; signatures are DER of at most 72."""
-SIGNATURE_BYTES_MAX: Final = 72
-"""Longest signature: DER of two numbers of 33 bytes."""
+P256_KEY_BYTES: Final = 33
+"""A compressed point."""
 PEM_BYTES_MAX: Final = 4096
 """Longest key file."""
-
-
-class ImageKey(Wire):
-    """IMG-18. A public key: its kind, and the bytes of that kind."""
-
-    kind: Literal[1, 2]
-    key: Annotated[bytes, msgspec.Meta(min_length=32, max_length=33)]
-
-    def __str__(self) -> str:
-        return f"{'ed25519' if self.kind == ED25519 else 'p256'}:{self.key.hex()}"
 
 
 def key_of_pem(text: bytes) -> ImageKey:
@@ -54,15 +39,19 @@ def key_of_pem(text: bytes) -> ImageKey:
 
 def check_key(key: ImageKey) -> None:
     """IMG-18. Refuse what is no key of its kind, such as a point that is not on the curve."""
-    problem = "" if len(key.key) == ed25519.PUBLIC_KEY_BYTES else "it has not 32 bytes"
-    if key.kind == P256:
-        try:
-            EllipticCurvePublicKey.from_encoded_point(SECP256R1(), key.key)
-            problem = ""
-        except ValueError as error:
-            problem = str(error)[:80]
+    problem = ""
+    match key.kind:
+        case 1:
+            problem = "" if len(key.key) == ed25519.PUBLIC_KEY_BYTES else "it has not 32 bytes"
+        case 2 if len(key.key) == P256_KEY_BYTES:
+            try:
+                EllipticCurvePublicKey.from_encoded_point(SECP256R1(), key.key)
+            except ValueError as error:
+                problem = str(error)[:80]
+        case _:
+            problem = "neither Ed25519 nor a compressed point of P-256"
     if problem:
-        raise Rejected(ImageRefusal.POLICY_MALFORMED, f"{key} is no key: {problem}")
+        raise Rejected(ImageRefusal.POLICY_MALFORMED, f"{str(key)[:100]} is no key: {problem}")
 
 
 def is_signed(key: ImageKey, message: bytes, signature: bytes) -> bool:

@@ -2,19 +2,18 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final
 
 import msgspec
 
-from metanode.docklock.images.digests import DIGEST_BYTES, Digest, parse_digest
-from metanode.docklock.images.keys import ED25519, SIGNATURE_BYTES_MAX, ImageKey, is_signed
+from metanode.docklock.images.digests import Digest, parse_digest
+from metanode.docklock.images.keys import is_signed
 from metanode.docklock.images.manifests import Descriptor, Manifest, decode_json
 from metanode.docklock.images.refusals import ImageRefusal
-from metanode.primitives.codec import Decoder, Wire
 from metanode.primitives.digest import Tag, digest
 from metanode.primitives.ed25519 import SigningKey
 from metanode.primitives.refusal import Rejected
+from metanode.records.image_policy import SIGNATURE_BYTES_MAX, ImageKey, ImageSignature
 
 SIGNATURES_MAX: Final = 64
 """Most signatures of an image that are looked at."""
@@ -27,30 +26,6 @@ COSIGN_ANNOTATION: Final = "dev.cosignproject.cosign/signature"
 _COSIGN_TYPE: Final = "cosign container image signature"
 
 _Text = Annotated[str, msgspec.Meta(max_length=4096)]
-
-
-class SignatureRecord(Wire):
-    """IMG-19. Ours: a key signs SHA-256 over the tag `metanode.imgsig1` and the 32 bytes of the image's digest."""
-
-    version: Literal[1]
-    digest: Annotated[bytes, msgspec.Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
-    key: ImageKey
-    signature: Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES_MAX)]
-
-
-SIGNATURE_RECORD: Final = Decoder[SignatureRecord](SignatureRecord, 256)
-"""A record is some 150 bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class CosignSignature:
-    """IMG-20. Cosign's: a signature over the bytes of a payload, which names the digest. Whose it is, is not said."""
-
-    payload: bytes
-    signature: bytes
-
-
-Signature: TypeAlias = SignatureRecord | CosignSignature
 
 
 class _Image(msgspec.Struct, frozen=True, rename="kebab"):
@@ -67,14 +42,13 @@ class _Payload(msgspec.Struct, frozen=True):
 
 
 def message_of(image: Digest) -> bytes:
-    """IMG-19. The 32 bytes that our record's key signs."""
+    """IMG-19. The 32 bytes that a key signs where there is no payload."""
     return digest(Tag.IMAGE_SIGNATURE, image.raw)
 
 
-def sign(key: SigningKey, image: Digest) -> SignatureRecord:
-    """IMG-19. A record by an Ed25519 key. An ECDSA key signs `message_of` wherever it is kept."""
-    public = ImageKey(kind=ED25519, key=key.public_key)
-    return SignatureRecord(version=1, digest=image.raw, key=public, signature=key.sign(message_of(image)))
+def sign(key: SigningKey, image: Digest) -> ImageSignature:
+    """IMG-19. Ours, by an Ed25519 key. An ECDSA key signs `message_of` wherever it is kept."""
+    return ImageSignature(payload=b"", signature=key.sign(message_of(image)))
 
 
 def decode_payload(payload: bytes) -> Digest:
@@ -112,17 +86,13 @@ def cosign_layers(manifest: Manifest) -> tuple[tuple[Descriptor, bytes], ...]:
     return tuple(found)
 
 
-def signer(signature: Signature, image: Digest, keys: tuple[ImageKey, ...]) -> ImageKey | None:
+def signer(signature: ImageSignature, image: Digest, keys: tuple[ImageKey, ...]) -> ImageKey | None:
     """IMG-19, IMG-20. Which of these keys has signed this image with that; None where none has."""
-    match signature:
-        case SignatureRecord(digest=signed, key=key):
-            if key in keys and signed == image.raw and is_signed(key, message_of(image), signature.signature):
-                return key
-        case CosignSignature(payload, over_payload):
-            try:
-                if decode_payload(payload) != image:
-                    return None
-            except Rejected:
+    message = signature.payload or message_of(image)
+    if signature.payload:
+        try:
+            if decode_payload(signature.payload) != image:
                 return None
-            return next((key for key in keys if is_signed(key, payload, over_payload)), None)
-    return None
+        except Rejected:
+            return None
+    return next((key for key in keys if is_signed(key, message, signature.signature)), None)

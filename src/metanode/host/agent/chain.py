@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from metanode.docklock.cluster.signed import AboutImage
 from metanode.docklock.cluster.state import Cluster, Share
 from metanode.records.calls import Call
 from metanode.records.workload import Terms
@@ -43,6 +44,9 @@ class ChainPort(Protocol):
         """The terms of a revision, proved. Raises `Rejected` where the state does not have it."""
 
     def submit(self, call: Call) -> Outcome:
+    def about_image(self, image: bytes) -> AboutImage:
+        """Whether an operator admitted an image, and who has signed it, proved."""
+
         """Sign, send and wait until it is final."""
 
     def settled(self) -> tuple[Cluster, frozenset[bytes]]:

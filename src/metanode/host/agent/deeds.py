@@ -22,6 +22,7 @@ from metanode.docklock.agent.events import (
     Stop,
     Vanished,
 )
+from metanode.docklock.cluster.signed import check_image, demands_something
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.content import MISSING, Content
 from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
@@ -89,6 +90,7 @@ class Deeds:
                 self._tell(Fetched(now_ms(), effect.name, None, MISSING, final=False))
                 return
             if terms.demand.image:
+                await self._check_image(effect.name, terms.demand.image)
                 await asyncio.to_thread(self._image, terms.demand.image)
         except (ChainUnreachable, Fault) as error:
             self._log.warning("fetch", extra={"container": effect.name, "why": str(error)})
@@ -98,6 +100,17 @@ class Deeds:
             self._tell(Fetched(now_ms(), effect.name, None, str(refused.reason), final=True))
         else:
             self._tell(Fetched(now_ms(), effect.name, spec, "", final=True))
+
+    async def _check_image(self, name: str, image: bytes) -> None:
+        """CLUSTER-23. Before it starts, whether the cluster lets the image run, by what is proved here and by
+        signatures that are verified here; what is adopted runs on. Raises `Rejected`."""
+        settings = (await asyncio.to_thread(self._chain.settled))[0].settings
+        if not demands_something(settings):
+            return
+        try:
+            await self._driver.inspect(name)
+        except Rejected:
+            check_image(settings, image, await asyncio.to_thread(self._chain.about_image, image))
 
     async def run(self, effect: Run) -> None:
         """Create and start a container; what was left of an earlier try goes first."""

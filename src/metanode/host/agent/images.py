@@ -57,7 +57,7 @@ class NodeImages:
             return self._store.add(top, _Others(self._content), names, lease)
 
     def unpacked(self, image: bytes) -> Unpacked:
-        """The root of an image by its digest; fetched from the other agents where it is not here. Raises `Rejected`."""
+        """IMG-26. The root of an image by its digest; fetched from the other agents where it is not here. Raises `Rejected`."""
         digest = Digest(image.hex())
         if all(digest not in (one.digest, one.manifest) for one in self._store.list()):
             self.add(self._described(digest), ())

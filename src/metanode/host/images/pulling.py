@@ -4,7 +4,7 @@ from metanode.docklock.images.digests import Digest
 from metanode.docklock.images.manifests import INDEXES, MANIFESTS, Descriptor, decode_manifest
 from metanode.docklock.images.references import Reference
 from metanode.docklock.images.refusals import RegistryRefusal
-from metanode.docklock.images.signatures import PAYLOAD_BYTES_MAX, CosignSignature, cosign_layers, cosign_tag
+from metanode.docklock.images.signatures import PAYLOAD_BYTES_MAX, cosign_layers, cosign_tag
 from metanode.host.blobs import BlobStore
 from metanode.host.images.catalogue import Image
 from metanode.host.images.gather import Origin
@@ -12,6 +12,7 @@ from metanode.host.images.registry import Registry
 from metanode.host.images.store import ImageStore
 from metanode.host.leases import Lease
 from metanode.primitives.refusal import Rejected
+from metanode.records.image_policy import ImageSignature
 
 
 class _Remote(Origin):
@@ -61,7 +62,7 @@ def push(images: ImageStore, registry: Registry, text: str, name: str, tag: str)
     return image
 
 
-def signatures(registry: Registry, name: str, image: Digest) -> tuple[CosignSignature, ...]:
+def signatures(registry: Registry, name: str, image: Digest) -> tuple[ImageSignature, ...]:
     """IMG-20. Cosign's signatures of an image, as its registry holds them; none where it has none. Whose they are and
     whether they are true is for `policy.check` to say.
     """
@@ -73,5 +74,5 @@ def signatures(registry: Registry, name: str, image: Digest) -> tuple[CosignSign
         raise
     found = []
     for layer, signature in cosign_layers(decode_manifest(data, top.media_type)):
-        found.append(CosignSignature(registry.small_blob(name, layer, PAYLOAD_BYTES_MAX), signature))
+        found.append(ImageSignature(payload=registry.small_blob(name, layer, PAYLOAD_BYTES_MAX), signature=signature))
     return tuple(found)

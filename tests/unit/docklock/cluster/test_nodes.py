@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from tests.unit.docklock.cluster.town import SETTINGS, Town, apply, inventory, terms
 from tests.unit.ledger.world import address
 
-from metanode.docklock.cluster.lifecycle import INSTANCE_LIFE, NODE_LIFE, NODE_STANDINGS, WORKLOAD_LIFE
+from metanode.docklock.cluster.lifecycle import INSTANCE_LIFE, NODE_LIFE, WORKLOAD_LIFE
 from metanode.docklock.cluster.refusals import ClusterRefusal
 from metanode.records.calls import Call
 from metanode.records.cluster import ENDED, STATES, ClusterValueRefusal, Label, ReplicaReport
@@ -30,7 +30,7 @@ def mark(node: str, wanted: str) -> ClusterMark:
 
 
 def test_the_tables_name_nothing_that_is_not_known() -> None:
-    assert {before for before, _ in NODE_LIFE} - {""} == set(NODE_LIFE.values()) == set(NODE_STANDINGS)
+    assert {before for before, _ in NODE_LIFE} - {""} == set(NODE_LIFE.values()) == {"invited", "joining", "in", "lost"}
     assert {event for _, event in INSTANCE_LIFE} == set(STATES)
     assert {after for (_, event), after in INSTANCE_LIFE.items() if event in ENDED} == set(ENDED)
     phases = {"active", "updating", "paused", "stopping", "stopped", "deleting", "completed", "failed"}

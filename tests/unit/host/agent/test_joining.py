@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from metanode.docklock.cluster.signed import AboutImage
 from metanode.docklock.cluster.state import Cluster
 from metanode.host.agent import joining
 from metanode.host.agent.chain import ChainUnreachable, Outcome, ProvedShare
@@ -40,6 +41,9 @@ class Chain:
         raise NotImplementedError
 
     def terms(self, workload: str, revision: int) -> Terms:
+        raise NotImplementedError
+
+    def about_image(self, image: bytes) -> AboutImage:
         raise NotImplementedError
 
     def settled(self) -> tuple[Cluster, frozenset[bytes]]:

@@ -23,6 +23,7 @@ from metanode.cli.bpi.clusters import (
     shower,
 )
 from metanode.cli.bpi.completing import accounts
+from metanode.cli.bpi.image_keys import chosen_policy, policy_lines, read_digest
 from metanode.cli.bpi.keys import Names
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.sending import How, Sending, sending
@@ -57,6 +58,12 @@ _SETTINGS: Final = (
     click.option("--heartbeat-timeout", type=click.IntRange(500, 3_600_000), metavar="MS",
                  help="Silence after which a node is lost."),
     click.option("--images", type=click.Choice(["any", "listed"]), help="Which images may run."),
+    click.option("--image-key", "image_keys", multiple=True, metavar="KEY", help="A key that signs images: a PEM file, "
+                 "or ed25519:HEX, p256:HEX; again for more; none for nobody."),
+    click.option("--image-signatures", type=click.IntRange(0, 16), metavar="N",
+                 help="So many of the keys must have signed an image; all of them by default."),
+    click.option("--image-only", "image_only", multiple=True, metavar="DIGEST",
+                 help="Only these images run; again for more; none for any."),
     click.option("--quota", "quotas", multiple=True, metavar="ACCOUNT=CORES,MIB,N",
                  help="Most cores, memory and replicas of an account; again for more; none for no quotas."),
 )  # fmt: skip
@@ -114,6 +121,7 @@ def _chosen(names: Names, before: ClusterSettings, options: dict[str, Any]) -> C
         heartbeat_timeout_ms=options["heartbeat_timeout"] or before.heartbeat_timeout_ms,
         quotas=quotas,
         images=options["images"] or before.images,
+        policy=chosen_policy(before.policy, options["image_keys"], options["image_signatures"], options["image_only"]),
     )
 
 
@@ -190,6 +198,8 @@ def show(session: Session, cluster: str) -> None:
         line(f"operators  {', '.join(who(one) for one in settings['operators']) or 'the owner alone'}")
         line(f"executors  {', '.join(who(one) for one in settings['executors']) or 'nobody'}")
         line(f"images     {settings['images']}")
+        for sentence in policy_lines(settings["policy"]):
+            line(sentence)
         line(f"heartbeat  a node is lost after {settings['heartbeat_timeout_ms']} ms of silence")
         line(f"weights    {' · '.join(f'{name} {value}' for name, value in settings['weights'].items())}")
         line(f"nodes      {counted_states(view.nodes)}")
@@ -215,12 +225,10 @@ def show(session: Session, cluster: str) -> None:
 @pass_session
 def admit_image(session: Session, digest: str, withdraw: bool, cluster: str, how: How) -> ExitStatus | None:  # noqa: FBT001
     """Admit an image by the SHA-256 of its manifest, for a cluster where only listed ones may run."""
-    text = digest.removeprefix("sha256:")
-    if not re.fullmatch(r"[0-9a-f]{64}", text):
-        raise click.BadParameter(f"{digest!r}: the SHA-256 of a manifest, 64 hexadecimal digits")
+    image = read_digest(digest)
     desk = Sending(session, how)
     name = chosen_cluster(desk.client, cluster)
-    return desk.send(ClusterAdmitImage(cluster=name, image=bytes.fromhex(text), admitted=not withdraw))
+    return desk.send(ClusterAdmitImage(cluster=name, image=image, admitted=not withdraw))
 
 
 @leaf()
