@@ -67,14 +67,18 @@ class Place:
         """The folders and the three files that every container gets whatever its image."""
         for name in ("point", "proc", "upper", "spare", "etc"):
             Path(self.folder, name).mkdir(0o755, exist_ok=True)
-        etc = Path(self.folder, "etc")
-        for name, text in {
-            "hosts": f"127.0.0.1 localhost {plan.hostname}\n::1 localhost\n",
-            "hostname": f"{plan.hostname}\n",
-            "resolv.conf": f"nameserver {RESOLVER}\noptions timeout:1 attempts:2\n",
-        }.items():
-            (etc / name).write_text(text)
-            (etc / name).chmod(0o644)
+        write_names(Path(self.folder, "etc"), plan.hostname)
+
+
+def write_names(etc: Path, hostname: str) -> None:
+    """RUN-11. The three files that every container gets whatever its image."""
+    for name, text in {
+        "hosts": f"127.0.0.1 localhost {hostname}\n::1 localhost\n",
+        "hostname": f"{hostname}\n",
+        "resolv.conf": f"nameserver {RESOLVER}\noptions timeout:1 attempts:2\n",
+    }.items():
+        (etc / name).write_text(text)
+        (etc / name).chmod(0o644)
 
 
 @dataclass(frozen=True, slots=True)
