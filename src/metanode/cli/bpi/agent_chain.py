@@ -164,12 +164,6 @@ class ClientChain:
 
         return self._proving.ask(question)
 
-    def submit(self, call: Call) -> Outcome:
-        """Sign, send, wait until final."""
-
-        def question(client: Client, _light: LightClient) -> Outcome:
-            if self._sender is None or self._sender[0] is not client:
-                self._sender = client, Sender(client, self._seed)
     def about_image(self, image: bytes) -> AboutImage:
         """Two values of the state, each of which may be proved to be absent."""
 
@@ -180,6 +174,12 @@ class ClientChain:
 
         return self._proving.ask(question)
 
+    def submit(self, call: Call) -> Outcome:
+        """Sign, send, wait until final."""
+
+        def question(client: Client, _light: LightClient) -> Outcome:
+            if self._sender is None or self._sender[0] is not client:
+                self._sender = client, Sender(client, self._seed)
             status = self._sender[1].send(call, timeout_s=FINAL_S)
             return Outcome(status.height, status.code)
 

@@ -307,12 +307,12 @@ def image_key(cluster: str, image: bytes) -> bytes:
     return IMAGE + cluster.encode() + b"\0" + image
 
 
-def read_cluster(state: Readable, cluster: str) -> Cluster | None:
 def image_signed_key(cluster: str, image: bytes) -> bytes:
     """Where signatures of an image are kept."""
     return IMAGE_SIGNED + cluster.encode() + b"\0" + image
 
 
+def read_cluster(state: Readable, cluster: str) -> Cluster | None:
     """A cluster, `None` if there is none of this name."""
     data = state.get(cluster_key(cluster))
     return _cluster(data) if data is not None else None

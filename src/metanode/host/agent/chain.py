@@ -43,10 +43,10 @@ class ChainPort(Protocol):
     def terms(self, workload: str, revision: int) -> Terms:
         """The terms of a revision, proved. Raises `Rejected` where the state does not have it."""
 
-    def submit(self, call: Call) -> Outcome:
     def about_image(self, image: bytes) -> AboutImage:
         """Whether an operator admitted an image, and who has signed it, proved."""
 
+    def submit(self, call: Call) -> Outcome:
         """Sign, send and wait until it is final."""
 
     def settled(self) -> tuple[Cluster, frozenset[bytes]]:

@@ -91,7 +91,9 @@ class Deeds:
                 return
             if terms.demand.image:
                 await self._check_image(effect.name, terms.demand.image)
-                await asyncio.to_thread(self._image, terms.demand.image)
+                image = await asyncio.to_thread(self._image, terms.demand.image)
+                if image.source:
+                    self.records.tell("pulled", one, terms.demand.image, {"source": image.source})
         except (ChainUnreachable, Fault) as error:
             self._log.warning("fetch", extra={"container": effect.name, "why": str(error)})
             self._tell(Fetched(now_ms(), effect.name, None, MISSING, final=False))

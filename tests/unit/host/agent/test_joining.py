@@ -43,6 +43,9 @@ class Chain:
     def terms(self, workload: str, revision: int) -> Terms:
         raise NotImplementedError
 
+    def pinning(self, number: int, above: int) -> PinnedBatch | None:
+        raise NotImplementedError
+
     def about_image(self, image: bytes) -> AboutImage:
         raise NotImplementedError
 
