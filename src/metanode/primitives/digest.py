@@ -45,6 +45,7 @@ class Tag(Enum):
     PEER_RECORD = b"metanode.peerad1"
     EPOCH_KEY = b"metanode.epochk1"
     AGENT_REQUEST = b"metanode.agentr1"
+    MESH_ADDRESS = b"metanode.meshad1"
     BLOCK_LOG = b"metanode.blklog1"
     JOURNAL = b"metanode.jrnlog1"
     SNAPSHOT = b"metanode.snapsh1"
@@ -56,6 +57,11 @@ class Tag(Enum):
     WORKLOAD_RECEIPT = b"metanode.wrecpt1"
     WORKLOAD_BATCH = b"metanode.wbatch1"
     RECEIPT_LOG = b"metanode.wrclog1"
+    SECRET = b"metanode.secret1"
+    SECRET_SALT = b"metanode.scsalt1"
+    SECRET_KEY = b"metanode.scrkey1"
+    SECRET_RECIPIENT = b"metanode.scrrcp1"
+    PIN_LOG = b"metanode.wpnlog1"
 
 
 TAG_BYTES = 16
