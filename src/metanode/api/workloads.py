@@ -249,6 +249,8 @@ class ServiceView(Answer):
     may call."""
 
     workload: str
+    revision: Number
+    balance: str
     networks: tuple[str, ...]
     ports: tuple[Plain, ...]
     endpoints: tuple[EndpointView, ...]

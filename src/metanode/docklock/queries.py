@@ -109,9 +109,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ServiceDetails:
-    """What can be called of a workload: its terms name ports and networks."""
+    """What can be called of a workload: its terms name ports and networks, as of a revision."""
 
     name: str
+    revision: int
     terms: Terms
     endpoints: tuple[Endpoint, ...]
 

@@ -54,6 +54,8 @@ RESTARTS: Final = ("no", "on-failure", "always")
 """When a node starts a replica again by itself."""
 PROBES: Final = ("command", "http", "tcp")
 """How a health check looks."""
+BALANCES: Final = ("round-robin", "least-connections", "local-first")
+"""How the mesh chooses among the replicas of a service."""
 PROTOCOLS: Final = ("tcp", "udp")
 """What a port speaks."""
 SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL")
@@ -132,7 +134,8 @@ class Job(Wire):
 
 class Terms(Wire):
     """PLACE-2. What of a specification is on chain: all that the committee needs to place and renew it, and others to
-    reach it. `networks`: workloads that share one can call each other; `ports` is what they find."""
+    reach it. `networks`: workloads that share one can call each other; `ports` is what they find, `balance` which
+    replica (MESH-5)."""
 
     workload: str
     kind: str
@@ -143,6 +146,7 @@ class Terms(Wire):
     ports: tuple[Port, ...]
     networks: tuple[str, ...]
     deterministic: bool
+    balance: str = BALANCES[0]
 
 
 class Variable(Wire):
@@ -298,6 +302,7 @@ def check_terms(terms: Terms) -> None:
         check_word("the condition of a dependency", dependency.condition, CONDITIONS)
         if dependency.workload == terms.workload:
             raise Rejected(SpecRefusal.CONTRADICTION, f"{terms.workload} depends on itself")
+    check_word("how it is balanced", terms.balance, BALANCES)
     for port in terms.ports:
         check_range("a container's port", port.container, 1, PORT_MAX)
         check_range("a published port", port.published, 0, PORT_MAX)

@@ -275,6 +275,7 @@ SETTINGS: Final = {
     "agreement": SETTINGS_TOP["agreement"],
     "anti_affinity": "services not to stand beside",
     "architecture": "x86_64 or aarch64",
+    "balance": "round-robin, least-connections or local-first: which replica the mesh calls",
     "constraints": "like `zone in a, b`, `gpu exists`, `spot absent`, `disk not-in slow`",
     "data_class": SETTINGS_TOP["data_class"],
     "deterministic": "the same bytes on every run: sandbox only",

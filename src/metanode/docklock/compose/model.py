@@ -7,6 +7,7 @@ import msgspec
 from metanode.docklock.compose.nodes import Spot
 from metanode.records.demand import Constraint, Spread, Toleration
 from metanode.records.workload import (
+    BALANCES,
     Dependency,
     HealthCheck,
     Job,
@@ -79,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True):
     anti_affinity: tuple[str, ...] = ()
     spread: tuple[Spread, ...] = ()
     egress: tuple[str, ...] = ()
+    balance: str = BALANCES[0]
 
 
 class Process(msgspec.Struct, frozen=True):

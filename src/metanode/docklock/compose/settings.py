@@ -26,7 +26,7 @@ from metanode.records.demand import (
     check_label,
     check_name,
 )
-from metanode.records.workload import DEADLINE_MS_MAX, Job
+from metanode.records.workload import BALANCES, DEADLINE_MS_MAX, Job
 
 DATA_CLASS: Final = "internal"
 """The class of data where nothing is said: that of a node that says nothing."""
@@ -177,4 +177,5 @@ def settings(at: Spot | None, notes: Notes, default: Settings) -> Settings:
         anti_affinity=_names(keys["anti_affinity"], notes) if "anti_affinity" in keys else (),
         spread=_spread(keys["spread"], notes) if "spread" in keys else (),
         egress=_egress(keys["egress"], notes) if "egress" in keys else (),
+        balance=word_of(keys["balance"], notes, BALANCES, BALANCES[0]) if "balance" in keys else BALANCES[0],
     )

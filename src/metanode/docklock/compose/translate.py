@@ -127,6 +127,7 @@ def _terms(service: ServiceText, notes: Notes, outside: Outside, *, is_job: bool
         ports=service.ports,
         networks=service.networks,
         deterministic=service.settings.deterministic,
+        balance=service.settings.balance,
     )
 
 

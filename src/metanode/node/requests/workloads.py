@@ -238,6 +238,8 @@ def service_list(desk: Desk, asked: ServiceList) -> ServicePage:
         items=tuple(
             ServiceView(
                 workload=details.name,
+                revision=details.revision,
+                balance=details.terms.balance,
                 networks=details.terms.networks,
                 ports=tuple(plain(port) for port in details.terms.ports),
                 endpoints=tuple(
