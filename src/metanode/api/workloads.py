@@ -245,8 +245,8 @@ class EndpointView(Answer):
 
 
 class ServiceView(Answer):
-    """What can be called of a workload: its ports by name, and whoever is ready. Workloads that share a network with it
-    may call."""
+    """What can be called of a workload by its current revision: how replicas are chosen, its ports by name, and whoever
+    is ready. Workloads that share a network with it may call."""
 
     workload: str
     revision: Number

@@ -269,7 +269,8 @@ def services_after(
             left -= workload.peak
             if found and (left < 0 or len(found) == limit):
                 return found, last
-            found.append(ServiceDetails(name, terms, _endpoints(source, cluster, name, workload)))
+            endpoints = _endpoints(source, cluster, name, workload)
+            found.append(ServiceDetails(name, workload.current.number, terms, endpoints))
         last = name
     return found, ""
 
