@@ -98,7 +98,8 @@ class ClusterControl(Wire, tag="cluster.control"):
 
 
 class ClusterReport(Wire, tag="cluster.report"):
-    """A node lives: what changed with its replicas, and its new receipts. `sequence` grows with every report."""
+    """A node lives: what changed with its replicas, its new receipts, and what it saw of others' replicas where it was
+    asked to look. `sequence` grows with every report."""
 
     cluster: str
     node: str
@@ -115,8 +116,8 @@ ClusterCall: TypeAlias = (
     | ClusterAdmit
     | ClusterMark
     | ClusterAdmitImage
-    | ClusterApply
     | ClusterSignImage
+    | ClusterApply
     | ClusterScale
     | ClusterRollBack
     | ClusterControl

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from metanode.docklock.cluster.state import Assignment
-from metanode.records.cluster import ReplicaReport
+from metanode.docklock.cluster.state import Assignment, Duty
+from metanode.records.cluster import ReplicaReport, Sighting
 from metanode.records.workload import HealthCheck, WorkloadSpec
 
 # --- heard ----------------------------------------------------------------------------------------------------------
@@ -12,12 +12,14 @@ from metanode.records.workload import HealthCheck, WorkloadSpec
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """A proved share of the state: all that this node is to do at a height. `timeout_ms`: how long it may be silent."""
+    """A proved share of the state: all that this node is to do at a height. `timeout_ms`: how long it may be silent;
+    `duties`: what it is to look at elsewhere."""
 
     now_ms: int
     height: int
     assignments: tuple[Assignment, ...]
     timeout_ms: int
+    duties: tuple[Duty, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,16 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspected:
+    """What one look at another node's replica found, and the digest of what that node signed about it."""
+
+    now_ms: int
+    duty: Duty
+    sight: str
+    statement: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """What became of the report under way: it is final, or it has to be said again."""
 
@@ -99,7 +111,7 @@ class Tick:
     now_ms: int
 
 
-Heard: TypeAlias = Desired | Found | Fetched | Ran | Ended | Vanished | Removed | Probed | Reported | Tick
+Heard: TypeAlias = Desired | Found | Fetched | Ran | Ended | Vanished | Removed | Probed | Inspected | Reported | Tick
 
 # --- asked for ------------------------------------------------------------------------------------------------------
 
@@ -156,6 +168,14 @@ class Record:
     assignment: Assignment
     image: bytes
     code: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Look once at another node's replica; an `Inspected` follows."""
+
+    duty: Duty
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +183,7 @@ class Report:
     """Tell the chain that the node lives and what has changed; a `Reported` follows."""
 
     replicas: tuple[ReplicaReport, ...]
+    sightings: tuple[Sighting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +193,4 @@ class Wake:
     at_ms: int
 
 
-Effect: TypeAlias = Fetch | Run | Stop | Remove | Probe | Record | Report | Wake
+Effect: TypeAlias = Fetch | Run | Stop | Remove | Probe | Inspect | Record | Report | Wake

@@ -12,6 +12,7 @@ from metanode.docklock.agent.events import (
     Fetched,
     Found,
     Heard,
+    Inspected,
     Probe,
     Probed,
     Ran,
@@ -26,10 +27,12 @@ from metanode.docklock.agent.events import (
     Vanished,
     Wake,
 )
+from metanode.docklock.agent.inspecting import Prober
 from metanode.docklock.agent.rules import exhausted, heartbeat_ms, may_start, restarts, wait_ms
 from metanode.docklock.agent.state import FETCH_AGAIN_MS, NEVER, Task, name_of
 from metanode.docklock.cluster.state import Assignment
 from metanode.records.cluster import REPORTED_MAX, ReplicaReport
+from metanode.records.workload import WorkloadSpec
 
 START_FAILED: Final = 125
 """The exit status of a container that could not be started, as elsewhere in the field."""
@@ -52,6 +55,7 @@ class Agent:
         self._over: set[str] = set()
         self._changed: dict[str, ReplicaReport] = {}
         self._under_way: dict[str, ReplicaReport] | None = None
+        self._prober: Final = Prober()
         self._timeout_ms = 0
         self._said_ms = -NEVER
         self._effects: list[Effect] = []
@@ -76,6 +80,8 @@ class Agent:
                 self._removed(event)
             case Probed():
                 self._probed(event)
+            case Inspected():
+                self._prober.heard(event, self._timeout_ms)
             case Reported():
                 self._reported(event)
             case Tick():
@@ -90,11 +96,25 @@ class Agent:
         task = self._tasks.get(name)
         return (task.assignment, _image(task)) if task is not None else None
 
+    def spec_of(self, name: str) -> WorkloadSpec | None:
+        """The specification of a container, where there is one of this name and its specification is here."""
+        task = self._tasks.get(name)
+        return task.spec if task is not None else None
+
+    def images(self) -> frozenset[bytes] | None:
+        """The digests of the images that its containers are made of; `None` while there is one of which it is not known
+        yet, or no share was heard of."""
+        tasks = self._tasks.values()
+        if not self._timeout_ms or any(task.spec is None for task in tasks):
+            return None
+        return frozenset(_image(task) for task in tasks) - {b""}
+
     # --- the share --------------------------------------------------------------------------------------------------
 
     def _desired(self, event: Desired) -> None:
         """AGENT-1. What the share names runs or stops; what it does not name does not run here."""
         self._timeout_ms = event.timeout_ms
+        self._prober.follow(event.now_ms, event.duties)
         named = {name_of(self._cluster, one): one for one in event.assignments}
         self._over &= set(named)
         wanted = {name: one for name, one in named.items() if name not in self._over}
@@ -288,7 +308,8 @@ class Agent:
         for task in self._tasks.values():
             if task.phase == "waiting" and may_start(task, self._tasks.values(), self._cpu, self._memory):
                 self._start(now_ms, task)
-        due = NEVER
+        self._effects += self._prober.due(now_ms)
+        due = self._prober.next_ms
         for task in self._tasks.values():
             if task.next_ms <= now_ms:
                 task.next_ms = NEVER
@@ -339,15 +360,17 @@ class Agent:
         """AGENT-8. One report at a time: when something changed, and often enough to count as alive."""
         if self._under_way is not None or not self._timeout_ms:
             return
-        if not self._changed and now_ms - self._said_ms < heartbeat_ms(self._timeout_ms):
+        news = self._changed or self._prober.has_news
+        if not news and now_ms - self._said_ms < heartbeat_ms(self._timeout_ms):
             return
         chosen = dict(list(self._changed.items())[:REPORTED_MAX])
         self._under_way = chosen
         self._said_ms = now_ms
-        self._effects.append(Report(tuple(chosen.values())))
+        self._effects.append(Report(tuple(chosen.values()), self._prober.speak()))
 
     def _reported(self, event: Reported) -> None:
         under_way, self._under_way = self._under_way or {}, None
+        self._prober.reported(final=event.final)
         if event.final:
             for name, said in under_way.items():
                 if self._changed.get(name) == said:

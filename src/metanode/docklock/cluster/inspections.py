@@ -98,9 +98,8 @@ def _round(
         busy = {(one.duty.node, one.duty.workload, one.duty.index, one.duty.attempt) for one in found}
         found += [
             Inspection(
-                duty=_duty(node, member, one),
+                duty=_duty(node, member, one, books.now_ms),
                 probers=probers,
-                since_ms=books.now_ms,
                 until_ms=books.now_ms + cluster.settings.heartbeat_timeout_ms,
                 verdicts=(),
             )
@@ -149,7 +148,7 @@ def _owner(node: str, member: Member) -> str:
     return next((label.value for label in member.labels if label.key == OWNER), f"node {node}")
 
 
-def _duty(node: str, member: Member, one: Assignment) -> Duty:
+def _duty(node: str, member: Member, one: Assignment, since_ms: int) -> Duty:
     return Duty(
         node=node,
         account=member.account,
@@ -159,6 +158,7 @@ def _duty(node: str, member: Member, one: Assignment) -> Duty:
         attempt=one.attempt,
         revision=one.revision,
         spec=one.spec,
+        since_ms=since_ms,
     )
 
 
@@ -225,7 +225,7 @@ def _follow(books: Books, one: Inspection, found: str) -> None:
     """PROBE-7. What was agreed, where the node still says what was looked at."""
     duty = one.duty
     still = any(
-        i.attempt == duty.attempt and i.node == duty.node and i.state == "ready" and i.since_ms <= one.since_ms
+        i.attempt == duty.attempt and i.node == duty.node and i.state == "ready" and i.since_ms <= duty.since_ms
         for i in books.replica(duty.workload, duty.index).instances
     )
     if found == "unseen" and still:

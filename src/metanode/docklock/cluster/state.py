@@ -100,8 +100,8 @@ class Assignment(Wire):
 
 
 class Duty(Wire):
-    """PROBE-3. An attempt of a replica on another node that is to be looked at: whose node it is, where its agent
-    answers, which specification it runs by."""
+    """PROBE-3. An attempt of a replica on another node that is to be looked at, since when: whose node it is, where its
+    agent answers, which specification it runs by."""
 
     node: str
     account: bytes
@@ -111,11 +111,13 @@ class Duty(Wire):
     attempt: int
     revision: int
     spec: bytes
+    since_ms: int
 
 
 class Share(Wire):
     """CLUSTER-7. All that one node is to do, in one value: what is not here may not run there. `sequence` and
-    `heard_ms` of its last report, the number of its next receipt, and the last batch that was `pinned`."""
+    `heard_ms` of its last report, the number of its next receipt, and the last batch that was `pinned`. `duties`: what
+    it is to look at elsewhere."""
 
     sequence: int
     heard_ms: int
@@ -126,11 +128,10 @@ class Share(Wire):
 
 
 class Inspection(Wire):
-    """PROBE-3. An attempt that is looked at: by whom, since and until when, and what they said so far."""
+    """PROBE-3. An attempt that is looked at: by whom, until when, and what they said so far."""
 
     duty: Duty
     probers: tuple[str, ...]
-    since_ms: int
     until_ms: int
     verdicts: tuple[Said, ...]
 

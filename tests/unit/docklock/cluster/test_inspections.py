@@ -101,8 +101,8 @@ def test_every_node_is_inspected_in_its_turn_and_probers_are_drawn_anew() -> Non
     for _ in range(60):
         town.lives(later_ms=1_000)
         for one in open_in(town):
-            if (one.duty.node, one.since_ms) not in known:
-                known.add((one.duty.node, one.since_ms))
+            if (one.duty.node, one.duty.since_ms) not in known:
+                known.add((one.duty.node, one.duty.since_ms))
                 looked[one.duty.node] += 1
                 parties.add(one.probers)
     assert set(looked) == set(town.names)
@@ -262,10 +262,10 @@ def said(*sights: str) -> tuple[Said, ...]:
 def test_a_verdict_is_never_taken_back_whatever_is_said_later(probers: int) -> None:
     """In all orders of all words: once decided it stays, both sides never win, and nobody decides alone."""
     duty = Duty(
-        node="n", account=bytes(20), api="", workload="w", index=0, attempt=1, revision=1, spec=bytes(32)
+        node="n", account=bytes(20), api="", workload="w", index=0, attempt=1, revision=1, spec=bytes(32), since_ms=0
     )  # fmt: skip
     names = tuple(f"p{at}" for at in range(probers))
-    blank = Inspection(duty=duty, probers=names, since_ms=0, until_ms=1, verdicts=())
+    blank = Inspection(duty=duty, probers=names, until_ms=1, verdicts=())
     for words in product(SIGHTS, repeat=probers):
         decided = ""
         for heard in range(probers + 1):
@@ -278,7 +278,9 @@ def test_a_verdict_is_never_taken_back_whatever_is_said_later(probers: int) -> N
 
 
 def test_sightings_are_within_bounds_and_each_attempt_once() -> None:
-    duty = Duty(node="n", account=bytes(20), api="", workload="w", index=0, attempt=1, revision=1, spec=bytes(32))
+    duty = Duty(
+        node="n", account=bytes(20), api="", workload="w", index=0, attempt=1, revision=1, spec=bytes(32), since_ms=0
+    )
     for wrong, code in (
         (tuple(sighting(replace(duty, index=at)) for at in range(SIGHTINGS_MAX + 1)), DemandRefusal.TOO_MANY),
         ((sighting(duty), sighting(duty, "seen")), ClusterValueRefusal.BAD_COUNT),
