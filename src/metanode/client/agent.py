@@ -73,6 +73,10 @@ class AgentClient:
         if answer.status >= 400:
             raise _answer(data, answer.status)
 
+    def read(self, path: str) -> bytes:
+        """The answer to any other question, by its path with its query."""
+        return self._ask("GET", path)
+
     def images(self) -> list[dict[str, Any]]:
         """The images there: digest, manifest, platform, names, bytes."""
         return msgspec.json.decode(self._ask("GET", "/v1/images"), type=list[dict[str, Any]])

@@ -162,6 +162,10 @@ class BlockLog:
                 self.damages.append(fault.detail)
             return None
 
+    def segments(self) -> tuple[tuple[int, int], ...]:
+        """The first number of each segment, and how many bytes it has, the oldest first."""
+        return tuple((first, self._path(first).stat().st_size) for first in self._firsts)
+
     def prune(self, keep_from: int) -> int:
         """DISK-11. Drop segments that hold only blocks below this height, oldest first; returns the first one kept."""
         while len(self._firsts) > 1 and self._firsts[1] <= keep_from:

@@ -131,10 +131,20 @@ class WorkloadReceiptFile(Wire, tag="metanode.workload-receipt.1"):
     chain: bytes
 
 
+class EntriesFile(Wire, tag="metanode.workload-entries.1"):
+    """WREC-23. Signed entries that follow one another, without proof: what stands between receipts of one node."""
+
+    version: int
+    entries: tuple[bytes, ...]
+
+
 SIGNED_ENTRIES: Final = Decoder[SignedEntry](SignedEntry, ENTRY_BYTES_MAX)
 WORKLOAD_RECEIPT_FILES: Final = Decoder[WorkloadReceiptFile](
     WorkloadReceiptFile, RECEIPT_FILE_BYTES_MAX + 2 * ENTRY_BYTES_MAX
 )
+ENTRIES_MAX: Final = 1_024
+"""Most entries of one file: four megabytes."""
+ENTRIES_FILES: Final = Decoder[EntriesFile](EntriesFile, 64 + ENTRIES_MAX * (ENTRY_BYTES_MAX + 8))
 FILE_BEGINS: Final = encode("metanode.workload-receipt.1")
 """What the bytes of such a file have after their first one, and those of another receipt file have not."""
 
@@ -154,7 +164,7 @@ class StepForm:
 
 _APPLIED: Final = ("cpu-millicores", "memory-kib", "pids-max", "rootfs", "seccomp")
 _LEFT: Final = ("log", "log-bytes", "output", "reason", "signal")
-_WHY: Final = ("caller", "change", "command", "limit", "policy", "reason", "rule", "signer", "source")
+_WHY: Final = ("caller", "change", "command", "limit", "policy", "reason", "rule", "signer", "source", "times")
 
 STEPS: Final = {
     "pulled": StepForm("pulled the image for", engine=False, must=("source",), may=("bytes",), alone=True),
@@ -163,7 +173,7 @@ STEPS: Final = {
     "started": StepForm("started", may=(*_APPLIED, "input")),
     "healthy": StepForm("found healthy", may=("probe", "reason")),
     "unhealthy": StepForm("found unhealthy", may=("probe", "reason")),
-    "execed": StepForm("executed a command in", code="exit?", must=("caller", "command"), may=("reason",)),
+    "execed": StepForm("executed a command in", code="exit?", must=("caller", "command"), may=("of", "reason")),
     "stopped": StepForm("stopped", code="exit?", may=_LEFT),
     "exited": StepForm("saw the end of", code="exit", may=_LEFT),
     "killed": StepForm("killed", code="exit?", must=("reason",), may=_LEFT),
@@ -202,6 +212,7 @@ DETAILS: Final = {
     "signal": "text",
     "signer": "digest",  # the key that signed the image
     "source": "text",  # where the image came from
+    "times": "count",  # how often the like was refused since, within a minute
     "to": "name",  # the node where it goes on, where that is known
     "witness": "digest",  # the root over all that a deterministic job did
 }

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from metanode.client import Client, ClientError, state_keys
 from metanode.client.transactions import Sender
@@ -16,15 +16,20 @@ from metanode.docklock.cluster.state import (
     SHARES,
     WORKLOADS,
     Cluster,
+    Member,
     cluster_key,
     member_key,
     share_key,
     workload_key,
 )
 from metanode.host.agent.chain import ChainUnreachable, Outcome, ProvedShare
+from metanode.primitives import ed25519
 from metanode.primitives.refusal import Rejected
+from metanode.records.address import address_of_key, show_address
 from metanode.records.calls import Call
+from metanode.records.cluster import ReceiptBatch
 from metanode.records.genesis import Genesis
+from metanode.records.pinned_batch import PinnedBatch
 from metanode.records.workload import SpecRefusal, Terms
 
 MODULE: Final = "cluster"
@@ -119,8 +124,10 @@ class ClientChain:
         self._cluster: Final = cluster
         self._node: Final = node
         self._seed: Final = seed
+        self._genesis: Final = genesis
         self._proving: Final = Line(urls, genesis)
         self._speaking: Final = Line(urls, genesis)
+        self._fetching: Final = Line(urls, genesis)
         self._heads: Final = Heads(urls)
         self._sender: tuple[Client, Sender] | None = None
         self._record: Cluster | None = None
@@ -185,6 +192,33 @@ class ClientChain:
 
         return self._speaking.ask(question)
 
+    def pinning(self, number: int, above: int) -> PinnedBatch | None:
+        """The batch of an entry, looked for among the receipts that name the node's account."""
+        account = show_address(address_of_key(ed25519.public_key(self._seed)))
+
+        def question(client: Client, _light: LightClient) -> PinnedBatch | None:
+            for view in client.receipt.all(account, above + 1):
+                for event in view.events:
+                    batch = _batch_of(event, self._cluster, self._node)
+                    if batch is not None and batch.first <= number < batch.first + batch.count:
+                        chain = bytes.fromhex(client.receipt.export(view.receipt).file)
+                        verify_receipt(chain, GenesisBasis(self._genesis))
+                        return PinnedBatch(height=view.height, batch=batch, chain=chain)
+            return None
+
+        return self._fetching.ask(question)
+
+    def neighbour(self, node: str) -> tuple[Member | None, Share]:
+        """Two values of the state, each of which may be proved to be absent."""
+
+        def question(_client: Client, light: LightClient) -> tuple[Member | None, Share]:
+            member = light.prove(*state_keys.member(self._cluster, node))
+            share = light.prove(*state_keys.share(self._cluster, node), member.header.height).value
+            known = MEMBERS.decode(member.value) if member.value is not None else None
+            return known, SHARES.decode(share) if share is not None else NO_SHARE
+
+        return self._proving.ask(question)
+
     def agents(self) -> tuple[str, ...]:
         """Where the other agents answer."""
         return tuple(endpoint for _, endpoint in self._proved_members() if endpoint)
@@ -213,3 +247,10 @@ class ClientChain:
         members = self._proving.ask(question)
         self._members = time.monotonic(), members
         return members
+
+
+def _batch_of(event: dict[str, Any], cluster: str, node: str) -> ReceiptBatch | None:
+    """The batch that an event says was pinned for this node, if that is what it says."""
+    if (event["type"], event.get("cluster"), event.get("node")) != ("cluster.receipts-pinned", cluster, node):
+        return None
+    return ReceiptBatch(first=event["first"], count=event["count"], root=bytes.fromhex(event["root"]))

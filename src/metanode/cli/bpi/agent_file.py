@@ -3,13 +3,14 @@
 import tomllib
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from metanode.api.exits import ExitStatus
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_text
+from metanode.host.agent.receipt_log import RECEIPTS_BYTES_MIN, RECEIPTS_BYTES_USUAL
 from metanode.host.disk import Disk, write_durably
 from metanode.host.entropy import random_bytes
 from metanode.host.keys import create_account
@@ -27,7 +28,7 @@ KEYS: Final = "keys"
 class AgentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`chain`: URLs of chain nodes, the first is asked first. `listen`: where people and other agents reach this one;
     `advertise` what they dial, if it is another. `cpu_millicores`, `memory_kib`: what may be placed here. `engine`:
-    sandbox, crun or runc; empty for the first that works."""
+    sandbox, crun or runc; empty for the first that works. `receipts_bytes_max`: of receipts that are kept (WREC-22)."""
 
     cluster: str
     node: str
@@ -39,6 +40,7 @@ class AgentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     engine: str = ""
     genesis: str = "genesis.toml"
     password_file: str = ""
+    receipts_bytes_max: Annotated[int, msgspec.Meta(ge=RECEIPTS_BYTES_MIN)] = RECEIPTS_BYTES_USUAL
 
     @property
     def endpoint(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from metanode.api.receipt_names import read_receipt_name
+from metanode.docklock.receipts.names import is_entry_name
 from metanode.primitives.refusal import Rejected
 
 
@@ -27,14 +28,14 @@ class IdentityText(click.ParamType[str]):
 
 
 class ReceiptText(click.ParamType[str]):
-    """The name of a receipt, or the identity of its transaction."""
+    """The name of a receipt, or the identity of its transaction, or the name of a workload's (`node-2.41.K7QF`)."""
 
     name = "receipt"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text, or a usage error that says what is wrong with it: a name has a checksum."""
         text = str(value)
-        if text and not _identity(text):
+        if text and not _identity(text) and not is_entry_name(text):
             try:
                 read_receipt_name(text)
             except Rejected as rejected:

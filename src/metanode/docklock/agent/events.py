@@ -160,7 +160,7 @@ class Probe:
 @dataclass(frozen=True, slots=True)
 class Record:
     """Something happened that is worth a receipt: the step, the assignment and its image, an exit code or a refusal's
-    code."""
+    code, and why it happened, where the step says so."""
 
     now_ms: int
     step: str

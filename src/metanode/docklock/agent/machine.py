@@ -38,6 +38,11 @@ START_FAILED: Final = 125
 """The exit status of a container that could not be started, as elsewhere in the field."""
 KILLED: Final = 137
 """The exit status of what was killed, as elsewhere in the field."""
+LOST_ENGINE: Final = "its runtime was lost"
+OUT_OF_MEMORY: Final = "out of memory"
+TOO_SLOW: Final = "it did not end within its grace"
+NOT_IN_SHARE: Final = "the share does not name it any more"
+"""Why something was killed, or let go of, as its receipt says."""
 ORPHAN_GRACE_MS: Final = 10_000
 """How long a container may take to end that is not in the share any more, where its specification is not known."""
 
@@ -128,6 +133,8 @@ class Agent:
         for name, task in list(self._tasks.items()):
             if name not in wanted:
                 self._changed.pop(name, None)
+                if task.assignment.run:
+                    self._record(event.now_ms, "moved", task, "", NOT_IN_SHARE)
                 task.assignment = replace(task.assignment, run=False)
                 self._leaving.add(name)
                 self._stop(task, "", 0)
@@ -201,7 +208,7 @@ class Agent:
         task.next_ms = now_ms + (task.spec.health[0].interval_ms if task.spec.health else NEVER)
         self._tell(task, "ready" if task.well else "started", 0)
 
-    def _ended(self, event: Ended) -> None:
+    def _ended(self, event: Ended, lost: str = "") -> None:
         """AGENT-6. It ended as asked, or by itself: then its restart rule says whether it is started again."""
         task = self._tasks.get(event.name)
         if task is None:
@@ -211,18 +218,20 @@ class Agent:
             return
         by_itself = task.assignment.run and task.phase != "stopping"
         task.phase = "ended"
+        why = OUT_OF_MEMORY if event.out_of_memory else lost
         if not by_itself:
-            self._record(event.now_ms, "stopped", task, str(event.code))
+            why = why or (TOO_SLOW if _by_force(task, event.code) else "")
+            self._record(event.now_ms, "killed" if why else "stopped", task, str(event.code), why)
             self._remove(task)
             return
-        self._record(event.now_ms, "killed" if event.out_of_memory else "exited", task, str(event.code))
+        self._record(event.now_ms, "killed" if why else "exited", task, str(event.code), why)
         self._after_end(event.now_ms, task, "exited", event.code)
 
     def _vanished(self, event: Vanished) -> None:
         """AGENT-12. What the runtime took with it has ended as if it had been killed."""
         for task in list(self._tasks.values()):
             if task.phase in ("starting", "running", "stopping") and task.name not in event.left:
-                self._ended(Ended(event.now_ms, task.name, KILLED, out_of_memory=False))
+                self._ended(Ended(event.now_ms, task.name, KILLED, out_of_memory=False), LOST_ENGINE)
 
     def _after_end(self, now_ms: int, task: Task, state: str, code: int) -> None:
         if task.spec is not None and restarts(task, code) and not exhausted(task, now_ms):
@@ -376,8 +385,13 @@ class Agent:
                 if self._changed.get(name) == said:
                     del self._changed[name]
 
-    def _record(self, now_ms: int, step: str, task: Task, code: str) -> None:
-        self._effects.append(Record(now_ms, step, task.name, task.assignment, _image(task), code))
+    def _record(self, now_ms: int, step: str, task: Task, code: str, reason: str = "") -> None:
+        self._effects.append(Record(now_ms, step, task.name, task.assignment, _image(task), code, reason))
+
+
+def _by_force(task: Task, code: int) -> bool:
+    """AGENT-3. Whether what was asked to end was ended by force: killed, and that was not its own stop signal."""
+    return code == KILLED and (task.spec is None or task.spec.stop_signal != "SIGKILL")
 
 
 def _image(task: Task) -> bytes:

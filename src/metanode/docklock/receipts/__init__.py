@@ -18,6 +18,7 @@ from metanode.docklock.receipts.chain import (
     write_entry,
 )
 from metanode.docklock.receipts.dsse import seal
+from metanode.docklock.receipts.names import check_name_of, entry_name, is_entry_name, read_entry_name
 from metanode.docklock.receipts.proving import (
     VerifiedEntry,
     is_workload_receipt,
@@ -35,11 +36,13 @@ from metanode.docklock.receipts.statement import (
     verify_statement,
 )
 from metanode.docklock.receipts.telling import sentence
+from metanode.docklock.receipts.whole import Continuity, continuity, entries_file, is_entries_file, read_entries
 
 __all__ = [
     "NO_ENTRIES",
     "Attested",
     "Author",
+    "Continuity",
     "Happening",
     "Sign",
     "Tip",
@@ -50,15 +53,23 @@ __all__ = [
     "batch_of",
     "check_in_batch",
     "check_link",
+    "check_name_of",
     "check_signature",
     "check_together",
+    "continuity",
     "contradicts",
     "details",
+    "entries_file",
     "entry_facts",
+    "entry_name",
     "follow",
     "is_attestation",
+    "is_entries_file",
+    "is_entry_name",
     "is_workload_receipt",
     "path_in",
+    "read_entries",
+    "read_entry_name",
     "seal",
     "sentence",
     "statement",

@@ -18,6 +18,8 @@ class WorkloadReceiptRefusal(Refusal):
     """The receipt of the chain does not pin this batch of this node's account."""
     CHAIN = "wreceipt.chain"
     """The entry does not follow the one before it."""
+    NAME = "wreceipt.name"
+    """Not the name of an entry, or the name of another one."""
     ENVELOPE = "wreceipt.envelope"
     """Not a DSSE envelope, or signed by none of the keys that count."""
     STATEMENT = "wreceipt.statement"

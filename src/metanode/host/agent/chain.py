@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from metanode.docklock.cluster.signed import AboutImage
-from metanode.docklock.cluster.state import Cluster, Share
+from metanode.docklock.cluster.state import Cluster, Member, Share
 from metanode.records.calls import Call
+from metanode.records.pinned_batch import PinnedBatch
 from metanode.records.workload import Terms
 
 
@@ -49,8 +50,15 @@ class ChainPort(Protocol):
     def submit(self, call: Call) -> Outcome:
         """Sign, send and wait until it is final."""
 
+    def pinning(self, number: int, above: int) -> PinnedBatch | None:
+        """The batch that holds this node's entry of this number, with the proof that it is pinned, verified; looked for
+        above a height. `None` where it is not pinned there."""
+
     def settled(self) -> tuple[Cluster, frozenset[bytes]]:
         """The cluster's record and the accounts of its nodes, as they were last proved."""
+
+    def neighbour(self, node: str) -> tuple[Member | None, Share]:
+        """Another node of the cluster, and all that it is to do, proved under one header."""
 
     def close(self) -> None:
         """Whoever waits comes back at once."""

@@ -125,6 +125,7 @@ class Deeds:
                 (self._volumes / mount.volume).mkdir(mode=0o777, parents=True, exist_ok=True)
             plan = plan_of(effect.name, one.index, spec, image, self._volumes, ())
             await self._driver.create(plan)
+            self.records.tell("created", one, spec.terms.demand.image, {})
             await self._driver.start(effect.name)
         except (Rejected, Fault, OSError) as error:
             self._log.warning("not started", extra={"container": effect.name, "why": str(error)})
@@ -170,6 +171,7 @@ class Deeds:
             return
         if not outcome.code:
             self.pinned = max(self.pinned, batch.first + batch.count)
+            self.records.pinned.saw(self.pinned, batch.first, outcome.height)
         else:
             self._log.warning("report refused", extra={"why": outcome.code})
         self._tell(Reported(now_ms(), final=not outcome.code))

@@ -22,6 +22,10 @@ USUAL_MEDIA_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 """Of a document that does not say what it is: the image specification lets manifests leave it out."""
 
 
+OTHER_AGENTS: Final = "the other agents of the cluster"
+"""Where an image came from, as its receipt says."""
+
+
 class _Typed(msgspec.Struct, frozen=True, rename="camel"):
     media_type: str = USUAL_MEDIA_TYPE
 
@@ -59,12 +63,14 @@ class NodeImages:
     def unpacked(self, image: bytes) -> Unpacked:
         """IMG-26. The root of an image by its digest; fetched from the other agents where it is not here. Raises `Rejected`."""
         digest = Digest(image.hex())
+        source = ""
         if all(digest not in (one.digest, one.manifest) for one in self._store.list()):
             self.add(self._described(digest), ())
+            source = OTHER_AGENTS
         with self._lock:
             detail = self._store.show(str(digest))
             root = self._store.root(detail.image, self._owners, self._lease)
-        return Unpacked(str(root.files), detail.config.run)
+        return Unpacked(str(root.files), detail.config.run, source)
 
     def _described(self, digest: Digest) -> Descriptor:
         """What a digest names, told by the document itself."""

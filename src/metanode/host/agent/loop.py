@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, assert_never
 
 from metanode.docklock.agent import Agent
@@ -34,7 +34,8 @@ AGAIN_S: Final = 0.5
 
 
 class AgentLoop:
-    """One agent at work. `deeds` is given after it is made, because it tells this loop what became of each deed."""
+    """One agent at work. `deeds` is given after it is made, because it tells this loop what became of each deed;
+    `beside`: what else runs as long as it does."""
 
     def __init__(self, machine: Agent, driver: Driver, chain: ChainPort) -> None:
         self._machine: Final = machine
@@ -45,6 +46,7 @@ class AgentLoop:
         self._alarm: asyncio.TimerHandle | None = None
         self._log: Final = logging.getLogger("metanode.agent")
         self.deeds: Deeds | None = None
+        self.beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
         self.height = 0
 
     def tell(self, event: Heard) -> None:
@@ -64,7 +66,8 @@ class AgentLoop:
                 ),
             )
         )
-        self._spawn(self.deeds.records.run())
+        for work in self.beside:
+            self._spawn(work())
         self._spawn(self.deeds.watch())
         self._spawn(self._follow())
         try:
@@ -107,6 +110,7 @@ class AgentLoop:
             self.height = proved.height
             self.deeds.sequence = max(self.deeds.sequence, proved.share.sequence)
             self.deeds.pinned = max(self.deeds.pinned, proved.share.receipts)
+            self.deeds.records.pinned.saw(self.deeds.pinned)
             self.tell(
                 Desired(now_ms(), proved.height, proved.share.assignments, proved.cluster.settings.heartbeat_timeout_ms)
             )

@@ -19,10 +19,12 @@ KIB: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """The root of an image on this machine, and what the image says of how it is started."""
+    """The root of an image on this machine, and what the image says of how it is started. `source`: where it was
+    fetched from just now, empty where it was here."""
 
     root: str
     run: Run
+    source: str = ""
 
 
 NO_IMAGE: Final = Unpacked(root=HOST_USR, run=Run())

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from metanode.docklock.images.manifests import Descriptor
 from metanode.docklock.images.refusals import ImageRefusal
 from metanode.host.agent.deeds import now_ms
 from metanode.host.agent.images import NodeImages
+from metanode.host.agent.receipt_pages import ReceiptPages
+from metanode.host.agent.witness import Witness
 from metanode.host.blobs import BlobStore
 from metanode.host.fault import Fault
 from metanode.host.images.catalogue import Image
@@ -100,14 +102,16 @@ class AgentPort:
         driver: Driver,
         stored: Stored,
         settled: Callable[[], tuple[Cluster, frozenset[bytes]]],
-        executed: Callable[[str, Asker, tuple[str, ...]], Awaitable[None]],
+        witness: Witness,
+        pages: ReceiptPages,
     ) -> None:
         self._cluster: Final = cluster
         self._driver: Final = driver
         self._blobs: Final = stored.blobs
         self._images: Final = stored.images
         self._settled: Final = settled
-        self._executed: Final = executed
+        self._witness: Final = witness
+        self._pages: Final = pages
 
     def application(self) -> Starlette:
         """The pages."""
@@ -122,8 +126,9 @@ class AgentPort:
                 Route("/v1/containers/{name}/logs", self._logs),
                 Route("/v1/containers/{name}/stats", self._stats),
                 Route("/v1/containers/{name}/exec", self._exec, methods=["POST"]),
+                *self._pages.routes(lambda request, body: self._asker(request, body, role="nodes")),
             ],
-            exception_handlers={Rejected: _refused, Fault: _failed},
+            exception_handlers={Rejected: self._refuse, Fault: _failed},
         )
 
     def _asker(self, request: Request, body: bytes, *, role: str) -> Asker:
@@ -140,8 +145,19 @@ class AgentPort:
             case _:
                 allowed.update(cluster.settings.operators, nodes)
         if asker.account not in allowed:
+            everybody = {*allowed, *cluster.settings.operators, *cluster.settings.executors, *nodes}
+            request.state.asker, request.state.known = asker, asker.account in everybody
             raise Rejected(RequestRefusal.NOT_ALLOWED, f"the account is not of the {role} of {self._cluster}")
         return asker
+
+    async def _refuse(self, request: Request, error: Exception) -> Response:
+        """WREC-19. A refusal is answered, and where somebody may not ask at all, written down."""
+        assert isinstance(error, Rejected), "this handler is for refusals"
+        if isinstance(error.reason, RequestRefusal):
+            state, name = request.state, request.path_params.get("name", "")
+            asker, command = getattr(state, "asker", None), getattr(state, "command", ())
+            self._witness.refused(error, asker, name, command, known=getattr(state, "known", False))
+        return await _refused(request, error)
 
     async def _health(self, _request: Request) -> Response:
         return JSONResponse({"cluster": self._cluster, "alive": True})
@@ -220,15 +236,21 @@ class AgentPort:
 
     async def _exec(self, request: Request) -> Response:
         body = await _body(request)
-        asker = self._asker(request, body, role="executors")
         name = request.path_params["name"]
         try:
             asked = EXEC_ASKED.decode(body)
             given = base64.b64decode(asked.input, validate=True)
         except (msgspec.MsgspecError, ValueError) as error:
+            self._asker(request, body, role="executors")
             raise Rejected(RuntimeRefusal.BAD_COMMAND, str(error)[:200]) from None
-        await self._executed(name, asker, asked.command)
-        execution = await self._driver.exec(name, asked.command, asked.environment)
+        request.state.command = asked.command
+        asker = self._asker(request, body, role="executors")
+        was = await self._witness.executed(name, asker, asked.command)
+        try:
+            execution = await self._driver.exec(name, asked.command, asked.environment)
+        except Rejected as refused:
+            was("", str(refused.reason))
+            raise
         if given:
             await execution.write(given)
         await execution.end_input()
@@ -238,8 +260,10 @@ class AgentPort:
                 async for chunk in execution.output():
                     yield _line({"stream": chunk.stream, "data": base64.b64encode(chunk.data).decode()})
                 ended = await execution.wait()
+                was(str(min(ended.code, 255)), "")
                 yield _line({"exit": ended.code})
             except Rejected as refused:
+                was("", str(refused.reason))
                 yield _line({"error": {"code": str(refused.reason), "message": refused.detail}})
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")

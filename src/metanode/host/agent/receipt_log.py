@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from metanode.docklock.receipts import (
     write_entry,
 )
 from metanode.host.block_log import BlockLog, LogKind
-from metanode.host.disk import FILE_MODE, Disk
+from metanode.host.disk import FILE_MODE, Disk, read_file, write_durably
 from metanode.host.fault import Fault, FaultReason, disk_fault
 from metanode.primitives.codec import encode
 from metanode.primitives.digest import Tag
@@ -31,6 +32,12 @@ from metanode.primitives.refusal import Rejected
 from metanode.records.cluster import RECEIPTS_MAX, ReceiptBatch
 from metanode.records.workload_receipt import SIGNED_ENTRIES, SignedEntry
 
+DROPPED: Final = "dropped"
+"""File beside the log: when entries were dropped last, in milliseconds."""
+RECEIPTS_BYTES_MIN: Final = 192 << 20
+"""Least that a log may be bounded by: files of 64 MiB are dropped as a whole, and the last two stay."""
+RECEIPTS_BYTES_USUAL: Final = 1 << 30
+"""Most bytes of entries that a node keeps where nothing else is said: about one and a half million."""
 READ_MAX: Final = 1_024
 """Most entries that one `read` returns: 4 MiB."""
 
@@ -47,11 +54,13 @@ class ReceiptLog:
     """WREC-15. The entries of one author. One process, one thread at a time; `sign` is by the author's key.
 
     `salt` gives so many fresh random bytes. `cut_bytes`: what of an unacknowledged end was cut at opening.
+    `dropped_ms`: when entries below the first were dropped, 0 where none were.
     """
 
     def __init__(self, folder: Path, disk: Disk, salt: Callable[[int], bytes], author: Author, sign: Sign) -> None:
         """WREC-16. Open, or make where there is none. Raises `Fault`."""
         self._folder = folder
+        self._disk = disk
         self._author = author
         self._sign = sign
         self._stopped = ""
@@ -64,6 +73,13 @@ class ReceiptLog:
             os.close(self._lock)
             raise
         self.cut_bytes = self._log.cut_bytes
+        dropped = folder / DROPPED
+        self.dropped_ms = int(read_file(dropped, 32)) if dropped.exists() else 0
+
+    @property
+    def first(self) -> int:
+        """The lowest number that is kept."""
+        return self._log.first
 
     @property
     def count(self) -> int:
@@ -115,11 +131,25 @@ class ReceiptLog:
                 f"the chain has pinned {after_it} receipts of {self._author.node}, {self._folder} holds {self.count}"
             )
             raise Fault(FaultReason.RECEIPTS_LOST, detail, _fix(self._folder))
-        if pinned.count and batch_of(self.read(pinned.first, pinned.count)) != pinned:
+        if pinned.count and pinned.first >= self.first and batch_of(self.read(pinned.first, pinned.count)) != pinned:
             detail = (
                 f"receipts {pinned.first} to {after_it - 1} in {self._folder} are not those that the chain has pinned"
             )
             raise Fault(FaultReason.RECEIPTS_LOST, detail, _fix(self._folder))
+
+    def prune(self, bytes_max: int, below: int, now_ms: int) -> None:
+        """WREC-22. Drop the oldest entries, whole files of them, while the log is larger and they are all pinned and
+        `below` a number. When that was is remembered before they are gone. Raises `Fault`."""
+        segments = self._log.segments()
+        total, keep_from = sum(size for _, size in segments), self.first
+        for (_, size), (following, _) in pairwise(segments):
+            if total <= bytes_max or following > below:
+                break
+            total, keep_from = total - size, following
+        if keep_from > self.first:
+            write_durably(self._disk, self._folder / DROPPED, str(now_ms).encode())
+            self._log.prune(keep_from)
+            self.dropped_ms = now_ms
 
     def verify(self) -> int:
         """WREC-5. Read all, and check every link and signature; how many there are. Slow: some 10,000 a second. Raises

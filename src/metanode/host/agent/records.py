@@ -2,98 +2,135 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from metanode.docklock.agent.events import Record
 from metanode.docklock.cluster.state import Assignment
 from metanode.docklock.receipts import Happening, details
 from metanode.host.agent.receipt_log import ReceiptLog
 from metanode.records.cluster import ReceiptBatch
-from metanode.records.workload_receipt import DetailValue, command_digest
+from metanode.records.workload_receipt import DetailValue, SignedEntry, command_digest, signed_digest
 
 WITHOUT_ENGINE: Final = ("verified", "refused")
 """Steps before any engine has to do with it."""
-OUT_OF_MEMORY: Final = "out of memory"
-"""Why the kernel ends what takes more than its limit."""
+
+Read = TypeVar("Read")
+
+
+class PinnedSoFar:
+    """WREC-20. How many entries the chain has pinned, and where it is known the height at which a batch was, by its
+    first entry. `more` is set when there are more."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.heights: dict[int, int] = {}
+        self.more: Final = asyncio.Event()
+
+    def saw(self, count: int, first: int = 0, height: int = 0) -> None:
+        """So many are pinned; the batch that begins with `first` at this height."""
+        if height:
+            self.heights[first] = height
+        if count > self.count:
+            self.count = count
+            self.more.set()
+
+    def forget(self, below: int) -> None:
+        """Heights of batches before an entry are not asked for any more."""
+        self.heights = {first: height for first, height in self.heights.items() if first >= below}
 
 
 class Records:
     """WREC-15. One writer: appends wait for each other, and happen in a thread because they wait for the disk.
 
-    `height`: the last header that the agent has verified. `engine`: what placement calls the runtime.
+    `height`: the last header that the agent has verified. `engine`: what placement calls the runtime. `now_ms`: this
+    machine's clock.
     """
 
-    def __init__(self, log: ReceiptLog, engine: str, height: Callable[[], int]) -> None:
+    def __init__(self, log: ReceiptLog, engine: str, height: Callable[[], int], now_ms: Callable[[], int]) -> None:
         self._log: Final = log
         self._engine: Final = engine
         self._height: Final = height
+        self._now_ms: Final = now_ms
         self._lock: Final = asyncio.Lock()
-        self._waiting: Final[asyncio.Queue[Record]] = asyncio.Queue()
+        self.pinned: Final = PinnedSoFar()
+        self._waiting: Final[asyncio.Queue[Happening]] = asyncio.Queue()
 
     def put(self, effect: Record) -> None:
         """A step of a container's life, to be written in its turn."""
-        self._waiting.put_nowait(effect)
+        told: dict[str, DetailValue] = {"reason": effect.reason} if effect.reason else {}
+        self._waiting.put_nowait(
+            self._happening(effect.step, effect.assignment, effect.image, effect.code, told, effect.now_ms)
+        )
+
+    def tell(
+        self, step: str, one: Assignment | None, image: bytes, told: dict[str, DetailValue], code: str = ""
+    ) -> None:
+        """Any other step, about a replica or about none, to be written in its turn."""
+        self._waiting.put_nowait(self._happening(step, one, image, code, told))
+
+    async def write(
+        self, step: str, one: Assignment | None, image: bytes, told: dict[str, DetailValue], code: str = ""
+    ) -> SignedEntry:
+        """A step that is durable when this returns: what must be written down before it is done."""
+        return await self._append(self._happening(step, one, image, code, told))
 
     async def run(self) -> None:
         """Write what was put, in order, until cancelled. Raises `Fault`: an agent that cannot write does not go on."""
         while True:
-            effect = await self._waiting.get()
+            happening = await self._waiting.get()
             try:
-                await self._step(effect)
+                await self._append(happening)
             finally:
                 self._waiting.task_done()
 
-    async def _step(self, effect: Record) -> None:
-        one, step, code = effect.assignment, effect.step, effect.code
-        told: dict[str, DetailValue] = {"reason": OUT_OF_MEMORY} if step == "killed" else {}
-        await self._append(
-            Happening(
-                time_ms=effect.now_ms,
-                height=self._height(),
-                step=step,
-                workload=one.workload,
-                index=one.index,
-                attempt=one.attempt,
-                revision=one.revision,
-                spec=one.spec,
-                image=effect.image,
-                engine="" if step in WITHOUT_ENGINE else self._engine,
-                code=code,
-                details=details(**told),
-            )
-        )
-
     async def executed(
-        self, now_ms: int, one: Assignment, image: bytes, caller: bytes, command: tuple[str, ...]
-    ) -> None:
-        """Somebody had a command executed in a container: written down before it begins."""
-        await self._append(
-            Happening(
-                time_ms=now_ms,
-                height=self._height(),
-                step="execed",
-                workload=one.workload,
-                index=one.index,
-                attempt=one.attempt,
-                revision=one.revision,
-                spec=one.spec,
-                image=image,
-                engine=self._engine,
-                details=details(caller=caller, command=command_digest(command)),
-            )
-        )
+        self, one: Assignment, image: bytes, caller: bytes, command: tuple[str, ...]
+    ) -> Callable[[str, str], None]:
+        """WREC-24. Somebody has a command executed in a container: written down before it begins. What is returned says
+        how it ended: its exit status, or why there is none."""
+        told: dict[str, DetailValue] = {"caller": caller, "command": command_digest(command)}
+        begun = await self.write("execed", one, image, told)
+
+        def ended(code: str, reason: str = "") -> None:
+            why: dict[str, DetailValue] = {"reason": reason} if reason else {}
+            self.tell("execed", one, image, {**told, **why, "of": signed_digest(begun)}, code)
+
+        return ended
 
     async def next_batch(self, pinned: int) -> ReceiptBatch:
         """WREC-7. What the next report pins; everything put so far is in the log by then."""
         await self._waiting.join()
-        async with self._lock:
-            return await asyncio.to_thread(self._log.next_batch, pinned)
+        return await self.reading(lambda log: log.next_batch(pinned))
 
-    async def file(self, number: int, batch: ReceiptBatch, chain: bytes) -> bytes:
-        """WREC-8. The receipt file of an entry. Raises `Fault`."""
+    async def reading(self, read: Callable[[ReceiptLog], Read]) -> Read:
+        """Something read from the log, in a thread, while nothing is written."""
         async with self._lock:
-            return await asyncio.to_thread(self._log.file, number, batch, chain)
+            return await asyncio.to_thread(read, self._log)
 
-    async def _append(self, happening: Happening) -> None:
+    def _happening(
+        self,
+        step: str,
+        one: Assignment | None,
+        image: bytes,
+        code: str,
+        told: dict[str, DetailValue],
+        now_ms: int = 0,
+    ) -> Happening:
+        return Happening(
+            time_ms=now_ms or self._now_ms(),
+            height=self._height(),
+            step=step,
+            workload=one.workload if one else "",
+            index=one.index if one else 0,
+            attempt=one.attempt if one else 0,
+            revision=one.revision if one else 0,
+            spec=one.spec if one else b"",
+            image=image,
+            engine="" if step in WITHOUT_ENGINE else self._engine,
+            code=code,
+            details=details(**{name.replace("-", "_"): value for name, value in told.items()}),
+        )
+
+    async def _append(self, happening: Happening) -> SignedEntry:
         async with self._lock:
-            await asyncio.to_thread(self._log.append, (happening,))
+            return (await asyncio.to_thread(self._log.append, (happening,)))[0]

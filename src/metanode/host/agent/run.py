@@ -20,10 +20,15 @@ from metanode.host.agent.deeds import Deeds, Materials, now_ms
 from metanode.host.agent.engines import Engine, driver_name, open_engine
 from metanode.host.agent.images import NodeImages
 from metanode.host.agent.joining import inventory_of, join
+from metanode.host.agent.keeping import Keeper
 from metanode.host.agent.loop import AgentLoop
+from metanode.host.agent.pins import PinLog
 from metanode.host.agent.port import AgentPort, Stored
-from metanode.host.agent.receipt_log import ReceiptLog
+from metanode.host.agent.receipt_log import RECEIPTS_BYTES_USUAL, ReceiptLog
+from metanode.host.agent.receipt_pages import ReceiptPages
 from metanode.host.agent.records import Records
+from metanode.host.agent.refusing import Refusals
+from metanode.host.agent.witness import Witness
 from metanode.host.agent.words import open_log
 from metanode.host.blobs import BlobStore
 from metanode.host.data_directory import lock_directory
@@ -33,7 +38,7 @@ from metanode.host.http_server import EmbeddedServer
 from metanode.host.images.roots import this_boot
 from metanode.host.images.store import ImageStore
 from metanode.primitives import ed25519
-from metanode.records.agent_request import Asker, authorization
+from metanode.records.agent_request import authorization
 
 VOLUMES: Final = "volumes"
 """Folder of named volumes, in the agent's folder."""
@@ -42,7 +47,7 @@ VOLUMES: Final = "volumes"
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
     """What one agent is told: where its data is, which chain, cluster and node it is of, where it listens and what
-    others dial, what it may give, which engine it uses (empty: the first that works)."""
+    others dial, what it may give, which engine it uses (empty: the first that works), how much of receipts it keeps."""
 
     folder: Path
     chain_id: bytes
@@ -54,6 +59,7 @@ class AgentSettings:
     cpu_millicores: int
     memory_kib: int
     engine: str = ""
+    receipts_bytes_max: int = RECEIPTS_BYTES_USUAL
 
 
 def run_agent(
@@ -83,21 +89,22 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     await asyncio.to_thread(join, chain, settings.cluster, settings.node, has)
     receipts.check_pinned((await asyncio.to_thread(chain.share)).share.pinned)
     loop = AgentLoop(Agent(settings.cluster, settings.cpu_millicores, settings.memory_kib), engine.driver, chain)
-    records = Records(receipts, driver_name(engine.works.engine), lambda: loop.height)
+    records = Records(receipts, driver_name(engine.works.engine), lambda: loop.height, now_ms)
+    pins = PinLog(folder / "pins", Disk(), random_bytes)
     content = _content(settings, key, blobs, chain)
     pictures = NodeImages(images, content)
     materials = Materials(content, pictures.unpacked, folder / VOLUMES)
     loop.deeds = Deeds(settings.cluster, settings.node, engine.driver, chain, materials, records, loop.tell)
 
-    async def executed(name: str, asker: Asker, command: tuple[str, ...]) -> None:
-        found = loop.about(name)
-        if found is not None:
-            await records.executed(now_ms(), found[0], found[1], asker.account, command)
-
-    port = AgentPort(settings.cluster, engine.driver, Stored(blobs, pictures), chain.settled, executed)
+    witness = Witness(records, Refusals(records, now_ms), loop.about)
+    pages = ReceiptPages(records, pins, author)
+    keeper = Keeper(records, pins, chain, settings.receipts_bytes_max, now_ms)
+    loop.beside = (records.run, witness.run, keeper.run)
+    port = AgentPort(settings.cluster, engine.driver, Stored(blobs, pictures), chain.settled, witness, pages)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
     receipts.close()
+    pins.close()
     await engine.driver.close()
     return reason
 

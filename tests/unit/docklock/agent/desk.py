@@ -89,6 +89,7 @@ class Desk:
         self.deaf = False
         self.said: list[tuple[int, str, int]] = []
         self.steps: list[tuple[str, str]] = []
+        self.reasons: list[str] = []
         self.woken = 0
 
     def hears(self, event: Heard) -> list[Effect]:
@@ -99,8 +100,9 @@ class Desk:
                 match effect:
                     case Wake(at_ms=at_ms):
                         self.woken = at_ms
-                    case Record(step=step, code=code):
+                    case Record(step=step, code=code, reason=reason):
                         self.steps.append((step, code))
+                        self.reasons += [reason] if reason else []
                     case Report(replicas=replicas):
                         self.said += [(one.index, one.state, one.code) for one in replicas]
                         if not self.deaf:

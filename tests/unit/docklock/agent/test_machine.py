@@ -158,7 +158,35 @@ def test_want_of_memory_is_told_as_a_kill() -> None:
     desk = Desk()
     desk.started()
     desk.ends(137, out_of_memory=True)
-    assert desk.steps[-1] == ("killed", "137")
+    assert (desk.steps[-1], desk.reasons) == (("killed", "137"), ["out of memory"])
+
+
+def test_what_does_not_end_within_its_grace_is_told_as_a_kill() -> None:
+    for what, code, step in (
+        (SPEC, 137, "killed"),
+        (SPEC, 143, "stopped"),
+        (spec(stop_signal="SIGKILL"), 137, "stopped"),
+    ):
+        desk = Desk()
+        desk.started(what)
+        desk.wants(assignment(run=False))
+        desk.ends(code)
+        assert desk.steps[-1] == (step, str(code))
+
+
+def test_what_the_share_forgot_is_let_go_of_once_and_then_stopped() -> None:
+    desk = Desk()
+    desk.started()
+    desk.wants()
+    desk.wants()
+    desk.ends(143)
+    assert [step for step, _ in desk.steps] == ["verified", "started", "moved", "stopped"]
+    asked = Desk()
+    asked.started()
+    asked.wants(assignment(run=False))
+    asked.wants()
+    asked.ends(143)
+    assert [step for step, _ in asked.steps] == ["verified", "started", "stopped"], "it was asked to end, not let go of"
 
 
 def test_who_is_pushed_out_goes_before_who_comes() -> None:
@@ -251,6 +279,7 @@ def test_what_the_runtime_took_with_it_has_ended_by_a_kill() -> None:
     desk.started(one=assignment(1), beside=(assignment(),))
     desk.heard()
     assert desk.hears(Vanished(desk.now_ms, (name(1),))) == [Remove(name())]
+    assert (desk.steps[-1], desk.reasons) == (("killed", "137"), ["its runtime was lost"])
     assert desk.heard() == [(0, "unready", 137)]
 
 

@@ -61,6 +61,7 @@ VALUES: dict[str, Any] = {
     "signal": "SIGTERM",
     "signer": bytes([9] * 32),
     "source": "registry.example/web",
+    "times": 12,
     "to": "node-3",
     "witness": bytes([10] * 32),
 }

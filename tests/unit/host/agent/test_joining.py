@@ -14,6 +14,7 @@ from metanode.primitives.refusal import Rejected
 from metanode.records.calls import Call
 from metanode.records.cluster import IMAGES_SHOWN_MAX, SEALING_KEY_BYTES, check_inventory
 from metanode.records.cluster_calls import ClusterJoin
+from metanode.records.pinned_batch import PinnedBatch
 from metanode.records.workload import Terms
 
 SEED = b"s" * 32

@@ -127,6 +127,7 @@ def run(session: Session) -> None:
         cpu_millicores=file.cpu_millicores,
         memory_kib=file.memory_kib,
         engine=file.engine,
+        receipts_bytes_max=file.receipts_bytes_max,
     )
     reason = run_agent(settings, seed, chain, ready)
     output.result("node.agent.run/1", {"event": "stopped", "reason": reason}, lambda: output.line(f"STOPPED  {reason}"))

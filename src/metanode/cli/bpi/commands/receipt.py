@@ -9,6 +9,7 @@ import click
 
 from metanode.api.exits import ExitStatus
 from metanode.api.transactions import ReceiptView
+from metanode.cli.bpi.clusters import cluster_option
 from metanode.cli.bpi.completing import accounts, files
 from metanode.cli.bpi.offline import Checked, check_file, genesis_option
 from metanode.cli.bpi.reach import connect
@@ -17,9 +18,15 @@ from metanode.cli.bpi.words import RECEIPT, RECEIPT_OR_FILE, is_receipt_file
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
+from metanode.docklock.receipts.names import is_entry_name
 
 FORMATS: Final = ("file", "intoto", "dsse")
 """The receipt file itself, an in-toto statement of it, and that in a DSSE envelope."""
+
+
+signer_option: Final = click.option(
+    "--signer", default="", metavar="NAME", shell_complete=accounts, help="Who asks the agents of a cluster."
+)
 
 
 def _outcome(view: ReceiptView) -> str:
@@ -39,9 +46,16 @@ def _event_kinds(view: ReceiptView) -> str:
 
 @leaf()
 @click.argument("receipt", type=RECEIPT)
+@cluster_option
+@signer_option
 @pass_session
-def get(session: Session, receipt: str) -> None:
-    """Show a receipt by its name (rcpt_…) or its transaction's identity."""
+def get(session: Session, receipt: str, cluster: str, signer: str) -> None:
+    """Show a receipt by its name (rcpt_…), its transaction's identity, or a workload's name (node-2.41.K7QF)."""
+    if is_entry_name(receipt):
+        from metanode.cli.bpi.receipts_shown import show_entry
+
+        show_entry(session, receipt, cluster, signer)
+        return
     with connect(session) as client:
         view = client.receipt.get(receipt)
 
@@ -67,10 +81,36 @@ def get(session: Session, receipt: str) -> None:
 )
 @click.option("--first", type=click.IntRange(1), default=1, help="From this height.")
 @click.option("--last", type=click.IntRange(0), default=0, help="Up to this height; 0 is the head.")
+@click.option("--workload", default="", metavar="WORKLOAD", help="What nodes did with a workload, instead.")
+@click.option("--container", default="", metavar="CONTAINER", help="The same of web.2, or of one attempt: web.2.1.")
+@click.option("--by", default="", metavar="NODE", help="What this node did.")
+@cluster_option
+@signer_option
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @pass_session
-def list_(session: Session, of_account: str, first: int, last: int, limit: int) -> None:
-    """List receipts, the earliest first."""
+def list_(  # noqa: PLR0913, PLR0917 - one argument an option
+    session: Session,
+    of_account: str,
+    first: int,
+    last: int,
+    workload: str,
+    container: str,
+    by: str,
+    cluster: str,
+    signer: str,
+    limit: int,
+) -> ExitStatus | None:
+    """List receipts, the earliest first; with --workload, --container or --by what nodes did."""
+    if workload or container or by:
+        from metanode.cli.bpi.receipts_shown import list_of_workloads
+
+        return list_of_workloads(session, (workload, container, by), cluster, signer, limit)
+    _list(session, of_account, first, last, limit)
+    return None
+
+
+def _list(session: Session, of_account: str, first: int, last: int, limit: int) -> None:
+    """Receipts of transactions."""
     from itertools import islice
 
     from metanode.cli.bpi.keys import Names
@@ -93,7 +133,9 @@ def list_(session: Session, of_account: str, first: int, last: int, limit: int) 
 
 
 @leaf()
-@click.argument("receipt", type=RECEIPT_OR_FILE, shell_complete=files)
+@click.argument("receipt", type=RECEIPT_OR_FILE, default="", shell_complete=files)
+@click.option("--workload", default="", metavar="WORKLOAD", help="All receipts of a workload, to a folder.")
+@click.option("--to", "folder", default="", metavar="FOLDER", help="With --workload: where they are written.")
 @click.option(
     "-o", "--output", "target", default="", metavar="FILE", help="NAME.receipt by default; - for standard output."
 )
@@ -107,16 +149,71 @@ def list_(session: Session, of_account: str, first: int, last: int, limit: int) 
 )
 @click.option("--account", default="", metavar="NAME", shell_complete=accounts, help="Who signs the DSSE envelope.")
 @genesis_option("What a workload's receipt is checked by first; the local one by default.")
+@cluster_option
+@signer_option
+@click.option("--within", type=click.FloatRange(0, 3_600), default=30.0, show_default=True, metavar="SECONDS",
+              help="With --workload: how long to wait until the chain has pinned the last of them.")  # fmt: skip
 @pass_session
-def export(session: Session, receipt: str, target: str, form: str, account: str, genesis_file: str) -> None:
-    """Write the file that proves a receipt without a server.
+def export(  # noqa: PLR0913, PLR0917 - one argument an option
+    session: Session,
+    receipt: str,
+    workload: str,
+    folder: str,
+    target: str,
+    form: str,
+    account: str,
+    genesis_file: str,
+    cluster: str,
+    signer: str,
+    within: float,
+) -> ExitStatus | None:
+    """Write the file that proves a receipt without a server, or all those of a workload to a folder.
 
     With another format: a workload's receipt FILE, checked here, as an in-toto statement for other tools, or that in a
     DSSE envelope. The receipt file is inside either, and bpi receipt verify checks both.
     """
-    if form != "file":
+    if bool(workload) == bool(receipt) or bool(workload) != bool(folder):
+        message = "name a receipt, or --workload and the folder --to which its receipts are written"
+        fix = "bpi receipt export --workload WORKLOAD --to FOLDER"
+        raise Failure(CliRefusal.USAGE, ExitStatus.USAGE, message, fix=fix)
+    if workload:
+        return _export_folder(session, workload, folder, (cluster, signer, within), (form, genesis_file, account))
+    if is_entry_name(receipt) and not is_receipt_file(receipt):
+        _export_entry(session, receipt, target, (cluster, signer), (form, genesis_file, account))
+    elif form != "file":
         _convert(session, receipt, target, form, account, genesis_file)
+    else:
+        _export(session, receipt, target)
+    return None
+
+
+def _export_folder(
+    session: Session, workload: str, folder: str, asked: tuple[str, str, float], made: tuple[str, str, str]
+) -> ExitStatus | None:
+    """All receipts of a workload. `made`: the form, the genesis they are checked by for that, who signs it."""
+    from metanode.cli.bpi.receipts_shown import export_folder
+    from metanode.cli.bpi.workload_receipts import maker
+
+    return export_folder(session, workload, folder, asked, made[0], maker(session, *made))
+
+
+def _export_entry(session: Session, name: str, target: str, asked: tuple[str, str], made: tuple[str, str, str]) -> None:
+    """One receipt of a workload, by its name."""
+    from metanode.cli.bpi.receipts_shown import export_entry
+    from metanode.cli.bpi.workload_receipts import maker
+
+    form = made[0]
+    data = maker(session, *made)(export_entry(session, name, *asked))
+    path = _write(data, target, f"{name}.{'receipt' if form == 'file' else form + '.json'}")
+    if path is None:
         return
+    facts = {"receipt": name, "form": form, "file": str(path), "bytes": len(data)}
+    words = f"{path}  {len(data)} bytes   try:  bpi receipt verify {path}"
+    session.output.result("receipt.export.entry/1", facts, lambda: session.output.line(words))
+
+
+def _export(session: Session, receipt: str, target: str) -> None:
+    """The receipt of a transaction."""
     if is_receipt_file(receipt):
         message = f"{receipt} is a receipt file already"
         raise Failure(
@@ -163,7 +260,7 @@ def _write(data: bytes, target: str, usual: str) -> Path | None:
 
 
 @leaf()
-@click.argument("file", nargs=-1, required=True, shell_complete=files)
+@click.argument("file", metavar="FILE|FOLDER...", nargs=-1, required=True, shell_complete=files)
 @genesis_option()
 @pass_session
 def verify(session: Session, file: tuple[str, ...], genesis_file: str) -> None:
@@ -172,12 +269,12 @@ def verify(session: Session, file: tuple[str, ...], genesis_file: str) -> None:
     From the transaction over its receipt, the header and its certificate to the validators that genesis leads to. A
     file that does not hold ends with 21 and says which layer. A workload's receipt (a file, an in-toto statement, a
     DSSE envelope) is checked from the node's entry over its batch down to the same. Of several, also whether a node
-    contradicts itself.
+    contradicts itself, and whether any of its entries is missing between the first and the last.
     """
     from metanode.cli.bpi.workload_receipts import show_attested, show_many
     from metanode.client.verify import Attested, verify_any_receipt
 
-    if len(file) > 1:
+    if len(file) > 1 or Path(file[0]).is_dir():
         show_many(session, file, genesis_file)
         return
     checked = check_file(session, file[0], genesis_file, verify_any_receipt)
