@@ -42,6 +42,8 @@ def read_entries(data: bytes) -> tuple[SignedEntry, ...]:
         raise Rejected(WorkloadReceiptRefusal.ENCODING, str(rejected)) from None
     if file.version != 1:
         raise Rejected(WorkloadReceiptRefusal.ENCODING, f"version {file.version}, this program knows 1")
+    if len(file.entries) > ENTRIES_MAX:
+        raise Rejected(WorkloadReceiptRefusal.ENCODING, f"{len(file.entries)} entries, at most {ENTRIES_MAX}")
     entries = []
     for one in file.entries:
         try:
