@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.docklock.receipts.samples import (
     NODE_KEY,
+    NOW_MS,
     OTHER_KEY,
     PAIRING,
     author,
@@ -155,6 +156,48 @@ def test_a_log_that_lost_what_is_pinned_does_not_go_on(tmp_path):
     assert copy.count > whole.count
     assert fault(copy.check_pinned, whole.next_batch(3)) is FaultReason.RECEIPTS_LOST, "other entries in their place"
     copy.check_pinned(batch_of(whole.read(0, 4)))
+
+
+# --- dropping what is old ---------------------------------------------------------------------------------------------
+
+
+def test_the_oldest_that_are_pinned_are_dropped_and_when_is_remembered(tmp_path, small_segments):
+    log = filled(tmp_path / "r", 30)
+    expected = log.read(0, 100)
+    size = sum(path.stat().st_size for path in (tmp_path / "r").glob("*.receipts"))
+    log.prune(size, 30, NOW_MS)
+    assert (log.first, log.dropped_ms) == (0, 0), "it is not larger than it may be"
+    log.prune(size // 2, 30, NOW_MS)
+    assert 0 < log.first < 30
+    left = sum(path.stat().st_size for path in (tmp_path / "r").glob("*.receipts"))
+    assert left <= size // 2
+    assert log.dropped_ms == NOW_MS
+    assert log.read(0, 100) == expected[log.first :]
+    assert log.verify() == 30
+    log.close()
+    again = opened(tmp_path / "r")
+    assert (again.first, again.dropped_ms, again.count) == (log.first, NOW_MS, 30)
+    assert again.append(steps(30, 1))[0].entry.number == 30
+
+
+def test_what_is_not_pinned_is_never_dropped(tmp_path, small_segments):
+    log = filled(tmp_path / "r", 30)
+    log.prune(0, 0, NOW_MS)
+    assert (log.first, log.dropped_ms) == (0, 0)
+    log.prune(0, 12, NOW_MS)
+    assert 0 < log.first <= 12
+    assert log.next_batch(12).first == 12
+
+
+def test_a_batch_that_is_dropped_is_not_missed(tmp_path, small_segments):
+    """The chain's last batch is compared where it is kept; what was dropped before was pinned."""
+    log = filled(tmp_path / "r", 30)
+    early, late = log.next_batch(0), batch_of(log.read(25, 3))
+    log.prune(0, 25, NOW_MS)
+    assert log.first > 0
+    log.check_pinned(early)
+    log.check_pinned(late)
+    assert fault(log.check_pinned, replace(late, root=bytes([1] * 32))) is FaultReason.RECEIPTS_LOST
 
 
 # --- the disk ---------------------------------------------------------------------------------------------------------
