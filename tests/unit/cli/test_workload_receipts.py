@@ -9,7 +9,7 @@ from tests.unit.chain.light.test_receipts import plain_file
 from tests.unit.cli.conftest import Bpi
 from tests.unit.docklock.receipts.samples import IMAGE, NODE_KEY, chain, file_of, happening, life, written
 
-from metanode.docklock.receipts import WorkloadReceiptRefusal
+from metanode.docklock.receipts import WorkloadReceiptRefusal, entries_file, entry_name
 from metanode.primitives.codec import encode
 from metanode.records.address import address_of_key, show_address
 from metanode.records.genesis import dump_toml
@@ -151,3 +151,76 @@ def test_only_what_was_checked_is_told_to_others(files: Path, bpi: Bpi) -> None:
     assert (said.status, said.error["code"]) == (3, "cli.file-not-found")
     said = bpi("receipt", "export", "started.receipt", "--format", "intoto", "-o", "no/such/folder", *TRUST, "--json")
     assert (said.status, said.error["code"]) == (4, "cli.file-not-writable")
+
+
+# --- a folder ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(files: Path) -> Path:
+    """Two receipts of a node, and all that it has said between, in a folder beside the genesis."""
+    here = files / "web"
+    here.mkdir()
+    for number in (STARTED, 8):
+        (here / f"{entry_name(life()[number])}.receipt").write_bytes(encode(file_of(life(), number)))
+    (here / f"{entry_name(life()[STARTED])}.entries").write_bytes(entries_file(life()[STARTED:9]))
+    return here
+
+
+def test_a_folder_is_checked_and_said_to_be_whole(whole: Path, bpi: Bpi) -> None:
+    said = bpi("receipt", "verify", "web", *TRUST)
+    assert said.status == 0, said.err
+    assert "node-2 of shop: entries 3 to 8: whole, none is missing; 2 with their receipts" in said.out
+    assert "VALID  2 receipts" in said.out
+    data = bpi("receipt", "verify", "web", *TRUST, "--json").data
+    assert [(one["first"], one["last"], one["whole"]) for one in data["chains"]] == [(3, 8, True)]
+    assert [item["receipt"] for item in data["items"]] == sorted(str(entry_name(life()[n])) for n in (STARTED, 8))
+
+
+def test_what_is_missing_between_is_named(whole: Path, bpi: Bpi) -> None:
+    (entries,) = whole.glob("*.entries")
+    entries.write_bytes(entries_file([*life()[STARTED:5], life()[6]]))
+    said = bpi("receipt", "verify", "web", *TRUST)
+    assert said.status == 0, said.err
+    assert "entries 3 to 8: not here: 5, 7; 2 lead to no receipt; 2 with their receipts" in said.out
+    entries.unlink()
+    data = bpi("receipt", "verify", "web", *TRUST, "--json").data
+    assert [(one["whole"], one["missing"]) for one in data["chains"]] == [(False, [[4, 7]])]
+
+
+def test_a_folder_of_lies_is_refused_with_file_and_layer(whole: Path, bpi: Bpi) -> None:
+    (entries,) = whole.glob("*.entries")
+    lie = written(*(happening(time_ms=n) for n in range(9)))
+    entries.write_bytes(entries_file(lie[STARTED:9]))
+    said = bpi("receipt", "verify", "web", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (21, WorkloadReceiptRefusal.CHAIN)
+    changed = bytearray(entries_file(life()[STARTED:9]))
+    changed[-1] ^= 1
+    entries.write_bytes(changed)
+    said = bpi("receipt", "verify", "web", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (21, WorkloadReceiptRefusal.SIGNATURE)
+    assert said.error["message"].startswith(f"web/{entries.name}: INVALID (layer: signature)")
+
+
+def test_a_folder_without_receipts_has_nothing_to_check(files: Path, bpi: Bpi) -> None:
+    (files / "empty").mkdir()
+    said = bpi("receipt", "verify", "empty", *TRUST, "--json")
+    assert (said.status, said.error["code"]) == (3, "cli.nothing-there")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("export",),
+        ("export", "--workload", "web"),
+        ("export", "--to", "web"),
+        ("export", "rcpt_20000N49", "--workload", "web", "--to", "there"),
+        ("list", "--container", "web"),
+        ("list", "--container", "web.x"),
+        ("list", "--workload", "db", "--container", "web.1"),
+        ("get", "node-2.41.K7Q"),
+    ],
+)
+def test_what_is_asked_must_make_sense(files: Path, bpi: Bpi, line: tuple[str, ...]) -> None:
+    said = bpi("receipt", *line, "--json")
+    assert (said.status, said.error["code"]) == (2, "cli.usage")

@@ -24,9 +24,10 @@ def list_of_workloads(
     """List what agents have written down of a workload, a container, or all of one node (`meant`, each may be empty).
     30 where an agent did not answer."""
     workload, container, node = meant
+    wanted = wanted_by(workload, container, files=False)
     with connect(session) as client:
         agents = Agents.of(session, client, cluster, signer)
-        told = agents.ask(wanted_by(workload, container, files=False), node, limit)
+        told = agents.ask(wanted, node, limit)
     shown = list(in_order(told))[:limit]
     rows = [
         (
@@ -109,7 +110,7 @@ def export_folder(
     make: Callable[[bytes], bytes],
 ) -> ExitStatus | None:
     """Write all receipts of a workload that are known now, from every agent that has any, once they are pinned.
-    `asked`: cluster, who asks, how many seconds to wait for that. 30 where an agent is away, or something is not pinned."""
+    `asked`: cluster, who asks, how many seconds to wait for that. 30 where an agent is away or something not pinned."""
     cluster, signer, within_s = asked
     deadline = time.monotonic() + within_s
     with connect(session) as client:

@@ -39,10 +39,12 @@ VALUES: dict[str, Any] = {
     "caller": address_of_key(OTHER_KEY.public_key),
     "change": "ask an operator for the role",
     "command": sha256(b"ls").digest(),
+    "commitment": bytes([11] * 32),
     "cpu-millicores": 500,
     "delay-ms": 200,
     "expected": bytes([1] * 32),
     "input": bytes([2] * 32),
+    "key": bytes([12] * 32),
     "limit": "16 MiB",
     "log": bytes([3] * 32),
     "log-bytes": 99,
@@ -58,6 +60,7 @@ VALUES: dict[str, Any] = {
     "rule": "PLACE-2",
     "seccomp": bytes([8] * 32),
     "secret": "db-password",
+    "secret-version": 3,
     "signal": "SIGTERM",
     "signer": bytes([9] * 32),
     "source": "registry.example/web",
@@ -127,6 +130,7 @@ def pinned(batch: ReceiptBatch, **changes: Any) -> ReceiptsPinned:
     return ReceiptsPinned(**{**usual, **changes})
 
 
+@cache
 def chain_file(*events: Event, empty_blocks: int = 0) -> bytes:
     """The receipt file of a transaction that had these events, after so many empty blocks."""
     made = Chain()
