@@ -8,6 +8,7 @@ from metanode.api.exits import ExitStatus
 from metanode.api.explanation import Explanation
 from metanode.api.image_codes import IMAGE_CODES
 from metanode.api.runtime_codes import RUNTIME_CODES
+from metanode.api.secret_codes import SECRET_CODES
 
 _E: Final = ExitStatus
 
@@ -51,6 +52,7 @@ CODES: Final[dict[str, Explanation]] = {
     **CLUSTER_CODES,
     **IMAGE_CODES,
     **RUNTIME_CODES,
+    **SECRET_CODES,
     "ledger.unknown-version": _refused("LEDGER-N1", "use version 1 of transactions"),
     "ledger.too-large": _refused("LEDGER-N1", "fewer calls or a shorter memo: see transaction_bytes_max"),
     "ledger.out-of-range": _refused("LEDGER-N1"),

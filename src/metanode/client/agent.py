@@ -77,6 +77,10 @@ class AgentClient:
         """The answer to any other question, by its path with its query."""
         return self._ask("GET", path)
 
+    def ask(self, verb: str, path: str, body: bytes = b"") -> bytes:
+        """The answer to any other request, by its path with its query."""
+        return self._ask(verb, path, body)
+
     def images(self) -> list[dict[str, Any]]:
         """The images there: digest, manifest, platform, names, bytes."""
         return msgspec.json.decode(self._ask("GET", "/v1/images"), type=list[dict[str, Any]])

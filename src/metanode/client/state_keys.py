@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from metanode.docklock.cluster import image_key, image_signed_key, share_key, workload_key
+from metanode.docklock.cluster import cluster_key, image_key, image_signed_key, member_key, share_key, workload_key
 from metanode.ledger.accounts import account_key
 from metanode.ledger.coin import balance_key, supply_key
 
@@ -33,6 +33,16 @@ def amount(value: bytes | None) -> int:
 def share(cluster: str, node: str) -> StateKey:
     """CLUSTER-7. Everything that a node is to do. No value: nothing, and nothing may run there."""
     return "cluster", share_key(cluster, node)
+
+
+def cluster(name: str) -> StateKey:
+    """CLUSTER-1. A cluster: its owner, settings, names of nodes and workloads. No value: there is none of this name."""
+    return "cluster", cluster_key(name)
+
+
+def member(cluster: str, node: str) -> StateKey:
+    """CLUSTER-2. A node of a cluster: its account, standing, inventory. No value: there is none of this name."""
+    return "cluster", member_key(cluster, node)
 
 
 def workload(cluster: str, name: str) -> StateKey:

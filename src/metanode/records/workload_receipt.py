@@ -164,6 +164,7 @@ class StepForm:
 
 _APPLIED: Final = ("cpu-millicores", "memory-kib", "pids-max", "rootfs", "seccomp")
 _LEFT: Final = ("log", "log-bytes", "output", "reason", "signal")
+_SECRET: Final = ("commitment", "key", "secret", "secret-version")
 _WHY: Final = ("caller", "change", "command", "limit", "policy", "reason", "rule", "signer", "source", "times")
 
 STEPS: Final = {
@@ -180,7 +181,9 @@ STEPS: Final = {
     "moved": StepForm("let go of", engine=False, may=("reason", "to")),
     "refused": StepForm("refused", engine=False, code="refusal", may=_WHY, alone=True),
     "restarted": StepForm("started again", may=(*_APPLIED, "delay-ms", "reason", "restarts")),
-    "secret-released": StepForm("released a secret to", engine=False, must=("secret",)),
+    "secret-received": StepForm("received a secret for", engine=False, must=(*_SECRET, "source")),
+    "secret-released": StepForm("released a secret to", engine=False, must=_SECRET),
+    "secret-resealed": StepForm("sealed a secret anew for", engine=False, must=(*_SECRET, "to")),
     "replayed": StepForm("ran again", code="refusal?", must=("witness",), may=("expected", "log", "of", "output")),
 }
 """WREC-3. Every step, in the order of a life."""
@@ -190,10 +193,12 @@ DETAILS: Final = {
     "caller": "account",  # who asked
     "change": "text",  # the smallest change that would have been allowed
     "command": "digest",  # SHA-256 of the words of a command
+    "commitment": "digest",  # of a secret's content, salted: nobody can try guesses against it
     "cpu-millicores": "count",  # the limit as applied, 0 where the engine cannot
     "delay-ms": "count",  # how long it rested before
     "expected": "digest",  # the witness root of the first run
     "input": "digest",
+    "key": "digest",  # of the sealing key of the node that the secret is sealed to
     "limit": "text",  # the limit that was exceeded
     "log": "digest",  # SHA-256 of the output so far
     "log-bytes": "count",
@@ -209,6 +214,7 @@ DETAILS: Final = {
     "rule": "text",  # the numbered rule
     "seccomp": "digest",  # the filter as loaded
     "secret": "name",
+    "secret-version": "count",
     "signal": "text",
     "signer": "digest",  # the key that signed the image
     "source": "text",  # where the image came from

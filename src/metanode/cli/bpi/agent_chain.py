@@ -16,6 +16,8 @@ from metanode.docklock.cluster.state import (
     SHARES,
     WORKLOADS,
     Cluster,
+    Member,
+    Share,
     cluster_key,
     member_key,
     share_key,
@@ -206,6 +208,17 @@ class ClientChain:
             return None
 
         return self._fetching.ask(question)
+
+    def neighbour(self, node: str) -> tuple[Member | None, Share]:
+        """Two values of the state, each of which may be proved to be absent."""
+
+        def question(_client: Client, light: LightClient) -> tuple[Member | None, Share]:
+            member = light.prove(*state_keys.member(self._cluster, node))
+            share = light.prove(*state_keys.share(self._cluster, node), member.header.height).value
+            known = MEMBERS.decode(member.value) if member.value is not None else None
+            return known, SHARES.decode(share) if share is not None else NO_SHARE
+
+        return self._proving.ask(question)
 
     def agents(self) -> tuple[str, ...]:
         """Where the other agents answer."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from metanode.docklock.cluster.signed import AboutImage
-from metanode.docklock.cluster.state import Cluster, Share
+from metanode.docklock.cluster.state import Cluster, Member, Share
 from metanode.records.calls import Call
 from metanode.records.pinned_batch import PinnedBatch
 from metanode.records.workload import Terms
@@ -56,6 +56,9 @@ class ChainPort(Protocol):
 
     def settled(self) -> tuple[Cluster, frozenset[bytes]]:
         """The cluster's record and the accounts of its nodes, as they were last proved."""
+
+    def neighbour(self, node: str) -> tuple[Member | None, Share]:
+        """Another node of the cluster, and all that it is to do, proved under one header."""
 
     def close(self) -> None:
         """Whoever waits comes back at once."""

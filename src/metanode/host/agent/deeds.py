@@ -25,6 +25,7 @@ from metanode.docklock.agent.events import (
 from metanode.docklock.cluster.signed import check_image, demands_something
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.content import MISSING, Content
+from metanode.host.agent.furnishing import Furnishing
 from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
 from metanode.host.agent.records import Records
 from metanode.host.fault import Fault
@@ -33,6 +34,7 @@ from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.states import Exit, Phase
 from metanode.primitives.refusal import Rejected
 from metanode.records.cluster_calls import ClusterReport
+from metanode.records.secret import SecretRefusal
 
 AGAIN_S: Final = 0.5
 """Between two tries to reach a runtime that is lost."""
@@ -52,6 +54,7 @@ class Materials:
     content: Content
     image: Callable[[bytes], Unpacked]
     volumes: Path
+    furnishing: Furnishing
 
 
 class Deeds:
@@ -74,6 +77,7 @@ class Deeds:
         self._content: Final = materials.content
         self._volumes: Final = materials.volumes
         self._image: Final = materials.image
+        self._furnishing: Final = materials.furnishing
         self._tell: Final = tell
         self.records: Final = records
         self._log: Final = logging.getLogger("metanode.agent")
@@ -94,6 +98,9 @@ class Deeds:
                 image = await asyncio.to_thread(self._image, terms.demand.image)
                 if image.source:
                     self.records.tell("pulled", one, terms.demand.image, {"source": image.source})
+            if not await self._furnishing.gather(effect.name, one, spec, runs=await self._is_there(effect.name)):
+                self._tell(Fetched(now_ms(), effect.name, None, SecretRefusal.MISSING, final=False))
+                return
         except (ChainUnreachable, Fault) as error:
             self._log.warning("fetch", extra={"container": effect.name, "why": str(error)})
             self._tell(Fetched(now_ms(), effect.name, None, MISSING, final=False))
@@ -114,6 +121,14 @@ class Deeds:
         except Rejected:
             check_image(settings, image, await asyncio.to_thread(self._chain.about_image, image))
 
+    async def _is_there(self, name: str) -> bool:
+        """Whether the runtime has a container of this name, which is then only adopted."""
+        try:
+            await self._driver.inspect(name)
+        except Rejected:
+            return False
+        return True
+
     async def run(self, effect: Run) -> None:
         """Create and start a container; what was left of an earlier try goes first."""
         spec, one = effect.spec, effect.assignment
@@ -121,9 +136,8 @@ class Deeds:
             image = NO_IMAGE
             if spec.terms.demand.image:
                 image = await asyncio.to_thread(self._image, spec.terms.demand.image)
-            for mount in spec.mounts:
-                (self._volumes / mount.volume).mkdir(mode=0o777, parents=True, exist_ok=True)
-            plan = plan_of(effect.name, one.index, spec, image, self._volumes, ())
+            secrets = await self._furnishing.furnish(one, spec)
+            plan = plan_of(effect.name, one.index, spec, image, self._volumes, secrets)
             await self._driver.create(plan)
             self.records.tell("created", one, spec.terms.demand.image, {})
             await self._driver.start(effect.name)
@@ -150,6 +164,7 @@ class Deeds:
         except Rejected as refused:
             if refused.reason is not RuntimeRefusal.UNKNOWN:
                 self._log.warning("not removed", extra={"container": effect.name, "why": str(refused)})
+        self._furnishing.leave(effect.name)
         self._tell(Removed(now_ms(), effect.name))
 
     async def report(self, effect: Report) -> None:

@@ -8,9 +8,9 @@ from typing import Final
 
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.engines import AgentRefusal
+from metanode.host.agent.secrets import opening_keys
 from metanode.primitives import ed25519
 from metanode.primitives.refusal import Rejected
-from metanode.primitives.sealing import hkdf_sha256, kem_public_key, x25519_public_key
 from metanode.records.cluster import IMAGES_SHOWN_MAX, Inventory
 from metanode.records.cluster_calls import ClusterJoin
 
@@ -40,9 +40,7 @@ def this_machine() -> Machine:
 
 def sealing_key(seed: bytes) -> bytes:
     """The public key for secrets, of keys that are derived from the node's seed and used for nothing else."""
-    x25519 = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.x25519", length=32)
-    kem = hkdf_sha256(seed, salt=b"", info=b"metanode.agent.ml-kem-768", length=64)
-    return x25519_public_key(x25519) + kem_public_key(kem)
+    return opening_keys(seed).public
 
 
 def inventory_of(

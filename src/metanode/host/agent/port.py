@@ -19,6 +19,8 @@ from metanode.docklock.images.refusals import ImageRefusal
 from metanode.host.agent.deeds import now_ms
 from metanode.host.agent.images import NodeImages
 from metanode.host.agent.receipt_pages import ReceiptPages
+from metanode.host.agent.secret_pages import Asking
+from metanode.host.agent.volumes import VolumeRefusal
 from metanode.host.agent.witness import Witness
 from metanode.host.blobs import BlobStore
 from metanode.host.fault import Fault
@@ -27,6 +29,7 @@ from metanode.host.runtimes.driver import Driver
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
 from metanode.records.agent_request import Asker, RequestRefusal, asker_of
+from metanode.records.secret import SecretRefusal
 
 BLOB_BYTES_MAX: Final = 4 << 30
 """Largest content that may be put here: a layer of an image."""
@@ -41,6 +44,9 @@ STATUSES: Final[dict[str, int]] = {
     RuntimeRefusal.UNKNOWN: 404,
     ImageRefusal.NOT_FOUND: 404,
     RuntimeRefusal.WRONG_PHASE: 409,
+    SecretRefusal.MISSING: 404,
+    VolumeRefusal.MISSING: 404,
+    VolumeRefusal.IN_USE: 409,
 }
 """Statuses of refusals; of all others it is 422."""
 
@@ -112,6 +118,11 @@ class AgentPort:
         self._settled: Final = settled
         self._witness: Final = witness
         self._pages: Final = pages
+        self._more: Final[list[Callable[[Asking], list[Route]]]] = []
+
+    def add(self, more: Callable[[Asking], list[Route]]) -> None:
+        """Further pages; they are given the check of who may ask."""
+        self._more.append(more)
 
     def application(self) -> Starlette:
         """The pages."""
@@ -126,6 +137,7 @@ class AgentPort:
                 Route("/v1/containers/{name}/logs", self._logs),
                 Route("/v1/containers/{name}/stats", self._stats),
                 Route("/v1/containers/{name}/exec", self._exec, methods=["POST"]),
+                *(route for more in self._more for route in more(self._asker)),
                 *self._pages.routes(lambda request, body: self._asker(request, body, role="nodes")),
             ],
             exception_handlers={Rejected: self._refuse, Fault: _failed},

@@ -18,6 +18,7 @@ from metanode.host.agent.chain import ChainPort
 from metanode.host.agent.content import Content
 from metanode.host.agent.deeds import Deeds, Materials, now_ms
 from metanode.host.agent.engines import Engine, driver_name, open_engine
+from metanode.host.agent.furnishing import Opening
 from metanode.host.agent.images import NodeImages
 from metanode.host.agent.joining import inventory_of, join
 from metanode.host.agent.keeping import Keeper
@@ -28,6 +29,9 @@ from metanode.host.agent.receipt_log import RECEIPTS_BYTES_USUAL, ReceiptLog
 from metanode.host.agent.receipt_pages import ReceiptPages
 from metanode.host.agent.records import Records
 from metanode.host.agent.refusing import Refusals
+from metanode.host.agent.secret_pages import SecretPages
+from metanode.host.agent.volume_pages import VolumePages
+from metanode.host.agent.volumes import NodeVolumes
 from metanode.host.agent.witness import Witness
 from metanode.host.agent.words import open_log
 from metanode.host.blobs import BlobStore
@@ -39,6 +43,7 @@ from metanode.host.images.roots import this_boot
 from metanode.host.images.store import ImageStore
 from metanode.primitives import ed25519
 from metanode.records.agent_request import authorization
+from metanode.records.cluster import Inventory
 
 VOLUMES: Final = "volumes"
 """Folder of named volumes, in the agent's folder."""
@@ -84,8 +89,8 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     author = Author(settings.chain_id, settings.cluster, settings.node, key.public_key)
     receipts = ReceiptLog(folder / "receipts", Disk(), random_bytes, author, key.sign)
     held = tuple(image.digest.raw for image in images.list())
-    offered, volumes = (settings.cpu_millicores, settings.memory_kib), _volumes(folder)
-    has = inventory_of(seed, settings.endpoint, offered, driver_name(engine.works.engine), held, volumes)
+    offered, volumes = (settings.cpu_millicores, settings.memory_kib), NodeVolumes(folder / VOLUMES)
+    has = inventory_of(seed, settings.endpoint, offered, driver_name(engine.works.engine), held, volumes.names())
     await asyncio.to_thread(join, chain, settings.cluster, settings.node, has)
     receipts.check_pinned((await asyncio.to_thread(chain.share)).share.pinned)
     loop = AgentLoop(Agent(settings.cluster, settings.cpu_millicores, settings.memory_kib), engine.driver, chain)
@@ -93,14 +98,19 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     pins = PinLog(folder / "pins", Disk(), random_bytes)
     content = _content(settings, key, blobs, chain)
     pictures = NodeImages(images, content)
-    materials = Materials(content, pictures.unpacked, folder / VOLUMES)
+    refusals = Refusals(records, now_ms)
+    opening = _opening(settings, seed, has, images)
+    furnishing = opening.open(chain, content, volumes, records, refusals)
+    materials = Materials(content, pictures.unpacked, folder / VOLUMES, furnishing)
     loop.deeds = Deeds(settings.cluster, settings.node, engine.driver, chain, materials, records, loop.tell)
 
-    witness = Witness(records, Refusals(records, now_ms), loop.about)
+    witness = Witness(records, refusals, loop.about)
     pages = ReceiptPages(records, pins, author)
     keeper = Keeper(records, pins, chain, settings.receipts_bytes_max, now_ms)
-    loop.beside = (records.run, witness.run, keeper.run)
+    loop.beside = (records.run, witness.run, keeper.run, furnishing.holdings.run)
     port = AgentPort(settings.cluster, engine.driver, Stored(blobs, pictures), chain.settled, witness, pages)
+    port.add(SecretPages(furnishing.secrets, random_bytes).routes)
+    port.add(VolumePages(volumes, engine.driver).routes)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
     receipts.close()
@@ -109,10 +119,22 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     return reason
 
 
-def _volumes(folder: Path) -> tuple[str, ...]:
-    """Names of the volumes that are here."""
-    found = folder / VOLUMES
-    return tuple(path.name for path in found.iterdir() if path.is_dir()) if found.is_dir() else ()
+def _opening(settings: AgentSettings, seed: bytes, has: Inventory, images: ImageStore) -> Opening:
+    """What secrets and volumes are opened with."""
+
+    def headers(verb: str, path: str, body: bytes) -> dict[str, str]:
+        return {"Authorization": authorization(settings.cluster, verb, path, body, now_ms(), ed25519.SigningKey(seed))}
+
+    return Opening(
+        folder=settings.folder,
+        seed=seed,
+        chain_id=settings.chain_id,
+        cluster=settings.cluster,
+        node=settings.node,
+        has=has,
+        images=lambda: tuple(image.digest.raw for image in images.list()),
+        headers=headers,
+    )
 
 
 def _content(settings: AgentSettings, key: ed25519.SigningKey, blobs: BlobStore, chain: ChainPort) -> Content:

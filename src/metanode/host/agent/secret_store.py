@@ -44,7 +44,7 @@ class SecretStore:
         path = self._folder / _file_name(secret, version, commitment)
         return SEALED_SECRETS.decode(read_file(path, SEALED_BYTES_MAX)) if path.is_file() else None
 
-    def list(self) -> tuple[SecretLabel, ...]:
+    def labels(self) -> tuple[SecretLabel, ...]:
         """What every envelope here is about, by name and version; a damaged file is left out."""
         found = []
         for name in self._names():
@@ -73,5 +73,5 @@ class SecretStore:
             self._disk.remove(self._folder / _file_name(secret, version, commitment))
             self._disk.sync_folder(self._folder)
 
-    def _names(self) -> list[str]:
-        return sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name))
+    def _names(self) -> tuple[str, ...]:
+        return tuple(sorted(path.name for path in self._folder.iterdir() if _NAME.fullmatch(path.name)))

@@ -194,7 +194,7 @@ def test_a_statement_of_in_toto_about_image_and_specification() -> None:
     assert predicate["entry"]["spec"] == SPEC.hex()
     assert predicate["key"] == NODE_KEY.public_key.hex()
     assert predicate["signature"] == life()[3].signature.hex()
-    assert (predicate["pinned"]["height"], predicate["pinned"]["count"]) == (1, 15)
+    assert (predicate["pinned"]["height"], predicate["pinned"]["count"]) == (1, 17)
     assert base64.b64decode(predicate["receiptFile"]) == file
     assert "not this statement" in predicate["note"]
     assert told()[1] == payload

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from metanode.docklock.cluster.signed import AboutImage
-from metanode.docklock.cluster.state import Cluster
+from metanode.docklock.cluster.state import Cluster, Member, Share
 from metanode.host.agent import joining
 from metanode.host.agent.chain import ChainUnreachable, Outcome, ProvedShare
 from metanode.host.agent.engines import AgentRefusal
@@ -51,6 +51,9 @@ class Chain:
         raise NotImplementedError
 
     def settled(self) -> tuple[Cluster, frozenset[bytes]]:
+        raise NotImplementedError
+
+    def neighbour(self, node: str) -> tuple[Member | None, Share]:
         raise NotImplementedError
 
     def agents(self) -> tuple[str, ...]:

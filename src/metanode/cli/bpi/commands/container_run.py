@@ -19,6 +19,7 @@ from metanode.cli.bpi.running import (
     read_application,
     wanted,
 )
+from metanode.cli.bpi.secret_binding import seal_secrets
 from metanode.cli.bpi.sending import How, Sending, sending
 from metanode.cli.bpi.trust import local_genesis
 from metanode.cli.commands import leaf
@@ -35,6 +36,7 @@ def _apply(session: Session, how: How, path: str, named: str, timeout_s: float, 
     sender = Sending(session, how)
     client = sender.client
     cluster = chosen_cluster(client, named or application.cluster)
+    application = seal_secrets(session, sender, cluster, path, application)
     specs = [one.spec for one in application.workloads]
     have = hand_out(agents_of(client, cluster), cluster, sender.signer.key, specs)
     session.output.note(f"{len(specs)} specifications are with {have} agents")
