@@ -72,6 +72,9 @@ IMAGE_CODES: Final[dict[str, Explanation]] = {
     "image.archive-member": _wrong("IMG-12", _AGAIN),
     "image.missing-blob": _wrong("IMG-16", "get the archive again, with all its parts"),
     "image.not-found": _not_found("IMG-6", "import or pull the image first"),
+    "image.in-use": Explanation(
+        _E.CONFLICT, 409, -32003, "IMG-17", "remove the workloads that use it first: bpi container rm", retryable=True
+    ),
     "image.catalogue-full": _insufficient("IMG-16", "remove images, or names of them, that nobody needs"),
     "image.policy-malformed": _wrong("IMG-21", "correct the policy where the message says"),
     "image.not-allowed": _denied("add the digest to the policy's list, or run an image that is on it"),

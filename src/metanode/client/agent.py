@@ -20,6 +20,8 @@ TIMEOUT_S: Final = 10.0
 """How long an agent may take to begin its answer."""
 SILENCE_S: Final = 3_600.0
 """How long a followed log or a command may say nothing."""
+PIECE_BYTES: Final = 1 << 20
+"""One piece of content."""
 ANSWER_BYTES_MAX: Final = 16 << 20
 """Largest answer that is read as a whole; a line of a stream is no longer either."""
 
@@ -69,9 +71,9 @@ class AgentClient:
                 answer = connection.getresponse()
                 data = answer.read(ANSWER_BYTES_MAX)
         except (OSError, http.client.HTTPException) as error:
-            raise _away(self._endpoint, error) from None
+            raise away(self._endpoint, error) from None
         if answer.status >= 400:
-            raise _answer(data, answer.status)
+            raise refusal_of(data, answer.status)
 
     def read(self, path: str) -> bytes:
         """The answer to any other question, by its path with its query."""
@@ -81,14 +83,34 @@ class AgentClient:
         """The answer to any other request, by its path with its query."""
         return self._ask(verb, path, body)
 
-    def images(self) -> list[dict[str, Any]]:
-        """The images there: digest, manifest, platform, names, bytes."""
-        return msgspec.json.decode(self._ask("GET", "/v1/images"), type=list[dict[str, Any]])
+    def fetch(self, digest: str) -> Iterator[bytes]:
+        """Content of this digest, in pieces; whoever takes them compares the digest."""
+        path = f"/v1/blobs/{digest}"
+        try:
+            with closing(http.client.HTTPConnection(self._endpoint, timeout=TIMEOUT_S)) as connection:
+                connection.request("GET", path, headers=self._headers("GET", path, b""))
+                answer = connection.getresponse()
+                if answer.status >= 400:
+                    raise refusal_of(answer.read(ANSWER_BYTES_MAX), answer.status)
+                while piece := answer.read(PIECE_BYTES):
+                    yield piece
+        except (OSError, http.client.HTTPException) as error:
+            raise away(self._endpoint, error) from None
 
-    def add_image(self, digest: str, media_type: str, size: int, names: tuple[str, ...]) -> dict[str, Any]:
-        """Let an image be made of content that was put."""
-        asked = {"digest": digest, "media_type": media_type, "size": size, "names": names}
-        return msgspec.json.decode(self._ask("POST", "/v1/images", msgspec.json.encode(asked)), type=dict[str, Any])
+    def begin(self, verb: str, path: str) -> http.client.HTTPConnection:
+        """A request whose body is yet to be sent, in chunks; the path is signed, the body is not."""
+        connection = http.client.HTTPConnection(self._endpoint, timeout=SILENCE_S)
+        try:
+            connection.putrequest(verb, path)
+            headers = {**self._headers(verb, path, b""), "Transfer-Encoding": "chunked"}
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            connection.auto_open = 0  # a broken conversation is over, not begun anew
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise away(self._endpoint, error) from None
+        return connection
 
     def containers(self) -> list[dict[str, Any]]:
         """What runs there: id, engine, phase."""
@@ -113,7 +135,7 @@ class AgentClient:
             if "error" in line:
                 raise failure(str(line["error"]["code"]), str(line["error"]["message"]))
             write(line["stream"], base64.b64decode(line["data"]))
-        raise _away(self._endpoint, "the answer broke off before the command ended")
+        raise away(self._endpoint, "the answer broke off before the command ended")
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -129,9 +151,9 @@ class AgentClient:
                 answer = connection.getresponse()
                 data = answer.read(ANSWER_BYTES_MAX)
         except (OSError, http.client.HTTPException) as error:
-            raise _away(self._endpoint, error) from None
+            raise away(self._endpoint, error) from None
         if answer.status >= 400:
-            raise _answer(data, answer.status)
+            raise refusal_of(data, answer.status)
         return data
 
     def _lines(self, verb: str, path: str, body: bytes) -> Iterator[dict[str, Any]]:
@@ -140,14 +162,15 @@ class AgentClient:
                 connection.request(verb, path, body or None, self._headers(verb, path, body))
                 answer = connection.getresponse()
                 if answer.status >= 400:
-                    raise _answer(answer.read(ANSWER_BYTES_MAX), answer.status)
+                    raise refusal_of(answer.read(ANSWER_BYTES_MAX), answer.status)
                 while line := answer.readline(ANSWER_BYTES_MAX):
                     yield msgspec.json.decode(line, type=dict[str, Any])
         except (OSError, http.client.HTTPException) as error:
-            raise _away(self._endpoint, error) from None
+            raise away(self._endpoint, error) from None
 
 
-def _away(endpoint: str, why: object) -> Unreachable:
+def away(endpoint: str, why: object) -> Unreachable:
+    """What is raised where an agent does not answer, or breaks off."""
     return Unreachable(error_form(ApiError(ApiRefusal.UNREACHABLE, f"agent {endpoint}: {why}")))
 
 
@@ -160,7 +183,8 @@ class _Refused(msgspec.Struct, frozen=True):
     error: _Told
 
 
-def _answer(data: bytes, status: int) -> ClientError:
+def refusal_of(data: bytes, status: int) -> ClientError:
+    """What is raised where an agent says no."""
     try:
         told = msgspec.json.decode(data, type=_Refused).error
     except (msgspec.MsgspecError, UnicodeDecodeError):

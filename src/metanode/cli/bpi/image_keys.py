@@ -3,11 +3,18 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import click
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.clusters import NONE
+from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_bytes
 from metanode.docklock.images.keys import key_of_pem
 from metanode.records.image_policy import ED25519, P256, ImageKey, ImagePolicy
@@ -58,3 +65,38 @@ def policy_lines(policy: dict[str, Any]) -> Iterator[str]:
         yield f"           signed by {policy['threshold']} of {len(policy['keys'])} keys:"
     for key in policy["keys"]:
         yield f"           {ImageKey(kind=key['kind'], key=bytes.fromhex(key['key']))}"
+
+
+class PrivateKey(Protocol):
+    """A key that signs as cosign's do."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature over a message."""
+
+
+class _Curve:
+    def __init__(self, key: EllipticCurvePrivateKey) -> None:
+        self._key = key
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message, ECDSA(SHA256()))
+
+
+def private_key(file: str) -> PrivateKey:
+    """IMG-18. The private key of a PEM file without a password: Ed25519 or ECDSA on P-256. Raises `Failure`."""
+    try:
+        found = load_pem_private_key(read_bytes(file), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise _no_key(file, str(error)[:120]) from None
+    match found:
+        case Ed25519PrivateKey():
+            return found
+        case EllipticCurvePrivateKey() if isinstance(found.curve, SECP256R1):
+            return _Curve(found)
+        case _:
+            raise _no_key(file, "neither Ed25519 nor ECDSA on P-256")
+
+
+def _no_key(file: str, why: str) -> Failure:
+    fix = "openssl genpkey -algorithm ed25519; or sign elsewhere and give --payload and --signature"
+    return Failure(CliRefusal.USAGE, ExitStatus.CONFIGURATION, f"{file} is no private key: {why}", fix=fix)

@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_text
 from metanode.client import Client, ClientError
 from metanode.client.agent import AgentClient
-from metanode.docklock.compose import Application, Finding, Outside, Understood, understand
+from metanode.docklock.compose import Application, Finding, Outside, Understood, any_image, understand
 from metanode.primitives import ed25519
 from metanode.primitives.codec import encode
 from metanode.records.workload import WorkloadSpec
@@ -27,18 +28,20 @@ WELL: Final = ("ready",)
 """States of a replica that runs and is well."""
 
 
-def read_application(path: str) -> Understood:
-    """What a Compose file asks for, with everything that was found in it; files it names lie beside it."""
+Resolver = Callable[[str], bytes | None]
+"""The digest of the manifest that a reference means; nothing where it is not known."""
+
+
+def read_application(path: str, image: Resolver = any_image) -> Understood:
+    """What a Compose file asks for, with everything that was found in it; files it names lie beside it. `image` says
+    what a tag means; without it any will do, for what places nothing."""
     folder = Path(path).resolve().parent
 
     def beside(name: str) -> str | None:
         found = folder / name
         return read_text(str(found)) if found.is_file() else None
 
-    def nobody(_reference: str) -> bytes | None:
-        return None
-
-    return understand(read_text(path), Outside(dict(os.environ), beside, nobody))
+    return understand(read_text(path), Outside(dict(os.environ), beside, image))
 
 
 def wanted(path: str, understood: Understood) -> Application:
@@ -114,16 +117,39 @@ def await_running(client: Client, cluster: str, workload: str, timeout_s: float)
         time.sleep(POLL_S)
 
 
-def container_of(client: Client, cluster: str, named: str) -> tuple[str, str]:
-    """The node and the name of a container: `web` (its first replica that is on a node), `web.2`, or a whole name.
-    Raises `Failure`."""
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A replica's latest attempt that is on a node: `web.2`, and the container's whole name."""
+
+    label: str
+    node: str
+    name: str
+    workload: str
+    index: int
+    attempt: int
+
+
+def containers_of(client: Client, cluster: str, named: str, *, some: bool = False) -> list[Running]:
+    """The containers of `web` (all its replicas that are on a node), of `web.2`, or of a whole name. Raises `Failure`
+    where there is none, unless `some` may be missing."""
     parts = named.split(".")
     if len(parts) == 4:
         parts = parts[1:]
     workload, index = parts[0], int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else None
+    found = []
     for replica in replicas_of(client, cluster, workload):
         one = newest(replica)
         if one is not None and one.node and index in (None, replica.index):
-            return one.node, f"{cluster}.{workload}.{replica.index}.{one.attempt}"
-    message = f"nothing of {named} is on a node of {cluster}"
-    raise Failure(CliRefusal.NOTHING_THERE, ExitStatus.NOT_FOUND, message, fix=f"bpi container show {workload}")
+            label = f"{workload}.{replica.index}"
+            name = f"{cluster}.{label}.{one.attempt}"
+            found.append(Running(label, one.node, name, workload, replica.index, one.attempt))
+    if not found and not some:
+        message = f"nothing of {named} is on a node of {cluster}"
+        raise Failure(CliRefusal.NOTHING_THERE, ExitStatus.NOT_FOUND, message, fix=f"bpi container show {workload}")
+    return found
+
+
+def container_of(client: Client, cluster: str, named: str) -> tuple[str, str]:
+    """The node and the name of a container: of `web` its first replica that is on a node. Raises `Failure`."""
+    first = containers_of(client, cluster, named)[0]
+    return first.node, first.name

@@ -30,6 +30,13 @@ def amount_of_space(count: int) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 1 << 30 else f"{count >> 20} MiB"
 
 
+def size_words(count: int) -> str:
+    """Bytes for people, small ones too: `119 B`, `2.4 KiB`, `5 MiB`."""
+    if count < 1 << 20:
+        return f"{count} B" if count < 1 << 10 else f"{count / 1024:.1f} KiB"
+    return amount_of_space(count)
+
+
 def counted(count: int, one: str) -> str:
     """A number of things: `1 transaction`, `2 transactions`."""
     return f"{count} {one}{'' if count == 1 else 's'}"

@@ -91,13 +91,21 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.container_run:apply",
         "Apply a Compose file: what it says becomes what the cluster is to run; what it does not name stays as it is.",
     ),
+    "container convert": Entry(
+        f"{_HERE}.container_run:convert",
+        "Convert a Compose file to manifests of Kubernetes; what those have no word for is told.",
+    ),
     "container events": Entry(
         f"{_HERE}.container:events",
         "Show what the chain decided and heard of a workload or a cluster, each with its receipt.",
     ),
     "container exec": Entry(
-        f"{_HERE}.container_run:execute",
+        f"{_HERE}.container_agents:execute",
         "Execute a command in a running container; ends with the command's own exit status.",
+    ),
+    "container images export": Entry(
+        f"{_HERE}.container_images:export",
+        "Write an image as one tar, an OCI layout that docker load takes too.",
     ),
     "container images import": Entry(
         f"{_HERE}.container_images:import_",
@@ -108,6 +116,35 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.container_images:list_",
         "List the images that the cluster's agents have, and which nodes have each.",
     ),
+    "container images prune": Entry(
+        f"{_HERE}.container_images:prune",
+        "Take away, at every agent, content that belongs to no image and no container.",
+    ),
+    "container images pull": Entry(
+        f"{_HERE}.container_images_registry:pull",
+        "Pull an image from a registry and give it to the cluster's agents.",
+    ),
+    "container images push": Entry(
+        f"{_HERE}.container_images_registry:push",
+        "Push an image that the agents have to a registry, under a name and tag of its own.",
+    ),
+    "container images rm": Entry(
+        f"{_HERE}.container_images:rm",
+        "Forget an image at every agent; or, of one with several names, the name by which it is called here.",
+    ),
+    "container images show": Entry(
+        f"{_HERE}.container_images:show",
+        "Show an image: platform, layers, how it is started, and which nodes have it.",
+    ),
+    "container images sign": Entry(
+        f"{_HERE}.container_images_trust:sign",
+        "Sign an image, or hand in signatures made elsewhere: every validator verifies them and the chain keeps them.",
+    ),
+    "container images verify": Entry(
+        f"{_HERE}.container_images_trust:verify",
+        "Check an image layer by layer: its content at every agent, who has signed it, whether the cluster lets it "
+        "run.",
+    ),
     "container lint": Entry(
         f"{_HERE}.container_run:lint",
         "Say everything that is wrong in a Compose file, and what would be better, each with its line.",
@@ -117,8 +154,8 @@ COMMANDS: Final[dict[str, Entry]] = {
         "List the workloads of a cluster: phase, revision, how many replicas are ready.",
     ),
     "container logs": Entry(
-        f"{_HERE}.container_run:logs",
-        "Show what a container said: web, web.2 for one replica, or a whole name.",
+        f"{_HERE}.container_agents:logs",
+        "Show what a container said: web for all its replicas, web.2 for one, or a whole name.",
     ),
     "container restart": Entry(
         f"{_HERE}.container:restart",
@@ -148,9 +185,18 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.container:start",
         "Start a workload that was stopped, has completed or has failed.",
     ),
+    "container stats": Entry(
+        f"{_HERE}.container_agents:stats",
+        "Show what containers use: share of a core, memory, processes, bytes of output; all of the cluster by default.",
+    ),
     "container stop": Entry(
         f"{_HERE}.container:stop",
         "Stop every replica of a workload, and remember it.",
+    ),
+    "container verify": Entry(
+        f"{_HERE}.container_verify:verify",
+        "Verify a running container against the chain: placement, specification, image, what its agent says, its "
+        "receipts.",
     ),
     "container wait": Entry(
         f"{_HERE}.container:wait",

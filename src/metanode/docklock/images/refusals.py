@@ -72,6 +72,8 @@ class ImageRefusal(Refusal):
     """A manifest names content that is not there."""
     NOT_FOUND = "image.not-found"
     """No image of this digest or name is here."""
+    IN_USE = "image.in-use"
+    """Containers of the node are made of it, or it is not known yet whether any are."""
     CATALOGUE_FULL = "image.catalogue-full"
     """More images, or names of one, than a node keeps."""
     POLICY_MALFORMED = "image.policy-malformed"

@@ -51,6 +51,16 @@ def sign(key: SigningKey, image: Digest) -> ImageSignature:
     return ImageSignature(payload=b"", signature=key.sign(message_of(image)))
 
 
+def payload_of(image: Digest, name: str) -> bytes:
+    """IMG-20. What cosign signs of an image: `name` is where it is kept, for people; only the digest counts."""
+    critical = {
+        "identity": {"docker-reference": name},
+        "image": {"docker-manifest-digest": str(image)},
+        "type": _COSIGN_TYPE,
+    }
+    return msgspec.json.encode({"critical": critical, "optional": None})
+
+
 def decode_payload(payload: bytes) -> Digest:
     """IMG-20. The digest that a payload of cosign's names."""
     try:

@@ -88,6 +88,10 @@ class AgentLoop:
         """The assignment of a container and its image, where it is one of this node's."""
         return self._machine.about(name)
 
+    def images(self) -> frozenset[bytes] | None:
+        """What the containers here are made of, once that is known."""
+        return self._machine.images()
+
     async def _follow(self) -> None:
         """AGENT-1. Every new head: the share as it is proved there."""
         assert self.deeds is not None, "deeds are given before it runs"

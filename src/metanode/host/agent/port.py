@@ -16,15 +16,16 @@ from metanode.docklock.cluster.state import Cluster
 from metanode.docklock.images.digests import Digest, parse_digest
 from metanode.docklock.images.manifests import Descriptor
 from metanode.docklock.images.refusals import ImageRefusal
+from metanode.host.agent.attaching import Attaching
 from metanode.host.agent.deeds import now_ms
+from metanode.host.agent.image_pages import ImagePages, shown
 from metanode.host.agent.images import NodeImages
 from metanode.host.agent.receipt_pages import ReceiptPages
 from metanode.host.agent.secret_pages import Asking
 from metanode.host.agent.volumes import VolumeRefusal
 from metanode.host.agent.witness import Witness
-from metanode.host.blobs import BlobStore
+from metanode.host.blobs import BlobRefusal, BlobStore
 from metanode.host.fault import Fault
-from metanode.host.images.catalogue import Image
 from metanode.host.runtimes.driver import Driver
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
@@ -43,6 +44,8 @@ STATUSES: Final[dict[str, int]] = {
     RequestRefusal.NOT_ALLOWED: 403,
     RuntimeRefusal.UNKNOWN: 404,
     ImageRefusal.NOT_FOUND: 404,
+    ImageRefusal.IN_USE: 409,
+    BlobRefusal.MISSING: 404,
     RuntimeRefusal.WRONG_PHASE: 409,
     SecretRefusal.MISSING: 404,
     VolumeRefusal.MISSING: 404,
@@ -80,20 +83,11 @@ IMAGE_ASKED: Final = msgspec.json.Decoder(ImageAsked)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the node keeps: content by digest, and images made of it."""
+    """What the node keeps: content by digest, images made of it, which of them its containers are `using`."""
 
     blobs: BlobStore
     images: NodeImages
-
-
-def _shown(image: Image) -> dict[str, Any]:
-    return {
-        "digest": str(image.digest),
-        "manifest": str(image.manifest),
-        "platform": str(image.platform),
-        "names": list(image.names),
-        "bytes": image.size,
-    }
+    using: Callable[[], frozenset[bytes] | None]
 
 
 class AgentPort:
@@ -115,6 +109,7 @@ class AgentPort:
         self._driver: Final = driver
         self._blobs: Final = stored.blobs
         self._images: Final = stored.images
+        self._image_pages: Final = ImagePages(stored.images, stored.using)
         self._settled: Final = settled
         self._witness: Final = witness
         self._pages: Final = pages
@@ -137,6 +132,8 @@ class AgentPort:
                 Route("/v1/containers/{name}/logs", self._logs),
                 Route("/v1/containers/{name}/stats", self._stats),
                 Route("/v1/containers/{name}/exec", self._exec, methods=["POST"]),
+                Attaching(self._driver, self._asker, self._witness.executed).route(),
+                *self._image_pages.routes(self._asker),
                 *(route for more in self._more for route in more(self._asker)),
                 *self._pages.routes(lambda request, body: self._asker(request, body, role="nodes")),
             ],
@@ -198,7 +195,7 @@ class AgentPort:
 
     async def _list_images(self, request: Request) -> Response:
         self._asker(request, b"", role="nodes")
-        return JSONResponse([_shown(image) for image in await asyncio.to_thread(self._images.list)])
+        return JSONResponse([shown(image) for image in await asyncio.to_thread(self._images.list)])
 
     async def _add_image(self, request: Request) -> Response:
         body = await _body(request)
@@ -208,7 +205,7 @@ class AgentPort:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Rejected(ImageRefusal.MALFORMED, str(error)[:200]) from None
         top = Descriptor(asked.media_type, parse_digest(asked.digest), asked.size)
-        return JSONResponse(_shown(await asyncio.to_thread(self._images.add, top, asked.names)))
+        return JSONResponse(shown(await asyncio.to_thread(self._images.add, top, asked.names)))
 
     async def _list(self, request: Request) -> Response:
         self._asker(request, b"", role="operators")

@@ -108,7 +108,7 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     pages = ReceiptPages(records, pins, author)
     keeper = Keeper(records, pins, chain, settings.receipts_bytes_max, now_ms)
     loop.beside = (records.run, witness.run, keeper.run, furnishing.holdings.run)
-    port = AgentPort(settings.cluster, engine.driver, Stored(blobs, pictures), chain.settled, witness, pages)
+    port = AgentPort(settings.cluster, engine.driver, Stored(blobs, pictures, loop.images), chain.settled, witness, pages)
     port.add(SecretPages(furnishing.secrets, random_bytes).routes)
     port.add(VolumePages(volumes, engine.driver).routes)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))

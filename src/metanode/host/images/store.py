@@ -108,6 +108,10 @@ class ImageStore:
         found = self.gathered(image, lease)
         return self._roots.take(found.manifest, found.config, owners, lease)
 
+    def root_keys(self) -> tuple[str, ...]:
+        """The unpacked roots that are here, as leases name them."""
+        return tuple(self._roots.list())
+
     def collect(self) -> Swept:
         """IMG-17. Take away content that is of no image, not pinned and not held; then roots; then what crashes left.
 

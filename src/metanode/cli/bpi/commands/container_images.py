@@ -1,7 +1,5 @@
-"""`bpi container images`: what containers are made of, without a registry."""
+"""`bpi container images import`, `list`, `show`, `rm`, `prune`, `export`: what the agents make containers of."""
 
-import tempfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,34 +7,14 @@ from typing import Any
 import click
 
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.clusters import chosen_cluster, cluster_option
-from metanode.cli.bpi.keys import Names
-from metanode.cli.bpi.reach import connect
-from metanode.cli.bpi.running import agents_of
-from metanode.cli.bpi.showing import amount_of_space
-from metanode.cli.bpi.trust import local_genesis
+from metanode.cli.bpi.clusters import cluster_option
+from metanode.cli.bpi.showing import size_words
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
 from metanode.client import ClientError
-from metanode.client.agent import AgentClient
-
-PIECE_BYTES = 1 << 20
-"""One piece of content on its way to an agent."""
 
 account_option = click.option("--account", default="", metavar="NAME", help="Who asks.")
-
-
-def _agents(session: Session, named: str, account: str) -> dict[str, AgentClient]:
-    """The agents of the cluster that are heard, by node, to be asked by an account. Raises `Failure`."""
-    with connect(session) as client:
-        cluster = chosen_cluster(client, named)
-        key = Names(session, local_genesis(session), client).signer(account).key
-        found = {node: AgentClient(api, cluster, key) for node, api in agents_of(client, cluster).items()}
-    if not found:
-        message = f"the cluster {cluster} has no node that answers"
-        raise Failure(CliRefusal.NOT_READY, ExitStatus.RUNTIME, message, fix="bpi node list")
-    return found
 
 
 @leaf(name="import")
@@ -50,50 +28,25 @@ def import_(session: Session, file: str, cluster: str, account: str) -> None:
     Everything in it is checked here first, and by each agent again. It prints the digest by which a Compose file pins
     the image.
     """
-    from metanode.docklock.images.platforms import platform_of_machine
-    from metanode.host.blobs import BlobStore
-    from metanode.host.disk import Disk
-    from metanode.host.entropy import random_bytes
+    from metanode.cli.bpi.image_moves import agents_asked, hand_image, scratch_store
     from metanode.host.images.importing import import_archive, import_layout
-    from metanode.host.images.roots import this_boot
-    from metanode.host.images.store import ImageStore
 
     path = Path(file)
     if not path.exists():
         raise Failure(CliRefusal.FILE_NOT_FOUND, ExitStatus.NOT_FOUND, f"no file {file}", fix="check the path")
-    agents = _agents(session, cluster, account)
-    with tempfile.TemporaryDirectory(prefix="bpi-image-") as scratch:
-        blobs = BlobStore(Path(scratch), Disk(), random_bytes)
-        images = ImageStore(blobs, platform_of_machine(_machine()), this_boot())
+    _, agents = agents_asked(session, cluster, account)
+    with scratch_store() as images:
         if path.is_dir():
             found = import_layout(images, path)
         else:
             with path.open("rb") as archive:
                 found = import_archive(images, archive)
         for image in found:
-            nodes = []
-            for node, agent in agents.items():
-                for part in image.parts:
-                    if not agent.has(str(part)):
-                        agent.put_file(str(part), blobs.size(part), _pieces(blobs, part))
-                agent.add_image(str(image.digest), image.top.media_type, image.top.size, image.names)
-                nodes.append(node)
+            nodes = hand_image(images, image, agents)
             data = {"digest": str(image.digest), "names": list(image.names), "bytes": image.size, "nodes": nodes}
-            said = f"IMPORTED  {', '.join(image.names) or 'an image without a name'} · {amount_of_space(image.size)} "
+            said = f"IMPORTED  {', '.join(image.names) or 'an image without a name'} · {size_words(image.size)} "
             said += f"to {', '.join(nodes)}\ndigest    {image.digest}"
             session.output.result("container.images.import/1", data, partial(session.output.line, said))
-
-
-def _machine() -> str:
-    import platform
-
-    return platform.machine()
-
-
-def _pieces(blobs: Any, part: Any) -> Iterator[bytes]:
-    with blobs.open(part) as file:
-        while piece := file.read(PIECE_BYTES):
-            yield piece
 
 
 @leaf(name="list")
@@ -102,19 +55,11 @@ def _pieces(blobs: Any, part: Any) -> Iterator[bytes]:
 @pass_session
 def list_(session: Session, cluster: str, account: str) -> None:
     """List the images that the cluster's agents have, and which nodes have each."""
-    images: dict[str, dict[str, Any]] = {}
-    silent = []
-    for node, agent in _agents(session, cluster, account).items():
-        try:
-            rows = agent.images()
-        except ClientError:
-            silent.append(node)
-            continue
-        for row in rows:
-            kept = images.setdefault(row["digest"], {**row, "nodes": []})
-            kept["nodes"].append(node)
-            kept["names"] = sorted({*kept["names"], *row["names"]})
-    items = [images[digest] for digest in sorted(images)]
+    from metanode.cli.bpi.image_moves import agents_asked, every_image
+
+    _, agents = agents_asked(session, cluster, account)
+    images, silent = every_image(agents)
+    items = [{**held.row, "nodes": list(held.nodes)} for held in images.values()]
 
     def human() -> None:
         session.output.table(
@@ -123,7 +68,7 @@ def list_(session: Session, cluster: str, account: str) -> None:
                 (
                     ", ".join(row["names"]) or "–",
                     row["digest"][7:19] + "…",
-                    amount_of_space(row["bytes"]),
+                    size_words(row["bytes"]),
                     len(row["nodes"]),
                 )
                 for row in items
@@ -134,3 +79,128 @@ def list_(session: Session, cluster: str, account: str) -> None:
             session.output.note(f"not heard: {', '.join(silent)}")
 
     session.output.result("container.images.list/1", {"items": items, "silent": silent}, human)
+
+
+@leaf()
+@click.argument("image")
+@cluster_option
+@account_option
+@pass_session
+def show(session: Session, image: str, cluster: str, account: str) -> None:
+    """Show an image: platform, layers, how it is started, and which nodes have it."""
+    from metanode.cli.bpi.image_moves import agents_asked, find_image
+    from metanode.client.agent_images import AgentImages
+
+    _, agents = agents_asked(session, cluster, account)
+    held = find_image(agents, image)
+    told = AgentImages(agents[held.nodes[0]]).show(str(held.digest))
+    data = {**told, "names": held.row["names"], "nodes": list(held.nodes)}
+    session.output.result("container.image/1", data, lambda: _human(session, data))
+
+
+def _human(session: Session, data: dict[str, Any]) -> None:
+    line = session.output.line
+    line(f"image     {', '.join(data['names']) or 'without a name'}")
+    line(f"digest    {data['digest']}")
+    if data["manifest"] != data["digest"]:
+        line(f"manifest  {data['manifest']}")
+    line(f"platform  {data['platform']} · {size_words(data['bytes'])} in {len(data['layers'])} layers")
+    for layer in data["layers"]:
+        line(f"layer     {layer['digest'][7:19]}… · {size_words(layer['bytes'])}")
+    words = " ".join([*data["entrypoint"], *data["command"]])
+    line(f"starts    {words or 'nothing by itself'}")
+    line(f"as        {data['user'] or 'root'} in {data['folder']}")
+    if data["ports"]:
+        line(f"ports     {', '.join(data['ports'])}")
+    if data["variables"]:
+        line(f"sets      {', '.join(data['variables'])}")
+    line(f"nodes     {', '.join(data['nodes'])}")
+
+
+@leaf()
+@click.argument("image")
+@cluster_option
+@account_option
+@pass_session
+def rm(session: Session, image: str, cluster: str, account: str) -> None:
+    """Forget an image at every agent; or, of one with several names, the name by which it is called here.
+
+    Its content goes with the next bpi container images prune.
+    """
+    from metanode.cli.bpi.image_moves import agents_asked, find_image
+    from metanode.client.agent_images import AgentImages
+    from metanode.docklock.images.references import parse_reference
+
+    _, agents = agents_asked(session, cluster, account)
+    held = find_image(agents, image)
+    named = parse_reference(image) if image in held.row["names"] or f"{image}:latest" in held.row["names"] else None
+    name = named.alias if named is not None and len(held.row["names"]) > 1 else ""
+    left: set[str] = set()
+    for node in held.nodes:
+        left.update(AgentImages(agents[node]).remove(str(held.digest), name))
+    data = {"digest": str(held.digest), "nodes": list(held.nodes), "name": name, "left": sorted(left)}
+    what = f"the name {name} of {str(held.digest)[:19]}…" if name else f"{image} ({str(held.digest)[:19]}…)"
+    said = f"REMOVED  {what} at {', '.join(held.nodes)}"
+    session.output.result("container.images.rm/1", data, lambda: session.output.line(said))
+
+
+@leaf()
+@cluster_option
+@account_option
+@pass_session
+def prune(session: Session, cluster: str, account: str) -> None:
+    """Take away, at every agent, content that belongs to no image and no container.
+
+    Specifications of workloads stay.
+    """
+    from metanode.cli.bpi.image_moves import agents_asked
+    from metanode.client.agent_images import AgentImages
+
+    _, agents = agents_asked(session, cluster, account)
+    items, silent = [], []
+    for node, agent in agents.items():
+        try:
+            items.append({"node": node, **AgentImages(agent).prune()})
+        except ClientError as error:
+            silent.append({"node": node, "why": error.form.message})
+
+    def human() -> None:
+        rows = [(one["node"], one["blobs"], size_words(one["bytes"]), one["roots"]) for one in items]
+        session.output.table(("node", "pieces of content", "size", "unpacked images"), rows, "nothing was taken away")
+        for one in silent:
+            session.output.note(f"not pruned: {one['node']}: {one['why']}")
+
+    session.output.result("container.images.prune/1", {"items": items, "silent": silent}, human)
+
+
+@leaf()
+@click.argument("image")
+@click.option("-o", "--output", "output", required=True, metavar="FILE", help="The tar to write.")
+@cluster_option
+@account_option
+@pass_session
+def export(session: Session, image: str, output: str, cluster: str, account: str) -> None:
+    """Write an image as one tar, an OCI layout that docker load takes too.
+
+    Equal images make equal files. Everything is compared with its digest on the way.
+    """
+    from metanode.cli.bpi.image_moves import agents_asked, fetch_image, find_image, scratch_store
+    from metanode.host.images.exporting import export_archive
+
+    _, agents = agents_asked(session, cluster, account)
+    held = find_image(agents, image)
+    with scratch_store() as images:
+        found = fetch_image(images, held, agents)
+        try:
+            with Path(output).open("xb") as out:
+                size = export_archive(images, str(found.digest), out)
+        except OSError as error:
+            raise Failure(
+                CliRefusal.FILE_NOT_WRITABLE,
+                ExitStatus.NOT_ALLOWED,
+                f"{output}: {error.strerror}",
+                fix="-o names another place",
+            ) from None
+    data = {"digest": str(found.digest), "file": output, "bytes": size}
+    said = f"WRITTEN  {output} · {size_words(size)} · {found.digest}"
+    session.output.result("container.images.export/1", data, lambda: session.output.line(said))

@@ -1,41 +1,40 @@
-"""`bpi container run`, `apply`, `lint`, `logs`, `exec`: what needs a Compose file or an agent."""
+"""`bpi container run`, `apply`, `lint`, `convert`: what needs a Compose file."""
 
-import sys
-from contextlib import suppress
-from functools import partial
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
 from metanode.api.exits import ExitStatus
+from metanode.api.transactions import TransactionStatus
 from metanode.cli.bpi.clusters import chosen_cluster, cluster_option
-from metanode.cli.bpi.keys import Names, Signer
-from metanode.cli.bpi.reach import connect
-from metanode.cli.bpi.running import (
-    agents_of,
-    await_running,
-    container_of,
-    hand_out,
-    read_application,
-    wanted,
-)
+from metanode.cli.bpi.image_moves import Tags
+from metanode.cli.bpi.observing import Reader
+from metanode.cli.bpi.running import agents_of, await_running, hand_out, read_application, wanted
 from metanode.cli.bpi.secret_binding import seal_secrets
 from metanode.cli.bpi.sending import How, Sending, sending
-from metanode.cli.bpi.trust import local_genesis
 from metanode.cli.commands import leaf
-from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
-from metanode.client import Client
-from metanode.client.agent import AgentClient
+from metanode.docklock.compose import Application
 from metanode.records.cluster_calls import ClusterApply
 from metanode.records.workload import spec_digest
 
 
-def _apply(session: Session, how: How, path: str, named: str, timeout_s: float, *, run: bool) -> None:
-    application = wanted(path, read_application(path))
+def _understood(session: Session, sender: Sending, path: str, named: str) -> tuple[str, Application]:
+    """The cluster that is meant, and what the file asks of it: tags are what its agents have by that name. Raises
+    `Failure`."""
+    first = wanted(path, read_application(path))
+    cluster = chosen_cluster(sender.client, named or first.cluster)
+    tags = Tags(session, cluster, sender.signer.name)
+    return cluster, wanted(path, read_application(path, tags.digest))
+
+
+def _apply(session: Session, how: How, path: str, named: str, timeout_s: float, *, run: bool) -> ExitStatus | None:
     sender = Sending(session, how)
     client = sender.client
-    cluster = chosen_cluster(client, named or application.cluster)
+    cluster, application = _understood(session, sender, path, named)
     application = seal_secrets(session, sender, cluster, path, application)
     specs = [one.spec for one in application.workloads]
     have = hand_out(agents_of(client, cluster), cluster, sender.signer.key, specs)
@@ -44,19 +43,35 @@ def _apply(session: Session, how: How, path: str, named: str, timeout_s: float, 
         ClusterApply(cluster=cluster, spec=spec_digest(one.spec), terms=one.spec.terms, replicas=one.replicas)
         for one in application.workloads
     ]
-    failed = sender.send(*calls)
-    if failed is not None:
-        raise Failure(CliRefusal.NOT_READY, failed, "nothing was applied", fix="see above")
-    if run:
-        for one in application.workloads:
-            facts = await_running(client, cluster, one.spec.terms.workload, timeout_s)
-            session.output.result("container.run/1", facts, partial(_say_running, session, facts))
+    final: list[tuple[int, float]] = []
+
+    def running() -> Iterator[dict[str, Any]]:
+        height, began = final[0]
+        for spec in specs if run else ():
+            name = spec.terms.workload
+            facts = await_running(client, cluster, name, timeout_s)
+            seconds = round(time.monotonic() - began, 2)
+            told = Reader.since(client, cluster, name, height).read()
+            placed = [one.height for one in told if one.event["type"] == "cluster.replica-placed"]
+            yield {**facts, "placed": max(placed, default=0), "seconds_after_finality": seconds}
+
+    def after(status: TransactionStatus) -> tuple[dict[str, Any], list[str]]:
+        final.append((status.height, time.monotonic()))
+        return ({"workloads": list(running())} if session.as_json and run else {}), []
+
+    failed = sender.send(*calls, after=after)
+    if failed is None and not session.as_json and final:
+        for facts in running():
+            _say_running(session, facts)
+    return failed
 
 
 def _say_running(session: Session, facts: dict[str, Any]) -> None:
     where = f" on {', '.join(facts['nodes'])}" if facts["nodes"] else ""
     word = session.output.styled("COMPLETED" if facts["phase"] == "completed" else "RUNNING", "good")
-    session.output.line(f"{word}  {facts['workload']} · {facts['running']} of {facts['replicas']}{where}")
+    by = f" · placed by block {facts['placed']}" if facts["placed"] else ""
+    when = f" · seen {facts['seconds_after_finality']:.2f} s after finality"
+    session.output.line(f"{word}  {facts['workload']} · {facts['running']} of {facts['replicas']}{where}{by}{when}")
 
 
 @leaf()
@@ -65,9 +80,9 @@ def _say_running(session: Session, facts: dict[str, Any]) -> None:
 @click.option("--within", type=float, default=60.0, metavar="SECONDS", help="Longest wait for it to run; 60.")
 @sending
 @pass_session
-def run(session: Session, file: str, cluster: str, within: float, how: How) -> None:
+def run(session: Session, file: str, cluster: str, within: float, how: How) -> ExitStatus | None:
     """Apply a Compose file, and return when everything in it was seen running, or completed."""
-    _apply(session, how, file, cluster, within, run=True)
+    return _apply(session, how, file, cluster, within, run=True)
 
 
 @leaf()
@@ -75,9 +90,9 @@ def run(session: Session, file: str, cluster: str, within: float, how: How) -> N
 @cluster_option
 @sending
 @pass_session
-def apply(session: Session, file: str, cluster: str, how: How) -> None:
+def apply(session: Session, file: str, cluster: str, how: How) -> ExitStatus | None:
     """Apply a Compose file: what it says becomes what the cluster is to run; what it does not name stays as it is."""
-    _apply(session, how, file, cluster, 0.0, run=False)
+    return _apply(session, how, file, cluster, 0.0, run=False)
 
 
 @leaf()
@@ -105,60 +120,32 @@ def lint(session: Session, file: str) -> ExitStatus:
     return understood.exit_status
 
 
-def _agent(session: Session, client: Client, cluster: str, named: str, account: str) -> tuple[AgentClient, str]:
-    """The agent that has a container, and the container's name. Raises `Failure`."""
-    signer: Signer = Names(session, local_genesis(session), client).signer(account)
-    node, name = container_of(client, cluster, named)
-    endpoint = agents_of(client, cluster).get(node)
-    if endpoint is None:
-        raise Failure(
-            CliRefusal.NOT_READY, ExitStatus.RUNTIME, f"the agent of {node} is not heard", fix="bpi node list"
-        )
-    return AgentClient(endpoint, cluster, signer.key), name
-
-
 @leaf()
-@click.argument("container")
-@click.option("-f", "--follow", is_flag=True, help="Go on until the container ends.")
-@cluster_option
-@click.option("--account", default="", metavar="NAME", help="Who asks.")
+@click.argument("file", metavar="COMPOSE-FILE")
+@click.option("--to", "form", type=click.Choice(["kubernetes"]), default="kubernetes", show_default=True,
+              help="What it becomes.")  # fmt: skip
+@click.option("-o", "--output", "output", default="", metavar="FILE", help="Write it there; else it is printed.")
 @pass_session
-def logs(session: Session, container: str, follow: bool, cluster: str, account: str) -> None:  # noqa: FBT001
-    """Show what a container said: web, web.2 for one replica, or a whole name."""
-    with connect(session) as client:
-        chosen = chosen_cluster(client, cluster)
-        agent, name = _agent(session, client, chosen, container, account)
-        with suppress(BrokenPipeError):
-            for line in agent.logs(name, follow=follow):
-                stream = sys.stdout if line.stream == 1 else sys.stderr
-                stream.buffer.write(line.data)
-                stream.flush()
+def convert(session: Session, file: str, form: str, output: str) -> None:
+    """Convert a Compose file to manifests of Kubernetes; what those have no word for is told.
 
+    Tags stay as they are written: no agent is asked.
+    """
+    from metanode.cli.bpi.guilt import write_file
+    from metanode.docklock.compose.kubernetes import convert as converted
 
-@leaf(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@cluster_option
-@click.option("--account", default="", metavar="NAME", help="Who asks; must be an executor of the cluster.")
-@click.option("-i", "--stdin", "with_input", is_flag=True, help="Give it what stands on standard input.")
-@click.argument("container")
-@click.argument("command", nargs=-1, required=True)
-@pass_session
-def execute(
-    session: Session,
-    container: str,
-    command: tuple[str, ...],
-    cluster: str,
-    account: str,
-    with_input: bool,  # noqa: FBT001
-) -> None:
-    """Execute a command in a running container; ends with the command's own exit status."""
-    with connect(session) as client:
-        chosen = chosen_cluster(client, cluster)
-        agent, name = _agent(session, client, chosen, container, account)
+    found = converted(wanted(file, read_application(file)))
+    if output:
+        write_file(Path(output), found.text.encode())
+    untold = [{"line": one.line, "path": one.path, "message": one.sentence} for one in found.findings]
+    data = {"file": file, "to": form, "manifests": found.text, "untold": untold}
 
-        def write(stream: int, data: bytes) -> None:
-            target = sys.stdout if stream == 1 else sys.stderr
-            target.buffer.write(data)
-            target.flush()
+    def human() -> None:
+        if not output:
+            session.output.raw(found.text)
+        else:
+            session.output.line(f"WRITTEN  {output}")
+        for one in found.findings:
+            session.output.note(f"{file}:{one.sentence}")
 
-        given = sys.stdin.buffer.read() if with_input else b""
-        sys.exit(agent.execute(name, command, given, write))
+    session.output.result("container.convert/1", data, human)
