@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from metanode.host.runtimes.caging import Witnessed
 from metanode.host.runtimes.plan import ContainerPlan
 from metanode.host.runtimes.states import Exit, LogMark, Phase
 
@@ -31,12 +32,14 @@ class Enforces:
 
 @dataclass(frozen=True, slots=True)
 class Works:
-    """An engine that runs containers here. `notes`: what it cannot do here, each with what would change that."""
+    """An engine that runs containers here. `notes`: what it cannot do here, each with what would change that.
+    `cage`: why no deterministic jobs, empty where they run."""
 
     engine: str
     version: str
     enforces: Enforces
     notes: tuple[str, ...] = ()
+    cage: str = "only the sandbox runs deterministic jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class ContainerState:
     started_ns: int
     exit: Exit | None
     log: LogMark
+    witness: Witnessed | None = None
 
     @property
     def network(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from metanode.host.runtimes.caging import Cage
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
 
@@ -232,6 +233,7 @@ class ContainerPlan:
     stop_signal: str = "TERM"
     stop_grace_ms: int = 10_000
     log: LogBounds = LogBounds()
+    cage: Cage | None = None
 
     def __post_init__(self) -> None:
         """RUN-1 to RUN-5: a plan that exists is one that every driver understands in the same way."""

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
+from metanode.host.runtimes.cage_probe import try_cage
+from metanode.host.runtimes.caging import witnessed_of
 from metanode.host.runtimes.driver import (
     Capability,
     ContainerState,
@@ -47,6 +49,7 @@ def state_of(message: Message) -> ContainerState:
         started_ns=message["started_ns"],
         exit=Exit(*ended) if ended else None,
         log=LogMark(*message["log"]),
+        witness=witnessed_of(message.get("witness")),
     )
 
 
@@ -105,7 +108,10 @@ class ShimDriver:
         if not facts["landlock"] and self._engine == SANDBOX:
             notes.append("no Landlock: boot a kernel of version 5.13 or later with lsm=landlock")
         version = facts["python"] if self._engine == SANDBOX else await version_of(facts["outside"][self._engine])
-        return Works(self._engine, version, enforces, tuple(notes))
+        if self._engine != SANDBOX:
+            return Works(self._engine, version, enforces, tuple(notes))
+        cage, more = await try_cage(self)
+        return Works(self._engine, version, enforces, (*notes, *more, *((cage,) if cage else ())), cage)
 
     async def create(self, plan: ContainerPlan) -> ContainerState:
         """Accept a plan."""

@@ -12,6 +12,7 @@ from typing import Final
 from metanode.host.runtimes.plan import ContainerPlan
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim import kernel, proc
+from metanode.host.runtimes.shim.cage.said import Said
 from metanode.host.runtimes.shim.cgroups import Group, Usage
 from metanode.host.runtimes.shim.frames import Message
 from metanode.host.runtimes.shim.logfiles import LogFiles
@@ -44,6 +45,7 @@ class Container:
         self.started_ns = 0
         self.exit: Exit | None = None
         self.last_usage: Usage | None = None
+        self.said: Final = Said(folder) if plan.cage is not None else None
         self.log: Final = LogFiles(folder / "log", plan.log.file_bytes, plan.log.files)
         (folder / "plan.json").write_text(json.dumps(plan_message(plan, secrets=False)))
 
@@ -62,6 +64,8 @@ class Container:
 
     def hear(self, stream: int, data: bytes) -> None:
         """It has said something."""
+        if self.said is not None:
+            self.said.hear(stream, data)
         self.log.append(stream, time.time_ns(), data)
 
     def signal(self, number: int) -> None:
@@ -111,4 +115,5 @@ class Container:
             "exit": [ended.code, ended.signal, ended.oom, ended.at_ns] if ended else None,
             "log": [mark.end, mark.first, mark.lost, mark.digest],
             "log_folder": str(self.folder / "log"),
+            "witness": self.said.message() if self.said is not None and ended else None,
         }

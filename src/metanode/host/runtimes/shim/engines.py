@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from metanode.host.runtimes.plan import ContainerPlan
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim import jail
+from metanode.host.runtimes.shim.cage import life
 from metanode.host.runtimes.shim.children import Children
 from metanode.host.runtimes.shim.container import Container, exit_of
 from metanode.host.runtimes.shim.loop import Loop
@@ -94,7 +95,7 @@ class JailEngine:
     def _cell(self, container: Container, plan: ContainerPlan) -> jail.Cell:
         without = container.group is None
         place = Place(str(container.folder), self._rootless, os.geteuid(), os.getegid())
-        return jail.Cell(plan, place, Shortfall(without, without))
+        return jail.Cell(plan, place, Shortfall(without, without), last=life.close if plan.cage is not None else None)
 
     def prepare(self, container: Container) -> None:
         """Its folders and three files."""
@@ -103,15 +104,22 @@ class JailEngine:
     def start(self, container: Container, files: Files, hopes: Hopes) -> None:
         """Fork it."""
         assert container.secrets is not None, "a container is started once"
+        caged = container.plan.cage is not None
         try:
-            birth = jail.start(self._cell(container, container.secrets), files)
+            birth = (life.start if caged else jail.start)(self._cell(container, container.secrets), files)
         except OSError as error:
             hopes.failed(refusal_of({"step": error.filename, "text": error.strerror, "error": error.errno}))
             return
-        _Watch(self._loop, self._children, container, birth, hopes).go(birth.pid)
+        if caged:
+            _Watch(self._loop, self._children, container, birth, hopes, steps=2, caged=True)
+        else:
+            _Watch(self._loop, self._children, container, birth, hopes).go(birth.pid)
 
     def execute(self, container: Container, command: Command) -> None:
         """Fork into it."""
+        if container.plan.cage is not None:
+            command.ended(Rejected(RuntimeRefusal.CAGED, f"{container.plan.id} is a deterministic job"))
+            return
         try:
             birth = jail.enter(
                 self._cell(container, container.plan),
@@ -136,14 +144,24 @@ class JailEngine:
 
 
 class _Watch:
-    """A child between fork and execution. With `steps` 2 the child is forked by a child, which tells its number."""
+    """A child between fork and execution. With `steps` 2 the child is forked by a child, which tells its number, and
+    which ends then, unless it is the supervisor of a `caged` job: then that one is what the shim waits for."""
 
     def __init__(
-        self, loop: Loop, children: Children, container: Container, birth: jail.Birth, hopes: Hopes, *, steps: int = 1
+        self,
+        loop: Loop,
+        children: Children,
+        container: Container,
+        birth: jail.Birth,
+        hopes: Hopes,
+        *,
+        steps: int = 1,
+        caged: bool = False,
     ) -> None:
         self._loop, self._children, self._container = loop, children, container
         self._birth, self._hopes, self._heard = birth, hopes, b""
         self._first = birth.pid if steps == 2 else 0
+        self._caged = caged
         self._pid = 0
         children.expect(birth.pid)
         os.set_blocking(birth.status, False)
@@ -152,7 +170,8 @@ class _Watch:
     def go(self, pid: int) -> None:
         """Put it into its group, then let it go on."""
         self._pid = pid
-        self._children.expect(pid)
+        if not self._caged:
+            self._children.expect(pid)
         try:
             if self._container.group is not None:
                 self._container.group.join(pid)
@@ -178,11 +197,12 @@ class _Watch:
         self._loop.forget(self._birth.status)
         os.close(self._birth.status)
         os.close(self._birth.go)
-        if self._first:
+        failed = bool(self._heard) or not self._pid
+        if self._first and (failed or not self._caged):
             self._children.reap(self._first)
-        if self._heard or not self._pid:
-            if self._pid:
+        if failed:
+            if self._pid and not self._caged:
                 self._children.reap(self._pid)
             self._hopes.failed(refusal_of(json.loads(self._heard or b'{"step": "fork", "text": "killed"}')))
         else:
-            self._hopes.began(self._pid)
+            self._hopes.began(self._first if self._caged else self._pid)

@@ -41,20 +41,27 @@ class Birth:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What a jail is made with: the plan, where its things are, what cgroups leave to do, and which locks close."""
+    """What a jail is made with: the plan, where its things are, what cgroups leave to do, which locks close, and what
+    is done after the last of them."""
 
     plan: ContainerPlan
     place: root.Place
     missing: Shortfall
     protections: frozenset[Protection] = ALL
+    last: Callable[[], None] | None = None
 
 
 def start(cell: Cell, files: tuple[int, int, int]) -> Birth:
     """RUN-8. Fork the container's first process, in namespaces of its own; `files` become its standard files."""
+    return forked(lambda: kernel.clone(namespaces(cell)), files, lambda: live(cell), cell.protections)
+
+
+def namespaces(cell: Cell) -> int:
+    """Those that the first process of a container is forked into; the others it enters itself."""
     flags = kernel.NEW_USERS if cell.place.rootless else 0
     if Protection.PROCESSES in cell.protections:
         flags |= kernel.NEW_PIDS
-    return _forked(lambda: kernel.clone(flags), files, lambda: _live(cell), cell.protections)
+    return flags
 
 
 def enter(cell: Cell, pid: int, command: ContainerPlan, files: tuple[int, int, int], *, terminal: bool) -> Birth:
@@ -75,10 +82,10 @@ def enter(cell: Cell, pid: int, command: ContainerPlan, files: tuple[int, int, i
         _wait_for_go()
         _finish(replace(cell, plan=command))
 
-    return _forked(os.fork, files, live, cell.protections)
+    return forked(os.fork, files, live, cell.protections)
 
 
-def _forked(
+def forked(
     fork: Callable[[], int], files: tuple[int, int, int], live: Callable[[], None], protections: frozenset[Protection]
 ) -> Birth:
     """Fork, and run `live` in the child, which never returns."""
@@ -87,13 +94,13 @@ def _forked(
     pid = fork()
     if pid == 0:
         closes = Protection.FILES in protections
-        _never_return(lambda: _take_files((*files, go_read, status_write), closes=closes), live)
+        never_return(lambda: take_files((*files, go_read, status_write), closes=closes), live)
     os.close(go_read)
     os.close(status_write)
     return Birth(pid, status_read, go_write)
 
 
-def _never_return(prepare: Callable[[], None], live: Callable[[], None]) -> NoReturn:
+def never_return(prepare: Callable[[], None], live: Callable[[], None]) -> NoReturn:
     """Run a child; whatever it raises is reported, and nothing of the shim runs in it."""
     try:
         prepare()
@@ -108,7 +115,7 @@ def _never_return(prepare: Callable[[], None], live: Callable[[], None]) -> NoRe
         os._exit(SETUP_EXIT)
 
 
-def _take_files(files: tuple[int, ...], *, closes: bool) -> None:
+def take_files(files: tuple[int, ...], *, closes: bool) -> None:
     """RUN-9. The child has exactly these files, from 0 on, and no other of the shim's; signals as a program expects."""
     signal.set_wakeup_fd(-1)
     moved = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, len(files)) for file in files]
@@ -138,7 +145,7 @@ def _check_parent() -> None:
         os._exit(SETUP_EXIT)
 
 
-def _live(cell: Cell) -> None:
+def live(cell: Cell) -> None:
     """RUN-8 to RUN-15. The first process of a container, from fork to execution."""
     plan, place = cell.plan, cell.place
     if place.rootless:
@@ -162,6 +169,8 @@ def _finish(cell: Cell) -> None:
     privileges.limit(plan, cell.missing, rootless=cell.place.rootless)
     os.chdir(plan.workdir)
     privileges.give_up(plan, cell.protections, rootless=cell.place.rootless)
+    if cell.last is not None:
+        cell.last()
     _check_parent()
     _execute(plan)
 

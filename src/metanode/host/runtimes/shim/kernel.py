@@ -8,7 +8,6 @@ import signal
 import socket
 import struct
 import termios
-from pathlib import Path
 from typing import Final
 
 from metanode.host.runtimes.shim.syscalls import NUMBERS
@@ -59,6 +58,12 @@ _OPEN_TREE_CLONE: Final = 1
 _MOVE_FROM_EMPTY_PATH: Final = 4
 _MOVE_TO_FOLLOWS_LINKS: Final = 0x10
 _LANDLOCK_VERSION: Final = 1
+_PR_CAPBSET_READ: Final = 23
+_PR_SET_TSC: Final = 26
+_TSC_SIGNAL: Final = 2
+_ADDRESSES_FIXED: Final = 0x004_0000
+_RESOLVE_NO_LINKS: Final = 0x04
+_RESOLVE_IN_ROOT: Final = 0x10
 _LANDLOCK_PATH_BENEATH: Final = 1
 
 
@@ -107,6 +112,17 @@ def set_namespaces(file: int, flags: int) -> None:
 def pidfd_open(pid: int) -> int:
     """A file that stands for a process, whatever happens to its number. Close-on-exec."""
     return os.pidfd_open(pid)
+
+
+def file_of(process: int, number: int) -> int:
+    """A file that the process of a pidfd has open, with the same position; whoever may trace it may have it."""
+    return _call("pidfd_getfd", process, number, 0)
+
+
+def open_inside(root: int, path: str, flags: int) -> int:
+    """A file below an open folder that stands for the root, and never outside; not by a symbolic link."""
+    how = struct.pack("<QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_LINKS)
+    return _call("openat2", root, path.encode(), how, len(how))
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
@@ -207,8 +223,21 @@ def keep_capabilities_over_user_change() -> None:
 
 
 def last_capability() -> int:
-    """The highest capability this kernel knows."""
-    return int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    """The highest capability this kernel knows; asked without /proc, which a container need not have."""
+    known = 0
+    while _LIBC.prctl(_PR_CAPBSET_READ, ctypes.c_ulong(known + 1), *(ctypes.c_ulong(0),) * 3) >= 0:
+        known += 1
+    return known
+
+
+def fix_addresses() -> None:
+    """What is executed from here on is at the same addresses every time."""
+    _checked(_LIBC.personality(ctypes.c_ulong(_ADDRESSES_FIXED)), "personality")
+
+
+def trap_counter() -> None:
+    """Reading the processor's time stamp counter is a SIGSEGV from here on."""
+    _prctl("PR_SET_TSC", _PR_SET_TSC, _TSC_SIGNAL)
 
 
 def drop_bounding(capability: int) -> None:

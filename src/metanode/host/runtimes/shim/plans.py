@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from metanode.host.runtimes.caging import Cage, Input
 from metanode.host.runtimes.plan import ContainerPlan, Kept, Limits, LogBounds, Mount, Secret, Temporary
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim.frames import Message, bytes_of, text_of
@@ -23,6 +24,7 @@ def plan_message(plan: ContainerPlan, *, secrets: bool = True) -> Message:
     message["temporary"] = [[one.target, one.size_bytes] for one in plan.temporary]
     message["kept"] = [str(kept) for kept in plan.kept]
     message["log"] = [log.file_bytes, log.files]
+    message["cage"] = _cage_message(plan.cage) if plan.cage is not None else None
     message["secrets"] = [[one.target, text_of(one.data), one.mode] for one in plan.secrets] if secrets else []
     return message
 
@@ -47,7 +49,19 @@ def _plan_of(message: Message) -> ContainerPlan:
         secrets=tuple(Secret(_text(t), bytes_of(_text(d)), _whole(m)) for t, d, m in message["secrets"]),
         kept=tuple(Kept(kept) for kept in message["kept"]),
         log=LogBounds(*(_whole(number) for number in message["log"])),
+        cage=_cage_of(message["cage"]) if message.get("cage") is not None else None,
     )
+
+
+def _cage_message(cage: Cage) -> Message:
+    """The seed is no secret: it follows from what is on chain."""
+    inputs = [[one.source, one.target, one.digest.hex()] for one in cage.inputs]
+    return {"seed": cage.seed.hex(), "inputs": inputs, "outputs": list(cage.outputs)}
+
+
+def _cage_of(message: Message) -> Cage:
+    inputs = tuple(Input(_text(s), _text(t), bytes.fromhex(_text(d))) for s, t, d in message["inputs"])
+    return Cage(bytes.fromhex(_text(message["seed"])), inputs, tuple(_text(path) for path in message["outputs"]))
 
 
 def _typed(value: object, name: str) -> str | int | bool:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from metanode.host.runtimes.caging import INPUT_FOLDER
 from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Temporary
 from metanode.host.runtimes.shim import kernel
+from metanode.host.runtimes.shim.cage import root as caged
 
 TMP_BYTES: Final = 64 << 20
 """Of /tmp and of /dev/shm, each; they count as the container's memory where memory is enforced."""
@@ -68,6 +70,8 @@ class Place:
         for name in ("point", "proc", "upper", "spare", "etc"):
             Path(self.folder, name).mkdir(0o755, exist_ok=True)
         write_names(Path(self.folder, "etc"), plan.hostname)
+        if plan.cage:
+            caged.same_times(Path(self.folder, "etc"))
 
 
 def write_names(etc: Path, hostname: str) -> None:
@@ -165,26 +169,30 @@ def build(plan: ContainerPlan, place: Place, *, masks: bool = True) -> None:
     proc = _held(place.proc, "/proc", 0)
     parts = _base(plan, place)
     binds = list(_binds(plan, place))
-    devices = [_held(f"/dev/{name}", f"/dev/{name}", 0) for name in DEVICES]
+    given = caged.open_inputs(plan)
+    devices = [_held(f"/dev/{name}", f"/dev/{name}", 0) for name in (caged.DEVICES if plan.cage else DEVICES)]
     os.chdir(place.point)
     kernel.pivot_root(".", ".")
     kernel.unmount(".")
     os.chdir("/")
     folders = ("/proc", "/dev", "/tmp", plan.workdir, *(secret.folder for secret in plan.secrets))  # noqa: S108
-    folders += tuple(one.target for one in plan.temporary)
+    folders += (*(one.target for one in plan.temporary), *((INPUT_FOLDER,) if given else ()))
     for folder in folders:
         _make_point(folder, is_folder=True)
     for bound in (*parts, *binds):
         _make_point(bound.target, is_folder=bound.is_folder)
     for bound in (*parts, proc):
         _put(bound)
+    if plan.cage:
+        caged.empty_proc()
     kernel.restrict_mount("/", _SAFE | (kernel.READ_ONLY if plan.read_only_root else 0), deep=False)
-    _devices(devices)
+    _devices(devices, plan)
     kernel.mount("tmpfs", "/tmp", "tmpfs", _SAFE, f"mode=1777,size={TMP_BYTES}")  # noqa: S108
     for one in in_memory(plan):
         _make_point(one.target, is_folder=True)
         kernel.mount("tmpfs", one.target, "tmpfs", _SAFE | kernel.NO_EXECUTION, f"mode=1777,size={one.size_bytes}")
     _secrets(plan, place)
+    caged.give(given)
     for bound in binds:
         _make_point(bound.target, is_folder=bound.is_folder)
         _put(bound)
@@ -197,9 +205,10 @@ def in_memory(plan: ContainerPlan) -> list[Temporary]:
     return sorted(plan.temporary, key=lambda one: (one.target.count("/"), one.target))
 
 
-def _devices(devices: list[_Bind]) -> None:
+def _devices(devices: list[_Bind], plan: ContainerPlan) -> None:
     """RUN-11. A /dev with six devices, terminals of its own and shared memory of its own."""
-    kernel.mount("tmpfs", "/dev", "tmpfs", kernel.NO_SUID | kernel.NO_EXECUTION, "mode=0755,size=64k")
+    kernel.mount("tmpfs", "/dev", "tmpfs", kernel.NO_SUID | kernel.NO_EXECUTION, f"mode=0755,size={caged.DEV_SIZE}")
+    caged.random_files(plan)
     for device in devices:
         _make_point(device.target, is_folder=False)
         kernel.put_tree(device.tree, device.target)

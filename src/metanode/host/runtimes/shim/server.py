@@ -7,6 +7,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Final
 
+from metanode.host.runtimes.caging import ARCHITECTURE
 from metanode.host.runtimes.plan import GRACE_MAX_MS, HOST_USR, ContainerPlan, checked_number
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim.children import Children, Pump
@@ -18,6 +19,7 @@ from metanode.host.runtimes.shim.logfiles import STDERR, STDOUT
 from metanode.host.runtimes.shim.loop import Loop
 from metanode.host.runtimes.shim.plans import plan_of
 from metanode.host.runtimes.shim.roster import Roster
+from metanode.host.runtimes.shim.syscalls import MACHINE
 from metanode.host.runtimes.shim.tree import remove_tree, unmount_below
 from metanode.host.runtimes.states import Phase
 from metanode.primitives.refusal import Rejected
@@ -53,6 +55,7 @@ class Server:
         plan = plan_of(message["plan"])
         engine = self.roster.engine(message.get("engine"))
         self.roster.check_room(plan.id)
+        check_cage(plan, str(message["engine"]))
         check_sources(plan)
         folder = self._state / "c" / plan.id
         try:
@@ -190,6 +193,17 @@ def check_sources(plan: ContainerPlan) -> None:
     for mount in plan.mounts:
         if not Path(mount.source).exists():
             raise Rejected(RuntimeRefusal.VOLUME_MISSING, mount.source)
+
+
+def check_cage(plan: ContainerPlan, engine: str) -> None:
+    """DET-1. Deterministic jobs run in the sandbox, on the one machine whose calls and instructions the cage knows."""
+    if plan.cage is None:
+        return
+    if engine != "sandbox" or MACHINE != ARCHITECTURE:
+        raise Rejected(RuntimeRefusal.NO_CAGE, f"{engine} on {MACHINE}: it needs the sandbox, on {ARCHITECTURE}")
+    for one in plan.cage.inputs:
+        if not Path(one.source).is_file():
+            raise Rejected(RuntimeRefusal.VOLUME_MISSING, one.source)
 
 
 _NEVER_BEGAN: Final = 125 << 8
