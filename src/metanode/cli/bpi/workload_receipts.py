@@ -31,7 +31,9 @@ from metanode.primitives.refusal import Rejected
 from metanode.records.address import address_of_key, show_address
 from metanode.records.workload_receipt import SignedEntry
 
-ENDINGS: Final = (".receipt", ".json", ".entries")
+ENTRIES: Final = ".entries"
+"""Of a file that holds what stands between receipts."""
+ENDINGS: Final = (".receipt", ".json", ENTRIES)
 """Of the files in a folder that are looked at."""
 GAPS_SHOWN: Final = 8
 """Gaps in a node's entries that a line names."""

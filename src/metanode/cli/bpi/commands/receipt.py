@@ -271,10 +271,10 @@ def verify(session: Session, file: tuple[str, ...], genesis_file: str) -> None:
     DSSE envelope) is checked from the node's entry over its batch down to the same. Of several, also whether a node
     contradicts itself, and whether any of its entries is missing between the first and the last.
     """
-    from metanode.cli.bpi.workload_receipts import show_attested, show_many
+    from metanode.cli.bpi.workload_receipts import ENTRIES, show_attested, show_many
     from metanode.client.verify import Attested, verify_any_receipt
 
-    if len(file) > 1 or Path(file[0]).is_dir():
+    if len(file) > 1 or Path(file[0]).is_dir() or file[0].endswith(ENTRIES):
         show_many(session, file, genesis_file)
         return
     checked = check_file(session, file[0], genesis_file, verify_any_receipt)
