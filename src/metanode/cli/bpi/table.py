@@ -263,7 +263,10 @@ COMMANDS: Final[dict[str, Entry]] = {
         "Show a proposal and its votes; all of them, the latest first, where none is named.",
     ),
     "governance vote": Entry(f"{_HERE}.governance:vote", "Vote on a proposal, as a validator's operator."),
-    "init": Entry(f"{_HERE}.init:init", "Make a development network in ./.bpi, with keys that everybody can make."),
+    "init": Entry(
+        f"{_HERE}.init:init",
+        "Make a development network in ./.bpi, or in the .bpi of a new folder, with keys that everybody can make.",
+    ),
     "logs": Entry(
         f"{_HERE}.logs:logs",
         "Show the logs of the local nodes, all of them or those named, in the order of time.",

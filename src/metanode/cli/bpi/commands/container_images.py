@@ -136,11 +136,20 @@ def rm(session: Session, image: str, cluster: str, account: str) -> None:
     named = parse_reference(image) if image in held.row["names"] or f"{image}:latest" in held.row["names"] else None
     name = named.alias if named is not None and len(held.row["names"]) > 1 else ""
     left: set[str] = set()
+    nodes, refused = [], None
     for node in held.nodes:
-        left.update(AgentImages(agents[node]).remove(str(held.digest), name))
-    data = {"digest": str(held.digest), "nodes": list(held.nodes), "name": name, "left": sorted(left)}
+        try:
+            left.update(AgentImages(agents[node]).remove(str(held.digest), name))
+        except ClientError as error:
+            refused = error
+        else:
+            nodes.append(node)
+    if refused is not None:
+        session.output.note(f"removed at {', '.join(nodes) or 'no node'} only")
+        raise refused
+    data = {"digest": str(held.digest), "nodes": nodes, "name": name, "left": sorted(left)}
     what = f"the name {name} of {str(held.digest)[:19]}…" if name else f"{image} ({str(held.digest)[:19]}…)"
-    said = f"REMOVED  {what} at {', '.join(held.nodes)}"
+    said = f"REMOVED  {what} at {', '.join(nodes)}"
     session.output.result("container.images.rm/1", data, lambda: session.output.line(said))
 
 

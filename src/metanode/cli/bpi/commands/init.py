@@ -1,6 +1,7 @@
 """`bpi init`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,29 +16,42 @@ PORT_BASE_MAX = 65_535 - 2 * 20
 
 
 @leaf()
+@click.argument("folder", default="")
+@click.option("--template", type=click.Choice(["compose"]), help="Write a first Compose file and a README beside it.")
 @click.option("--validators", type=click.IntRange(1, 20), default=VALIDATORS_DEFAULT, show_default=True)
 @click.option("--port-base", type=click.IntRange(1_024, PORT_BASE_MAX), default=PORT_BASE_DEFAULT, show_default=True)
 @click.option("--name", default="development", show_default=True, help="Name of the chain.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A parameter of the chain.")
 @pass_session
-def init(session: Session, validators: int, port_base: int, name: str, parameters: tuple[str, ...]) -> None:
-    """Make a development network in ./.bpi, with keys that everybody can make.
+def init(session: Session, /, folder: str, template: str | None, port_base: int, name: str, **options: Any) -> None:
+    """Make a development network in ./.bpi, or in the .bpi of a new folder, with keys that everybody can make.
 
     Each validator has a data directory there; accounts acme, globex and faucet hold USD. Nothing is started.
     """
-    network = create(session.data, validators, port_base, name, parameters)
+    from metanode.cli.bpi.templates import check_free, write_template
+
+    place = Path(folder)
+    written = check_free(place, template) if template else ()
+    network = create(place / session.data, options["validators"], port_base, name, options["parameters"])
+    if template:
+        write_template(place, template)
     nodes = network.nodes
     data = {
         "root": str(network.root),
         "genesis": str(network.genesis),
         "nodes": [{"name": node.name, "url": node.url} for node in nodes],
+        "written": [str(path) for path in written],
     }
 
     def human() -> None:
-        session.output.line(f"{len(nodes)} validators, development keys in {session.data} (never for value)")
-        session.output.line(f"genesis     {session.data / nodes[0].name / 'genesis.toml'}")
+        session.output.line(f"{len(nodes)} validators, development keys in {place / session.data} (never for value)")
+        session.output.line(f"genesis     {place / session.data / nodes[0].name / 'genesis.toml'}")
         session.output.line(f"ports       {nodes[0].url} … {nodes[-1].url}")
-        session.output.line("try:  bpi up")
+        if written:
+            session.output.line(f"written     {', '.join(str(path) for path in written)}")
+        there = f"cd {place}; " if folder else ""
+        run = f"; bpi container run {written[0].name}" if written else ""
+        session.output.line(f"try:  {there}bpi up{run}")
 
     session.output.result("init/1", data, human)
 
