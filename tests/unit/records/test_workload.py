@@ -218,6 +218,7 @@ TOKEN = SecretFile(secret="token", version=0, commitment=b"", target="/run/secre
         ({"mounts": (DATA,)}, SpecRefusal.CONTRADICTION),
         ({"terms": VOLUMES}, SpecRefusal.CONTRADICTION),
         ({"terms": VOLUMES, "mounts": (DATA,), "temporary": (tmp("/data"),)}, SpecRefusal.CONTRADICTION),
+        ({"terms": VOLUMES, "mounts": (DATA,), "temporary": (tmp("/data/x"),)}, SpecRefusal.CONTRADICTION),
         ({"terms": VOLUMES, "mounts": (structs.replace(DATA, target="/a/./b"),)}, SpecRefusal.BAD_PATH),
         ({"secrets": (structs.replace(TOKEN, secret="Token"),)}, DemandRefusal.BAD_NAME),
         ({"secrets": (structs.replace(TOKEN, mode=0o1000),)}, DemandRefusal.OUT_OF_RANGE),

@@ -89,7 +89,7 @@ class NodeVolumes:
         return bool(missing)
 
     def show(self) -> tuple[Volume, ...]:
-        """What is here, with what it takes."""
+        """VOLUME-5. What is here, with what it takes."""
         return tuple(self._shown(name) for name in self.names())
 
     def _shown(self, name: str) -> Volume:

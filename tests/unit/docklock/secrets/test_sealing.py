@@ -1,12 +1,14 @@
 """SECRET-1 to 3. Sealed to one node and one meaning; everything else is refused, and says why."""
 
 import contextlib
+from base64 import b64decode
 from hashlib import sha256
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from tests.unit.docklock.secrets.keyring import CHAIN, CLEAR, CONTENT, HERE, THERE, keys, label, sealed
+from tests.unit.docklock.secrets.pinned import COMMITMENT, ENVELOPE, RECIPIENT
 
 from metanode.docklock.secrets import (
     Content,
@@ -58,6 +60,16 @@ def test_an_envelope_shows_nothing_of_its_content_and_little_of_its_length() -> 
     assert lengths == {PADDED_BYTES + 16}
     assert CLEAR.decode() not in repr((CONTENT, HERE, sealed()))
     assert HERE.kem.hex()[:16] not in repr(HERE)
+
+
+def test_an_envelope_is_opened_as_it_was_pinned() -> None:
+    """SECRET-2: tags, order, key derivation, filling up. ML-KEM draws its own chance, so one that was made is kept."""
+    data = b64decode(ENVELOPE)
+    pinned = SEALED_SECRETS.decode(data)
+    assert pinned.label == label()
+    assert label().commitment.hex() == COMMITMENT
+    assert label().recipient.hex() == RECIPIENT
+    assert open_sealed(pinned, label(), HERE) == CONTENT
 
 
 def test_no_other_node_opens_it() -> None:
