@@ -21,9 +21,9 @@ from metanode.host.verify import check_signatures
 from metanode.ledger import BlockInput, Ledger, Mathematics, genesis_state
 from metanode.ledger.accounts import Account
 from metanode.node.known import known_transaction
+from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.node.rows import STATE
 from metanode.node.storage import StateRows
-from metanode.node.modules import MODULES as STATE_MODULES
 from metanode.primitives import bls
 from metanode.primitives.codec import encode
 from metanode.primitives.ed25519 import SigningKey

@@ -121,6 +121,16 @@ class Islands:
         """It passes again."""
         _ip("-n", _name("west"), "link", "set", "trunk", "up")
 
+    def strand(self, index: int) -> None:
+        """Nothing passes to one node or from it, and nobody is told."""
+        west = index < len(self.names) // 2
+        _ip("-n", _name("west" if west else "east"), "link", "set", f"port{index}", "down")
+
+    def rejoin(self, index: int) -> None:
+        """It passes again."""
+        west = index < len(self.names) // 2
+        _ip("-n", _name("west" if west else "east"), "link", "set", f"port{index}", "up")
+
     def close(self) -> None:
         """Take everything away."""
         for name in self._made:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 BUSYBOX: Final = Path("/bin/busybox")
-NAMES: Final = ("sh", "id", "sleep", "echo")
+NAMES: Final = ("sh", "id", "sleep", "echo", "cat", "test", "mkdir", "httpd", "wget", "true")
 LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 CONFIG: Final = "application/vnd.oci.image.config.v1+json"
 MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"

@@ -42,10 +42,11 @@ class Said:
 
 @dataclass(slots=True)
 class Shell:
-    """A working directory, and the environment commands get there."""
+    """A working directory, the environment commands get there, and words before every command line."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     def _environment(self) -> dict[str, str]:
         """Ours without what would speak to `bpi`, and what this person set."""
@@ -55,7 +56,7 @@ class Shell:
     def run(self, line: str) -> Said:
         """Run `bpi` with the words of a line, whatever comes of it."""
         done = subprocess.run(
-            [*BPI, *shlex.split(line)],
+            [*self.prefix, *BPI, *shlex.split(line)],
             cwd=self.folder,
             env=self._environment(),
             capture_output=True,
@@ -83,7 +84,11 @@ class Shell:
         """Start a command that stays, `bpi node run`; what it says goes to a file beside. Whoever starts it ends it."""
         with (self.folder / "begun.log").open("ab") as log:
             return subprocess.Popen(
-                [*program, *shlex.split(line)], cwd=self.folder, env=self._environment(), stdout=log, stderr=log
+                [*self.prefix, *program, *shlex.split(line)],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
             )
 
     def refuses(self, line: str, status: int, code: str) -> Any:

@@ -43,7 +43,6 @@ ROOMS: Final = {
         ),
     ),
     "receipts": Room("docklock/receipts", ("tests/unit/docklock/receipts",)),
-    "receipts": Room("docklock/receipts", ("tests/unit/docklock/receipts",)),
     "ibft": Room("chain/ibft", ("tests/unit/chain/ibft", "tests/unit/chain/evidence", f"{PROPERTIES}test_ibft.py")),
 }
 """By the name that the command takes."""

@@ -112,6 +112,10 @@ class AgentClient:
             raise away(self._endpoint, error) from None
         return connection
 
+    def status(self) -> dict[str, Any]:
+        """How it is: light, chain, height, engine, running, receipts."""
+        return msgspec.json.decode(self._ask("GET", "/v1/status"), type=dict[str, Any])
+
     def containers(self) -> list[dict[str, Any]]:
         """What runs there: id, engine, phase."""
         return msgspec.json.decode(self._ask("GET", "/v1/containers"), type=list[dict[str, Any]])

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from metanode.client import Client, ClientError, state_keys
@@ -83,6 +84,7 @@ class Heads:
         self._urls: Final = tuple(urls)
         self._height = 0
         self._closed = False
+        self._why: Final[dict[str, str]] = {}
         self._changed: Final = threading.Condition()
         threading.Thread(target=self._listen, name="heads", daemon=True).start()
 
@@ -94,21 +96,26 @@ class Heads:
                     self._saw(client.node.status().height)
                     for event in client.events(kinds=("block",), patience_s=1.0):
                         self._saw(int(event.id.partition(":")[0]))
-            except ClientError:
-                pass
+            except ClientError as error:
+                with self._changed:
+                    self._why[self._urls[at]] = str(error)
             at = (at + 1) % len(self._urls)
             time.sleep(0.2)
 
     def _saw(self, height: int) -> None:
         with self._changed:
+            self._why.clear()
             if height > self._height:
                 self._height = height
                 self._changed.notify_all()
 
     def wait(self, above: int) -> int:
-        """The newest head once it is above a height, or after a while."""
+        """The newest head once it is above a height, or after a while. Raises `ChainUnreachable` where every node was
+        asked since the last answer, and none answered."""
         with self._changed:
             self._changed.wait_for(lambda: self._height > above or self._closed, WAIT_S)
+            if self._height <= above and len(self._why) == len(set(self._urls)):
+                raise ChainUnreachable("; ".join(self._why.values()))
             return self._height
 
     def close(self) -> None:
@@ -131,8 +138,7 @@ class ClientChain:
         self._fetching: Final = Line(urls, genesis)
         self._heads: Final = Heads(urls)
         self._sender: tuple[Client, Sender] | None = None
-        self._record: Cluster | None = None
-        self._members: tuple[float, tuple[tuple[bytes, str], ...]] = (0.0, ())
+        self._last: _Known | None = None
 
     def wait(self, above: int) -> int:
         """The head."""
@@ -147,16 +153,19 @@ class ClientChain:
 
         def question(_client: Client, light: LightClient) -> ProvedShare:
             proven = light.prove(MODULE, share_key(self._cluster, self._node))
-            record = light.prove(MODULE, cluster_key(self._cluster), proven.header.height)
+            height = proven.header.height
+            record = light.prove(MODULE, cluster_key(self._cluster), height)
             if record.value is None:
-                raise ChainUnreachable(f"there is no cluster {self._cluster} at height {proven.header.height}")
+                raise ChainUnreachable(f"there is no cluster {self._cluster} at height {height}")
             cluster = CLUSTERS.decode(record.value)
+            members = self._members(light, cluster, height)
+            last = self._last
+            at_s = last.at_s if last is not None and members is last.members else time.monotonic()
+            self._last = _Known(at_s, cluster, members)
             share = SHARES.decode(proven.value) if proven.value is not None else NO_SHARE
-            return ProvedShare(proven.header.height, proven.header.timestamp_ms, cluster, share)
+            return ProvedShare(height, proven.header.timestamp_ms, cluster, share)
 
-        proved = self._proving.ask(question)
-        self._record = proved.cluster
-        return proved
+        return self._proving.ask(question)
 
     def terms(self, workload: str, revision: int) -> Terms:
         """The terms of a revision."""
@@ -222,32 +231,41 @@ class ClientChain:
 
     def agents(self) -> tuple[str, ...]:
         """Where the other agents answer."""
-        return tuple(endpoint for _, endpoint in self._proved_members() if endpoint)
+        return tuple(endpoint for _, endpoint in self._known().members if endpoint)
 
     def settled(self) -> tuple[Cluster, frozenset[bytes]]:
-        """The cluster's record as it was last proved, and the accounts of its nodes. Raises `ChainUnreachable`."""
-        record = self._record if self._record is not None else self.share().cluster
-        return record, frozenset(account for account, _ in self._proved_members())
+        """The cluster's record as it was last proved, and the accounts of its nodes. Asks nobody."""
+        known = self._known()
+        accounts = {account for account, _ in known.members}
+        return known.cluster, frozenset(accounts | {bytes(address_of_key(ed25519.public_key(self._seed)))})
 
-    def _proved_members(self) -> tuple[tuple[bytes, str], ...]:
-        """Account and endpoint of every other node, proved; kept for a while."""
-        proved_at, members = self._members
-        if members and time.monotonic() - proved_at < MEMBERS_S:
-            return members
-        record = self._record if self._record is not None else self.share().cluster
+    def _known(self) -> "_Known":
+        if self._last is None:
+            raise ChainUnreachable("nothing of the cluster was proved yet")
+        return self._last
 
-        def question(_client: Client, light: LightClient) -> tuple[tuple[bytes, str], ...]:
-            found = []
-            for node in record.nodes:
-                value = light.prove(MODULE, member_key(self._cluster, node)).value
-                if value is not None and node != self._node:
-                    member = MEMBERS.decode(value)
-                    found.append((member.account, member.inventory[0].api if member.inventory else ""))
-            return tuple(found)
+    def _members(self, light: LightClient, cluster: Cluster, height: int) -> tuple[tuple[bytes, str], ...]:
+        """Account and endpoint of every other node, proved; what was proved a moment ago holds while these
+        are the same nodes."""
+        last = self._last
+        if last is not None and last.cluster.nodes == cluster.nodes and time.monotonic() - last.at_s < MEMBERS_S:
+            return last.members
+        found = []
+        for node in cluster.nodes:
+            value = light.prove(MODULE, member_key(self._cluster, node), height).value
+            if value is not None and node != self._node:
+                member = MEMBERS.decode(value)
+                found.append((member.account, member.inventory[0].api if member.inventory else ""))
+        return tuple(found)
 
-        members = self._proving.ask(question)
-        self._members = time.monotonic(), members
-        return members
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was proved last: when, the cluster's record, account and endpoint of its other nodes."""
+
+    at_s: float
+    cluster: Cluster
+    members: tuple[tuple[bytes, str], ...]
 
 
 def _batch_of(event: dict[str, Any], cluster: str, node: str) -> ReceiptBatch | None:

@@ -287,6 +287,10 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.node_agent:run",
         "Run the agent of a folder (--data) in this process until it is told to stop; its containers run on.",
     ),
+    "node agent status": Entry(
+        f"{_HERE}.node_agent:status",
+        "Show how the agent of a folder (--data) is: GREEN, YELLOW or RED, how it sees the chain, what it runs.",
+    ),
     "node cordon": Entry(
         f"{_HERE}.node_cluster:cordon",
         "Let a node take nothing new; what runs there stays.",

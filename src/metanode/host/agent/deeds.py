@@ -37,7 +37,7 @@ from metanode.records.cluster_calls import ClusterReport
 from metanode.records.secret import SecretRefusal
 
 AGAIN_S: Final = 0.5
-"""Between two tries to reach a runtime that is lost."""
+"""Between two tries to reach a runtime that is lost, or a chain that does not take a report."""
 LOST: Final = 137
 """The exit code of what was lost with its engine: killed, as far as anybody knows."""
 
@@ -83,6 +83,7 @@ class Deeds:
         self._log: Final = logging.getLogger("metanode.agent")
         self.sequence = 0
         self.pinned = 0
+        self._unheard = ""
 
     async def fetch(self, effect: Fetch) -> None:
         """AGENT-9. Terms from the chain, the specification by its digest, the image unpacked."""
@@ -168,7 +169,8 @@ class Deeds:
         self._tell(Removed(now_ms(), effect.name))
 
     async def report(self, effect: Report) -> None:
-        """AGENT-8. One transaction that says that the node lives and what changed."""
+        """AGENT-8. One transaction that says that the node lives and what changed. One that nobody took, or that was
+        refused, comes back after a pause: it would be said again at once, as fast as nobody can be reached."""
         batch = await self.records.next_batch(self.pinned)
         self.sequence += 1
         call = ClusterReport(
@@ -181,15 +183,23 @@ class Deeds:
         try:
             outcome = await asyncio.to_thread(self._chain.submit, call)
         except ChainUnreachable as error:
-            self._log.warning("report", extra={"why": str(error)})
-            self._tell(Reported(now_ms(), final=False))
+            await self._not_reported(str(error))
             return
-        if not outcome.code:
-            self.pinned = max(self.pinned, batch.first + batch.count)
-            self.records.pinned.saw(self.pinned, batch.first, outcome.height)
-        else:
-            self._log.warning("report refused", extra={"why": outcome.code})
-        self._tell(Reported(now_ms(), final=not outcome.code))
+        if outcome.code:
+            await self._not_reported(outcome.code)
+            return
+        self._unheard = ""
+        self.pinned = max(self.pinned, batch.first + batch.count)
+        self.records.pinned.saw(self.pinned, batch.first, outcome.height)
+        self._tell(Reported(now_ms(), final=True))
+
+    async def _not_reported(self, why: str) -> None:
+        """Said once in the log for as long as it is the same."""
+        if why != self._unheard:
+            self._log.warning("a report is not on chain: it is said again", extra={"why": why})
+        self._unheard = why
+        await asyncio.sleep(AGAIN_S)
+        self._tell(Reported(now_ms(), final=False))
 
     async def watch(self) -> None:
         """What the driver says of containers by itself; where the engine is lost it is begun anew."""

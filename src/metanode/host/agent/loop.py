@@ -26,6 +26,7 @@ from metanode.docklock.cluster.state import Assignment
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.deeds import Deeds, now_ms
 from metanode.host.agent.probes import look
+from metanode.host.agent.sight import Sight
 from metanode.host.runtimes.driver import Driver
 from metanode.host.runtimes.states import Phase
 
@@ -41,20 +42,22 @@ class AgentLoop:
         self._machine: Final = machine
         self._driver: Final = driver
         self._chain: Final = chain
-        self._events: asyncio.Queue[Heard] = asyncio.Queue()
+        self._events: asyncio.Queue[Heard | BaseException] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._log: Final = logging.getLogger("metanode.agent")
         self.deeds: Deeds | None = None
         self.beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
         self.height = 0
+        self.sight: Final = Sight(now_ms())
 
     def tell(self, event: Heard) -> None:
         """Something was heard."""
         self._events.put_nowait(event)
 
     async def run(self) -> None:
-        """Adopt what runs, then follow the chain until cancelled."""
+        """Adopt what runs, then follow the chain until cancelled. Raises what a deed failed by: a defect of ours, or a
+        `Fault` of the machine. An agent that cannot do its deeds ends and says why; its containers run on."""
         assert self.deeds is not None, "deeds are given before it runs"
         found = await self._driver.list()
         self.tell(
@@ -73,6 +76,8 @@ class AgentLoop:
         try:
             while True:
                 event = await self._events.get()
+                if isinstance(event, BaseException):
+                    raise event
                 for effect in self._machine.handle(event):
                     self._carry(effect)
         finally:
@@ -95,29 +100,24 @@ class AgentLoop:
     async def _follow(self) -> None:
         """AGENT-1. Every new head: the share as it is proved there."""
         assert self.deeds is not None, "deeds are given before it runs"
-        reached = True
         while True:
             try:
                 head = await asyncio.to_thread(self._chain.wait, self.height)
                 if head <= self.height:
+                    self.sight.quiet(now_ms())
                     continue
                 proved = await asyncio.to_thread(self._chain.share)
             except ChainUnreachable as error:
-                if reached:
-                    self._log.warning("the chain is out of reach: what runs goes on", extra={"why": str(error)})
-                reached = False
+                self.sight.away(str(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
-            if not reached:
-                self._log.info("the chain is back", extra={"height": proved.height})
-            reached = True
+            timeout_ms = proved.cluster.settings.heartbeat_timeout_ms
+            self.sight.proved(now_ms(), proved.height, proved.header_ms, timeout_ms)
             self.height = proved.height
             self.deeds.sequence = max(self.deeds.sequence, proved.share.sequence)
             self.deeds.pinned = max(self.deeds.pinned, proved.share.receipts)
             self.deeds.records.pinned.saw(self.deeds.pinned)
-            self.tell(
-                Desired(now_ms(), proved.height, proved.share.assignments, proved.cluster.settings.heartbeat_timeout_ms)
-            )
+            self.tell(Desired(now_ms(), proved.height, proved.share.assignments, timeout_ms))
 
     def _carry(self, effect: Effect) -> None:
         deeds = self.deeds
@@ -161,6 +161,7 @@ class AgentLoop:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._log.error("a deed failed", exc_info=task.exception())
-            asyncio.get_running_loop().stop()
+        failed = None if task.cancelled() else task.exception()
+        if failed is not None:
+            self._log.error("a deed failed", exc_info=failed)
+            self._events.put_nowait(failed)

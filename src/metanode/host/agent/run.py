@@ -30,6 +30,7 @@ from metanode.host.agent.receipt_pages import ReceiptPages
 from metanode.host.agent.records import Records
 from metanode.host.agent.refusing import Refusals
 from metanode.host.agent.secret_pages import SecretPages
+from metanode.host.agent.status_pages import StatusPages
 from metanode.host.agent.volume_pages import VolumePages
 from metanode.host.agent.volumes import NodeVolumes
 from metanode.host.agent.witness import Witness
@@ -108,9 +109,12 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     pages = ReceiptPages(records, pins, author)
     keeper = Keeper(records, pins, chain, settings.receipts_bytes_max, now_ms)
     loop.beside = (records.run, witness.run, keeper.run, furnishing.holdings.run)
-    port = AgentPort(settings.cluster, engine.driver, Stored(blobs, pictures, loop.images), chain.settled, witness, pages)
+    port = AgentPort(
+        settings.cluster, engine.driver, Stored(blobs, pictures, loop.images), chain.settled, witness, pages
+    )
     port.add(SecretPages(furnishing.secrets, random_bytes).routes)
     port.add(VolumePages(volumes, engine.driver).routes)
+    port.add(StatusPages(settings.node, engine, loop, receipts).routes)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
     receipts.close()
@@ -162,7 +166,9 @@ async def _until_told(settings: AgentSettings, port: AgentPort, loop: AgentLoop,
     server.should_exit = True
     for task in (work, stopping):
         task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
-    await serving
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    finally:
+        await serving
     return "asked to stop" if stop.is_set() else "its port closed"

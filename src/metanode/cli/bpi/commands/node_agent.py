@@ -1,4 +1,4 @@
-"""`bpi node agent init` and `bpi node agent run`: what runs containers on one machine."""
+"""`bpi node agent init`, `run`, `status`: what runs containers on one machine."""
 
 import os
 from pathlib import Path
@@ -14,12 +14,14 @@ from metanode.cli.bpi.agent_file import (
     load_agent_file,
     make_agent,
 )
+from metanode.cli.bpi.commands.status import STYLES
 from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_text
 from metanode.cli.session import Session, pass_session
 from metanode.host.keys import DEVELOPMENT_PASSWORD, find_password, list_accounts, load_account
+from metanode.primitives import ed25519
 from metanode.records.address import show_address
 from metanode.records.genesis import genesis_hash, load_toml
 
@@ -97,15 +99,7 @@ def run(session: Session) -> None:
     root = session.data.resolve()
     file = load_agent_file(root)
     genesis = load_toml(read_text(str(root / file.genesis)))
-    if not list_accounts(root / KEYS):
-        message = f"there is no key in {root / KEYS}"
-        raise Failure(CliRefusal.CONFIGURATION, ExitStatus.CONFIGURATION, message, fix="bpi node agent init makes one")
-    password = (
-        DEVELOPMENT_PASSWORD
-        if genesis.development and not file.password_file
-        else find_password(file.password_file, os.environ)
-    )
-    seed = load_account(root / KEYS, ACCOUNT, password)
+    seed = _node_seed(root, file)
     chain = ClientChain(file.chain, genesis, file.cluster, file.node, seed)
     output = session.output
 
@@ -131,3 +125,41 @@ def run(session: Session) -> None:
     )
     reason = run_agent(settings, seed, chain, ready)
     output.result("node.agent.run/1", {"event": "stopped", "reason": reason}, lambda: output.line(f"STOPPED  {reason}"))
+
+
+@leaf()
+@pass_session
+def status(session: Session) -> ExitStatus | None:
+    """Show how the agent of a folder (--data) is: GREEN, YELLOW or RED, how it sees the chain, what it runs.
+
+    It asks the agent itself, by the node's own key, so it answers while the chain does not. RED ends with 20.
+    """
+    from metanode.client.agent import AgentClient
+
+    root = session.data.resolve()
+    file = load_agent_file(root)
+    found = AgentClient(file.listen, file.cluster, ed25519.SigningKey(_node_seed(root, file))).status()
+
+    def human() -> None:
+        output, light = session.output, str(found["light"])
+        output.line(f"{output.styled(light.upper(), STYLES[light])}  {file.node} of {file.cluster} · {found['chain']}")
+        output.line(f"running   {len(found['running'])} containers by {found['engine']} {found['version']}")
+        output.line(f"receipts  {found['receipts']} written · {found['receipts_pinned']} pinned on chain")
+        for note in found["notes"]:
+            output.line(f"note      {note}")
+        if session.verbosity:
+            for name in found["running"]:
+                output.line(f"          {name}")
+
+    session.output.result("node.agent.status/1", {"cluster": file.cluster, **found}, human)
+    return ExitStatus.CONSENSUS if found["light"] == "red" else None
+
+
+def _node_seed(root: Path, file: AgentFile) -> bytes:
+    """The seed of the node's account. Raises `Failure`, `Rejected` where the password does not open it."""
+    if not list_accounts(root / KEYS):
+        message = f"there is no key in {root / KEYS}"
+        raise Failure(CliRefusal.CONFIGURATION, ExitStatus.CONFIGURATION, message, fix="bpi node agent init makes one")
+    development = load_toml(read_text(str(root / file.genesis))).development and not file.password_file
+    password = DEVELOPMENT_PASSWORD if development else find_password(file.password_file, os.environ)
+    return load_account(root / KEYS, ACCOUNT, password)
