@@ -42,12 +42,7 @@ class Plan:
     def cases(self) -> list[tuple[int, int]]:
         """(validators, seed): those of every run, and those that once failed."""
         plain = [(count, seed) for count, seeds in self.seeds.items() for seed in range(seeds)]
-        return plain + [case for case in self.once_failed() if case not in plain]
-
-    def once_failed(self) -> list[tuple[int, int]]:
-        """What seeds.txt holds of this storm."""
-        lines = [line.split("#")[0].split() for line in SEEDS.read_text().splitlines()]
-        return [(int(line[1]), int(line[2])) for line in lines if line and line[0] == self.name]
+        return plain + [case for case in once_failed(self.name) if case not in plain]
 
     def play(self, count: int, seed: int, *, core: bool = False) -> Ending:
         """Both acts, and what this storm demands beside. Raises where anything does not hold."""
@@ -73,6 +68,12 @@ class Plan:
         if wrong := [] if core else list(self.also(ending.scene)):
             raise Broken(f"{self.name}, {count} validators, seed {seed}: {wrong}")
         return ending
+
+
+def once_failed(storm: str) -> list[tuple[int, int]]:
+    """What seeds.txt holds of a storm: (validators or nodes, seed)."""
+    lines = [line.split("#")[0].split() for line in SEEDS.read_text().splitlines()]
+    return [(int(line[1]), int(line[2])) for line in lines if line and line[0] == storm]
 
 
 def named(*reasons: Refusal, all_of_them: bool = True) -> Callable[[Scene], Iterator[str]]:

@@ -12,22 +12,33 @@ from pathlib import Path
 from time import perf_counter
 from traceback import format_exception
 
+from tests.simulation.fleets import FleetPlan
 from tests.simulation.plan import Plan
 
 STORMS = Path(__file__).with_name("storms")
 
 
-def plans() -> dict[str, Plan]:
-    """Every named storm, by its name."""
+def storms() -> dict[str, Plan | FleetPlan]:
+    """Every named storm, by its name: over validators, or over the nodes of a cluster."""
     modules = sorted(path.stem for path in STORMS.glob("[a-z]*_*.py"))
     found = [import_module(f"tests.simulation.storms.{stem}").PLAN for stem in modules]
     return {plan.name: plan for plan in found}
 
 
+def plans() -> dict[str, Plan]:
+    """Those over validators."""
+    return {name: plan for name, plan in storms().items() if isinstance(plan, Plan)}
+
+
+def fleets() -> dict[str, FleetPlan]:
+    """Those over the nodes of a cluster."""
+    return {name: plan for name, plan in storms().items() if isinstance(plan, FleetPlan)}
+
+
 def play(name: str, count: int, seed: int, core: bool = False) -> tuple[str, int]:
     """What went wrong (empty: nothing), and how many steps it took."""
     try:
-        ending = plans()[name].play(count, seed, core=core)
+        ending = storms()[name].play(count, seed, core=core)
     except Exception as error:  # noqa: BLE001 - whatever it is, the seed is what counts
         lines = format_exception(error, limit=-3)
         return f"{name} {count} {seed}{' core' if core else ''}: {''.join(lines)}", 0
@@ -43,7 +54,7 @@ def _range(seeds: str) -> tuple[int, int]:
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--storm", action="append", choices=sorted(plans()))
+    parser.add_argument("--storm", action="append", choices=sorted(storms()))
     parser.add_argument("--count", action="append", type=int)
     parser.add_argument("--seeds", default="100", help="how many, or first-last")
     parser.add_argument("--jobs", type=int, default=1)
@@ -51,7 +62,7 @@ def main() -> int:
     parser.add_argument("--stop", action="store_true", help="at the first seed that fails")
     options = parser.parse_args()
     first, last = _range(options.seeds)
-    chosen = [plan for name, plan in plans().items() if not options.storm or name in options.storm]
+    chosen = [plan for name, plan in storms().items() if not options.storm or name in options.storm]
     started, steps, failed = perf_counter(), 0, 0
     cases = [
         (plan.name, count, seed, options.core)

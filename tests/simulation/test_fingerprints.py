@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.simulation.soak import plans
+import pytest
+from tests.simulation.fingerprint import WORLDS
+from tests.simulation.soak import storms
 
 import metanode
 
@@ -24,12 +26,13 @@ def fingerprints(hash_seed: str) -> str:
 
 def test_three_hash_seeds_give_equal_fingerprints() -> None:
     first, *others = (fingerprints(seed) for seed in ("0", "1", "4242"))
-    assert len(first.splitlines()) == 3
+    assert len(first.splitlines()) == len(WORLDS)
     assert others == [first, first]
 
 
-def test_another_seed_is_another_world() -> None:
-    plan = plans()["message_loss"]
+@pytest.mark.parametrize("name", ["message_loss", "nodes_lost"])
+def test_another_seed_is_another_world(name: str) -> None:
+    plan = storms()[name]
     first, again, other = (plan.play(4, seed).fingerprint for seed in (0, 0, 1))
     assert first == again
     assert first != other

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.architecture.test_rules import listed
 from tests.simulation.planting import ROOT, Fault, copy_source, faults, play
-from tests.simulation.soak import plans
+from tests.simulation.soak import storms
 from tests.simulation.test_councils import DRAWN
 
 FAULTS = faults()
@@ -67,7 +67,7 @@ def test_a_copy_without_a_fault_is_well(tmp_path) -> None:
 
 
 def test_every_storm_has_a_fault_that_it_notices() -> None:
-    assert sorted({fault.storm for fault in FAULTS} - {""}) == sorted(plans())
+    assert sorted({fault.storm for fault in FAULTS} - {""}) == sorted(storms())
 
 
 def test_what_notices_a_fault_is_played_without_it_too() -> None:
@@ -75,6 +75,6 @@ def test_what_notices_a_fault_is_played_without_it_too() -> None:
     for fault in FAULTS:
         if fault.storm:
             last = int(fault.seeds.split("-")[1])
-            assert last < plans()[fault.storm].seeds[fault.count], fault.name
+            assert last < storms()[fault.storm].seeds[fault.count], fault.name
         if fault.council:
             assert int(fault.council.split("-")[1]) < DRAWN, fault.name

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.simulation.councils import attempt
-from tests.simulation.soak import plans, play
+from tests.simulation.soak import play, storms
 from tests.simulation.twins import GOALS, Campaign, catalogue, command, spaces_of
 from tests.simulation.twins_progress import Doubtful, load
 
@@ -107,7 +107,7 @@ def seeded(
 
 def storm_cases(seeds: range) -> Iterable[tuple[str, int, int]]:
     """Every storm, at every number of validators that it is for."""
-    return ((plan.name, count, seed) for seed in seeds for plan in plans().values() for count in plan.seeds)
+    return ((plan.name, count, seed) for seed in seeds for plan in storms().values() for count in plan.seeds)
 
 
 def council_cases(seeds: range) -> Iterable[tuple[int, int]]:

@@ -50,9 +50,9 @@ SEALING_KEY_BYTES: Final = 32 + 1_184
 ENDPOINT_BYTES_MAX: Final = 255
 """Longest `host:port`."""
 
-STATES: Final = ("started", "ready", "unready", "exited", "failed", "refused", "stopped")
-"""What a node says of a replica: it runs; it is well; it is not; it ended by itself; it could not be started, or ended
-too often; the node may not run it; it was stopped as asked."""
+STATES: Final = ("starting", "started", "ready", "unready", "exited", "failed", "refused", "stopped")
+"""What a node says of a replica: nothing of it runs (again) yet; it runs; it is well; it is not; it ended by itself; it
+could not be started, or ended too often; the node may not run it; it was stopped as asked."""
 ENDED: Final = ("exited", "failed", "refused", "stopped")
 """States after which nothing of it runs any more."""
 MARKS: Final = ("active", "cordoned", "draining", "removed")

@@ -180,7 +180,7 @@ class Inspect:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tell the chain that the node lives and what has changed; a `Reported` follows."""
+    """Tell the chain that the node lives, what has changed, and what it saw elsewhere; a `Reported` follows."""
 
     replicas: tuple[ReplicaReport, ...]
     sightings: tuple[Sighting, ...] = ()

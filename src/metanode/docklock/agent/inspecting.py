@@ -61,6 +61,11 @@ class Prober:
                 found.append(Inspect(duty))
         return found
 
+    def set_back(self, by_ms: int) -> None:
+        """AGENT-17. The clock was set back."""
+        for look in self._looks.values():
+            look.next_ms -= by_ms if look.next_ms < NEVER else 0
+
     @property
     def next_ms(self) -> int:
         """When the next look is due."""

@@ -61,6 +61,8 @@ class Agent:
         self._changed: dict[str, ReplicaReport] = {}
         self._under_way: dict[str, ReplicaReport] | None = None
         self._prober: Final = Prober()
+        self._now_ms = -NEVER
+        self._is_new = False
         self._timeout_ms = 0
         self._said_ms = -NEVER
         self._effects: list[Effect] = []
@@ -68,9 +70,13 @@ class Agent:
     def handle(self, event: Heard) -> list[Effect]:
         """One event in, what follows from it out, in order."""
         self._effects = []
+        if event.now_ms < self._now_ms:
+            self._set_back(self._now_ms - event.now_ms)
+        self._now_ms = event.now_ms
         match event:
             case Found():
                 self._found = {name: -1 if runs else code for name, runs, code in event.containers}
+                self._is_new = True
             case Desired():
                 self._desired(event)
             case Fetched():
@@ -141,13 +147,17 @@ class Agent:
         for name in sorted(set(self._found) - set(wanted)):
             self._clear(name)
         self._found = {}
+        self._is_new = False
 
     def _begin(self, now_ms: int, name: str, one: Assignment) -> None:
-        """AGENT-2. A new assignment: its specification first; a container of it that is here already is adopted."""
+        """AGENT-2. A new assignment: its specification first; a container of it that is here already is adopted.
+        AGENT-18: what an agent that was just started does not find may have run under an earlier one; it says so."""
         found = self._found.get(name)
         task = Task(name, one, found=found, began_ms=now_ms)
         self._tasks[name] = task
         if one.run:
+            if self._is_new and (found is None or found >= 0):
+                self._tell(task, "starting", 0)
             self._effects.append(Fetch(name, one))
         elif found is None:
             self._gone(task, "stopped", 0)
@@ -190,15 +200,27 @@ class Agent:
     def _ran(self, event: Ran) -> None:
         task = self._tasks.get(event.name)
         if task is None or task.phase not in ("starting", "stopping"):
+            if not event.code:
+                self._leaving.add(event.name)
+                self._effects.append(Stop(event.name, 0))
             return
-        if event.code:
+        if task.phase == "stopping":
+            self._started_in_vain(task, event.code)
+        elif event.code:
             self._record(event.now_ms, "refused", task, event.code)
             task.phase = "ended"
             self._after_end(event.now_ms, task, "failed", START_FAILED)
-        elif task.phase == "starting":
+        else:
             task.phase = "running"
             self._record(event.now_ms, "restarted" if task.again else "started", task, "")
             self._runs(event.now_ms, task)
+
+    def _started_in_vain(self, task: Task, code: str) -> None:
+        """AGENT-3. What was to end while it was being started is asked to end now that it runs."""
+        if code:
+            self._remove(task)
+        else:
+            self._effects.append(Stop(task.name, task.spec.stop_grace_ms if task.spec is not None else ORPHAN_GRACE_MS))
 
     def _runs(self, now_ms: int, task: Task) -> None:
         """AGENT-5. What has no health check is well as soon as it runs; the others are looked at."""
@@ -214,6 +236,8 @@ class Agent:
         if task is None:
             self._effects.append(Remove(event.name))
             return
+        if task.phase in ("waiting", "resting"):
+            self._effects.append(Remove(event.name))
         if task.phase not in ("starting", "running", "stopping"):
             return
         by_itself = task.assignment.run and task.phase != "stopping"
@@ -277,7 +301,6 @@ class Agent:
                 self._effects.append(Stop(task.name, grace))
             case "starting":
                 task.phase = "stopping"
-                self._effects.append(Stop(task.name, 0))
             case "fetching" if task.found is not None and task.found < 0:
                 task.phase = "stopping"
                 self._effects.append(Stop(task.name, ORPHAN_GRACE_MS))
@@ -285,6 +308,16 @@ class Agent:
                 self._remove(task)
             case _:
                 pass
+
+    def _set_back(self, by_ms: int) -> None:
+        """AGENT-17. Somebody has set the clock back: all times that were kept go with it, so that nothing that is due
+        in a second becomes due in an hour."""
+        for task in self._tasks.values():
+            task.next_ms -= by_ms if task.next_ms < NEVER else 0
+            task.began_ms -= by_ms
+            task.starts = [start - by_ms for start in task.starts]
+        self._said_ms -= by_ms
+        self._prober.set_back(by_ms)
 
     # --- health -----------------------------------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ OF_A_NODE_MAX: Final = 8
 """Most replicas of one node in a round: it is one, and one more for each time that the node was doubted."""
 INSPECTIONS_MAX: Final = 64
 """Most inspections of a cluster under way."""
-DOUBTED_TIMEOUTS: Final = 10
+DOUBTED_TIMEOUTS: Final = 4
 """A doubted node takes nothing new for so many timeouts; doubled with each further doubt, up to 64 times that."""
 OWNER: Final = "owner"
 """The label by which operators say whose machine a node is."""
@@ -196,7 +196,7 @@ def hear_sightings(books: Books, prober: str, sightings: tuple[Sighting, ...]) -
         said = Said(prober=prober, sight=sighting.sight, statement=sighting.statement)
         told = replace(one, verdicts=(*one.verdicts, said))
         found = verdict(told)
-        if found:
+        if found and found != "unseen":
             done.append((told, found))
         else:
             left.append(told)
@@ -206,6 +206,16 @@ def hear_sightings(books: Books, prober: str, sightings: tuple[Sighting, ...]) -
     _keep(books, held, after)
     for one, found in done:
         _follow(books, one, found)
+
+
+def hear_again(books: Books, node: str) -> None:
+    """PROBE-7. A node of which enough saw nothing has reported once more: it lives, and has not taken back its word."""
+    held = read_inspections(books.frame.view, books.name)
+    over = [one for one in held.open if one.duty.node == node and verdict(one) == "unseen"]
+    if over:
+        _keep(books, held, replace(held, open=tuple(one for one in held.open if one not in over)))
+        for one in over:
+            _follow(books, one, "unseen")
 
 
 def verdict(inspection: Inspection) -> str:
@@ -244,6 +254,8 @@ def _follow(books: Books, one: Inspection, found: str) -> None:
     elif found == "unwell" and still:
         unready = ReplicaReport(workload=duty.workload, index=duty.index, attempt=duty.attempt, state="unready", code=0)
         report_instance(books, duty.node, unready)
+    elif found == "seen":
+        _forgive(books, duty.node)
     if found != "unseen":
         _say_differences(books, one)
 
@@ -272,6 +284,15 @@ def _doubt(books: Books, node: str) -> None:
     times = sum(one.times for one in member.doubt)
     until_ms = books.now_ms + DOUBTED_TIMEOUTS * (timeout << min(times, 6))
     _keep_doubt(books, node, member, (Doubt(times=times + 1, until_ms=until_ms),))
+
+
+def _forgive(books: Books, node: str) -> None:
+    """PROBE-7. Who was seen well, once its time is over, was doubted once less."""
+    member = books.member(node)
+    for one in member.doubt:
+        if not one.until_ms:
+            fewer = (replace(one, times=one.times - 1),) if one.times > 1 else ()
+            books.keep_member(node, replace(member, doubt=fewer))
 
 
 def _end_doubts(books: Books, members: dict[str, Member]) -> int:

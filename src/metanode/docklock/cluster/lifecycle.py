@@ -30,6 +30,7 @@ INSTANCE_LIFE: Final[dict[tuple[str, str], str]] = {
     ("unready", "ready"): "ready",
     ("unready", "started"): "started",
     ("ready", "started"): "started",
+    **{(state, "starting"): "placed" for state in ("started", "ready", "unready")},
     **{(state, end): end for state in ("placed", "started", "ready", "unready", "stopping")
        for end in ("exited", "failed", "refused", "stopped")},
 }  # fmt: skip

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from metanode.docklock.cluster.agenda import changed, freed, look_again
 from metanode.docklock.cluster.authority import check_operator
 from metanode.docklock.cluster.books import Books
-from metanode.docklock.cluster.inspections import hear_sightings
+from metanode.docklock.cluster.inspections import hear_again, hear_sightings
 from metanode.docklock.cluster.instances import lose, report_instance
 from metanode.docklock.cluster.lifecycle import NODE_LIFE
 from metanode.docklock.cluster.refusals import ClusterRefusal
@@ -145,6 +145,7 @@ def report(call: ClusterReport, frame: Frame) -> None:
         report_instance(books, call.node, one)
     if call.sightings:
         hear_sightings(books, call.node, call.sightings)
+    hear_again(books, call.node)
 
 
 WORK_A_REPLICA = 40

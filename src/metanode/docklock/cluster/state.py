@@ -260,6 +260,7 @@ _member = lru_cache(maxsize=4 * NODES_MAX)(MEMBERS.decode)
 _share = lru_cache(maxsize=4 * NODES_MAX)(SHARES.decode)
 _queue = lru_cache(maxsize=16)(_QUEUES.decode)
 _workload = lru_cache(maxsize=4_096)(WORKLOADS.decode)
+_inspections = lru_cache(maxsize=16)(_INSPECTIONS.decode)
 
 NOTHING_DUE: Final = Agenda(clusters=(), changed=(), placing=())
 NO_SHARE: Final = Share(sequence=0, heard_ms=0, receipts=0, pinned=NO_RECEIPTS, assignments=())
@@ -357,7 +358,7 @@ def inspections_key(cluster: str) -> bytes:
 def read_inspections(state: Readable, cluster: str) -> Inspections:
     """PROBE-1. A cluster's inspections."""
     data = state.get(inspections_key(cluster))
-    return _INSPECTIONS.decode(data) if data is not None else NO_INSPECTIONS
+    return _inspections(data) if data is not None else NO_INSPECTIONS
 
 
 def read_usage(state: Readable, cluster: str, account: bytes) -> Usage:

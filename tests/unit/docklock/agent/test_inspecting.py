@@ -188,7 +188,8 @@ def test_what_runs_and_is_well_is_seen_and_the_statement_is_pinned() -> None:
 
 
 def test_a_node_that_says_itself_that_it_is_not_well_has_not_lied() -> None:
-    for changes in ({"runs": False}, {"well": False}, {"runs": False, "well": False}):
+    no: list[dict[str, Any]] = [{"runs": False}, {"well": False}, {"runs": False, "well": False}]
+    for changes in no:
         got = answer(**changes)
         assert judge(duty(), ASKED, HTTP, got) == ("unwell", statement_digest(got.signed))
 

@@ -76,7 +76,7 @@ def test_what_ended_while_no_agent_was_there_is_dealt_with_by_its_rule() -> None
     desk.hears(Found(desk.now_ms, ((name(), False, 9),)))
     desk.wants(assignment())
     assert desk.fetches() == [Remove(name())]
-    assert desk.heard() == [(0, "unready", 9)]
+    assert desk.heard() == [(0, "starting", 0), (0, "unready", 9)]
     assert desk.steps == [("verified", ""), ("exited", "9")]
 
 
@@ -293,3 +293,73 @@ def test_an_attempt_that_is_over_is_not_begun_again_by_an_older_share() -> None:
     assert desk.wants() == []
     two = assignment(attempt=2)
     assert desk.wants(two) == [Fetch(name(0, 2), two)]
+
+
+def test_what_is_to_end_while_it_is_being_started_is_stopped_when_it_runs() -> None:
+    """Asked too early, the runtime knows nothing of it, and a moment later it would run for ever."""
+    desk = Desk()
+    desk.wants(assignment())
+    desk.fetches()
+    assert desk.wants(assignment(run=False)) == []
+    assert desk.runs() == [Stop(name(), SPEC.stop_grace_ms)]
+    assert desk.ends(143) == [Remove(name())]
+    assert desk.removes() == []
+    assert desk.heard() == [(0, "stopped", 0)]
+
+
+def test_what_is_to_end_and_could_not_be_started_is_gone() -> None:
+    desk = Desk()
+    desk.wants(assignment())
+    desk.fetches()
+    assert desk.wants() == []
+    assert desk.runs(code="runtime.setup-failed") == [Remove(name())]
+    assert desk.removes() == []
+    assert desk.heard() == []
+
+
+def test_what_runs_although_nobody_waits_for_it_any_more_is_cleared_away() -> None:
+    """Its runtime was lost while it was being started, and its share has changed since."""
+    desk = Desk()
+    desk.wants(assignment())
+    desk.fetches()
+    desk.wants()
+    assert desk.hears(Vanished(desk.now_ms, ())) == [Remove(name())]
+    desk.removes()
+    assert desk.runs() == [Stop(name(), 0)]
+    assert desk.ends(137) == [Remove(name())]
+
+
+def test_a_clock_that_is_set_back_an_hour_delays_nothing() -> None:
+    desk = Desk()
+    desk.started(spec(health=(CHECK,)))
+    desk.now_ms -= 3_600_000
+    desk.hears(Tick(desk.now_ms))
+    assert desk.woken <= desk.now_ms + 1_000
+    desk.now_ms += 1_000
+    asked = desk.agent.handle(Tick(desk.now_ms))
+    assert [effect for effect in asked if isinstance(effect, Probe | Report)] == [Probe(name(), CHECK), Report(())]
+
+
+def test_a_clock_that_is_set_back_does_not_lengthen_a_rest_nor_a_window() -> None:
+    desk = Desk()
+    desk.started(spec(restart=replace(RESTART, attempts_max=1, window_ms=60_000)))
+    desk.ends(1)
+    desk.now_ms -= 3_600_000
+    desk.removes()
+    desk.now_ms += 1_000
+    assert [type(effect) for effect in desk.hears(Tick(desk.now_ms))] == [Run]
+    desk.runs()
+    desk.now_ms += 60_000
+    assert desk.ends(1) == [Remove(name())]
+    assert desk.removes() == []
+    desk.now_ms += 2_000
+    assert [type(effect) for effect in desk.hears(Tick(desk.now_ms))] == [Run], "the window is over"
+
+
+def test_an_agent_that_was_just_started_takes_back_what_an_earlier_one_said() -> None:
+    desk = Desk()
+    desk.hears(Found(desk.now_ms, ((name(1), True, 0),)))
+    desk.wants(assignment(), assignment(1))
+    assert desk.heard() == [(0, "starting", 0)], "the other one runs"
+    desk.wants(assignment(), assignment(1), assignment(2))
+    assert desk.heard() == [], "what is new was never said to be ready"
