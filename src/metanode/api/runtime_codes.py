@@ -53,6 +53,8 @@ RUNTIME_CODES: Final[dict[str, Explanation]] = {
     "runtime.engine-missing": _failed("RUN-21", "install the engine that the message names"),
     "runtime.setup-failed": _failed("RUN-21", "the message names the step and the system's error; see the agent's log"),
     "runtime.shim-gone": _failed("RUN-7", "the agent starts it again; see its log", retryable=True),
+    "runtime.engine-gone": _failed("DOCKER-2", "start the engine's daemon; the agent reaches it again", retryable=True),
+    "runtime.engine-answer": _failed("DOCKER-1", "see the log of the engine's daemon; restart or update it"),
     "agent.not-signed": Explanation(_E.NOT_ALLOWED, 401, -32002, "AGENT-10", "sign with an account of the cluster"),
     "agent.not-fresh": Explanation(_E.NOT_ALLOWED, 401, -32002, "AGENT-10", "set this machine's clock", retryable=True),
     "agent.not-allowed": Explanation(

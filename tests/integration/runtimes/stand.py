@@ -31,6 +31,11 @@ PYTHON: Final = next((p for p in ("/usr/bin/python3", "/usr/local/bin/python3") 
 BUSYBOX: Final = shutil.which("busybox") or ""
 """What the image is made of."""
 ENGINES: Final = ("sandbox", "sandbox-as-nobody", "crun", "runc")
+"""Whose containers a shim is the parent of."""
+SERVED: Final = ("docker", "podman")
+"""That are reached by an API."""
+PACKAGES: Final = {"docker": ("dockerd", "docker.io"), "podman": ("podman", "podman")}
+"""Of these: the program, and what it is installed by."""
 LIMITS: Final = Limits(memory_bytes=64 << 20, cpu_millicores=1000, pids=64)
 _NUMBERS: Final = itertools.count()
 
@@ -45,6 +50,8 @@ def lacking(engine: str) -> str:
         return "needs root: run pytest as root"
     if engine in {"crun", "runc"} and not shutil.which(engine, path="/usr/sbin:/usr/bin:/sbin:/bin"):
         return f"no {engine}: apt-get install {engine}"
+    if engine in PACKAGES and not shutil.which(PACKAGES[engine][0], path="/usr/sbin:/usr/bin:/sbin:/bin"):
+        return f"no {PACKAGES[engine][0]}: apt-get install {PACKAGES[engine][1]}"
     return ""
 
 
@@ -125,6 +132,11 @@ class Stand:
     def is_whole(self) -> bool:
         """Whether this engine has control groups here."""
         return os.geteuid() == 0 and not as_nobody(self.engine)
+
+    @property
+    def adds(self) -> set[str]:
+        """Names of variables that the engine adds to a plan's."""
+        return set()
 
     @property
     def user(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.runtimes.stand import ENGINES, LIMITS, PYTHON, Stand, copy_of_the_library, require
+from tests.integration.runtimes.stand import ENGINES, LIMITS, PYTHON, SERVED, Stand, copy_of_the_library, require
 
 from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Mount
 from metanode.host.runtimes.shim.plans import plan_message
@@ -141,4 +141,4 @@ def test_the_harness_itself_refuses_everything_with_all_locks_closed(words: list
 
 
 def test_all_engines_are_tried() -> None:
-    assert set(ENGINES) == {"sandbox", "sandbox-as-nobody", "crun", "runc"}
+    assert {*ENGINES, *SERVED} == {"sandbox", "sandbox-as-nobody", "crun", "runc", "docker", "podman"}

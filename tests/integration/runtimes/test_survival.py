@@ -52,6 +52,12 @@ STUBBORN = "import ctypes, time\nctypes.CDLL(None).prctl(1, 0)\nprint('up', flus
 """Undoes the wish that the kernel kill it with its parent."""
 
 
+@pytest.fixture(scope="module")
+def stand(shim_stand: Stand) -> Stand:
+    """Here it is about shims."""
+    return shim_stand
+
+
 def shims_of(stand: Stand) -> list[int]:
     """The shim of a stand and its watcher."""
     found = []

@@ -28,7 +28,8 @@ KEYS: Final = "keys"
 class AgentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`chain`: URLs of chain nodes, the first is asked first. `listen`: where people and other agents reach this one;
     `advertise` what they dial, if it is another. `cpu_millicores`, `memory_kib`: what may be placed here. `engine`:
-    sandbox, crun or runc; empty for the first that works. `receipts_bytes_max`: of receipts that are kept (WREC-22)."""
+    sandbox, crun, runc, docker or podman; empty for the first that works; `engine_socket`: of the last two, where it
+    is not the usual one. `receipts_bytes_max`: of receipts that are kept (WREC-22)."""
 
     cluster: str
     node: str
@@ -38,6 +39,7 @@ class AgentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_kib: int
     advertise: str = ""
     engine: str = ""
+    engine_socket: str = ""
     genesis: str = "genesis.toml"
     password_file: str = ""
     receipts_bytes_max: Annotated[int, msgspec.Meta(ge=RECEIPTS_BYTES_MIN)] = RECEIPTS_BYTES_USUAL

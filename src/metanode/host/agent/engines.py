@@ -2,17 +2,27 @@
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from metanode.host.runtimes.docker.place import Place, Source, no_image
 from metanode.host.runtimes.driver import Driver, Lacks, Works
-from metanode.host.runtimes.link import SOCKET, ShimPlace, open_link
+from metanode.host.runtimes.link import SOCKET, ShimLink, ShimPlace, open_link
 from metanode.host.runtimes.shim_driver import ShimDriver
+from metanode.host.runtimes.states import Phase
 from metanode.primitives.refusal import Refusal, Rejected
 
-ENGINES: Final = ("sandbox", "crun", "runc")
+ENGINES: Final = ("sandbox", "crun", "runc", "docker", "podman")
 """Engines in the order in which they are tried where none is asked for."""
+SOCKETS: Final = {
+    "docker": ("DOCKER_HOST", "/var/run/docker.sock"),
+    "podman": ("CONTAINER_HOST", "/run/podman/podman.sock"),
+}
+"""Engines that are reached by a socket: the variable that says where, and where it is otherwise."""
+NOTE: Final = "engine"
+"""A file in such an engine's folder in the agent's: where it listens."""
 FOLDER: Final = "shim"
 """Of the shim, in the agent's folder."""
 
@@ -35,25 +45,80 @@ class Engine:
 
 
 def driver_name(engine: str) -> str:
-    """What placement calls an engine: crun and runc are both `oci`."""
+    """What placement calls an engine: crun and runc are both `oci`, dockerd and podman both `docker`."""
+    if engine in SOCKETS:
+        return "docker"
     return "oci" if engine in ("crun", "runc") else engine
 
 
-async def open_engine(folder: Path, wanted: str) -> Engine:
-    """AGENT-11. The engine asked for, or the first that works, tried in earnest. Raises `Rejected`."""
-    place = ShimPlace(folder / FOLDER)
-    link = await open_link(place)
+def socket_of(engine: str, given: str) -> Path:
+    """Where an engine listens: as given, as its variable says, or where it usually is."""
+    variable, usual = SOCKETS[engine]
+    return Path((given or os.environ.get(variable, "") or usual).removeprefix("unix://"))
+
+
+async def open_engine(folder: Path, wanted: str, socket: str = "", source: Source = no_image) -> Engine:
+    """AGENT-11. The engine asked for, or the first that works, tried in earnest. `socket`: of one that is reached by
+    one; `source`: the images that are given to it. Raises `Rejected`."""
     lacking: list[Lacks] = []
+    opener = _Opener(folder, socket, source)
     for name in (wanted,) if wanted else ENGINES:
-        driver = ShimDriver(link, name, place)
+        driver = await opener.driver(name)
         match await driver.probe():
             case Works() as works:
+                await opener.keep(driver)
                 return Engine(driver, works)
             case Lacks() as lacks:
                 lacking.append(lacks)
-    await link.close()
+    await opener.close()
     said = "; ".join(f"{one.engine}: {one.reason} ({one.fix})" for one in lacking)
     raise Rejected(AgentRefusal.NO_ENGINE, said)
+
+
+class _Opener:
+    """Drivers of one agent, until one is taken."""
+
+    def __init__(self, folder: Path, socket: str, source: Source) -> None:
+        self._folder: Final = folder
+        self._socket: Final = socket
+        self._source: Final = source
+        self._opened: Final[list[Driver]] = []
+        self._link: ShimLink | None = None
+
+    async def driver(self, name: str) -> Driver:
+        """One of them; all that the shim is for share one link to it."""
+        if name in SOCKETS:
+            driver = served(self._folder, name, socket_of(name, self._socket), self._source)
+            self._opened.append(driver)
+            return driver
+        place = ShimPlace(self._folder / FOLDER)
+        self._link = self._link or await open_link(place)
+        return ShimDriver(self._link, name, place)
+
+    async def keep(self, driver: Driver) -> None:
+        """This one is taken: leave the others."""
+        for other in self._opened:
+            if other is not driver:
+                await other.close()
+        if driver in self._opened and self._link is not None:
+            await self._link.close()
+
+    async def close(self) -> None:
+        """None was."""
+        for driver in self._opened:
+            await driver.close()
+        if self._link is not None:
+            await self._link.close()
+
+
+def served(folder: Path, name: str, socket: Path, source: Source = no_image) -> Driver:
+    """The driver of an engine that is reached by a socket; where it is is noted, for whoever takes the folder away."""
+    from metanode.host.runtimes.docker.driver import DockerDriver  # noqa: PLC0415 - and with it `docker`: for who uses it
+
+    own = folder / name
+    own.mkdir(0o700, exist_ok=True)
+    (own / NOTE).write_text(str(socket))
+    return DockerDriver(Place(name, socket, own, source))
 
 
 def end_containers(folder: Path) -> None:
@@ -66,3 +131,20 @@ def end_containers(folder: Path) -> None:
     if (folder / FOLDER / SOCKET).exists():
         with contextlib.suppress(Rejected):
             asyncio.run(end())
+    for name in SOCKETS:
+        if (folder / name / NOTE).exists():
+            with contextlib.suppress(Rejected):
+                asyncio.run(_end_served(folder, name))
+
+
+async def _end_served(folder: Path, name: str) -> None:
+    """End what an engine runs for this folder."""
+    driver = served(folder, name, Path((folder / name / NOTE).read_text()))
+    try:
+        for state in await driver.list():
+            if state.phase in (Phase.RUNNING, Phase.PAUSED):
+                await driver.kill(state.id)
+            await driver.remove(state.id)
+        await driver.recover()  # and with it its images go, which no container is of any more
+    finally:
+        await driver.close()

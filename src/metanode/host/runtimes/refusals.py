@@ -56,3 +56,7 @@ class RuntimeRefusal(Refusal):
     """A deterministic job takes nothing from outside: no command."""
     SHIM_GONE = "runtime.shim-gone"
     """The shim ended or another agent took it over; what it ran has ended with it in the first case."""
+    ENGINE_GONE = "runtime.engine-gone"
+    """The engine does not answer: its daemon has ended, or takes longer than it may."""
+    ENGINE_ANSWER = "runtime.engine-answer"
+    """The engine answered what is no answer to what it was asked, or more than it may."""

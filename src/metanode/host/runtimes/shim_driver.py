@@ -1,7 +1,6 @@
 """The drivers whose containers the shim is the parent of: `sandbox`, and `oci` by crun or runc."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +23,7 @@ from metanode.host.runtimes.driver import (
 from metanode.host.runtimes.link import ShimLink, ShimPlace, open_link
 from metanode.host.runtimes.logs import read_log
 from metanode.host.runtimes.plan import ContainerPlan
-from metanode.host.runtimes.probing import fix_of, trial_plan
+from metanode.host.runtimes.probing import tried
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim.frames import Message
 from metanode.host.runtimes.shim.plans import plan_message
@@ -33,8 +32,6 @@ from metanode.primitives.refusal import Rejected
 
 SANDBOX: Final = "sandbox"
 """The engine without a program."""
-PROBE_TIMEOUT_S: Final = 20.0
-"""For a container that only says that it runs."""
 
 
 def state_of(message: Message) -> ContainerState:
@@ -79,21 +76,8 @@ class ShimDriver:
             if self._link.facts["rootless"]:
                 reason, fix = f"{self._engine} needs root here", "run the agent as root, or use the sandbox"
             return Lacks(self._engine, reason, fix)
-        plan = trial_plan()
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                await self.create(plan)
-                await self.start(plan.id)
-                ended = await self.stop(plan.id)
-                await self.remove(plan.id)
-        except TimeoutError:
-            return Lacks(self._engine, f"a trial did not end within {PROBE_TIMEOUT_S:g} s", "see the kernel's log")
-        except Rejected as refusal:
-            with contextlib.suppress(Rejected):
-                await self.remove(plan.id)
-            return Lacks(self._engine, f"a trial failed: {refusal.detail}", fix_of(refusal.detail))
-        if ended.exit is None or ended.exit.code not in {0, 137, 143}:
-            return Lacks(self._engine, f"a trial ended with {ended.exit}", "see the log of the shim")
+        if (lacks := await tried(self, self._engine)) is not None:
+            return lacks
         return await self._works()
 
     async def _works(self) -> Works:

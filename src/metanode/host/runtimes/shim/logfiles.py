@@ -49,6 +49,30 @@ class LogFiles:
         self._lost = 0
         self._digest = GENESIS
 
+    def resume(self) -> None:
+        """Go on after what another writer left here. What he was writing when he ended is cut off."""
+        self._names[:] = sorted(int(path.stem) for path in self._folder.glob("*.log"))
+        while self._names and not self._resumed(self._names[-1]):
+            log_path(self._folder, self._names.pop()).unlink(missing_ok=True)
+
+    def _resumed(self, base: int) -> bool:
+        """Whether the file that begins there is one of a log; then it is written on."""
+        try:
+            data = log_path(self._folder, base).read_bytes()
+            magic, offset, digest = FILE_HEADER.unpack_from(data)
+        except (OSError, struct.error):
+            return False
+        if magic != MAGIC or offset != base:
+            return False
+        self._in_file, self._digest = FILE_HEADER.size, digest
+        for *_, whole in records(data[FILE_HEADER.size :]):
+            self._in_file += len(whole)
+            self._digest = chained(self._digest, whole)
+        self._end = base + self._in_file - FILE_HEADER.size
+        self._file = os.open(log_path(self._folder, base), os.O_WRONLY | os.O_CLOEXEC)
+        os.ftruncate(self._file, self._in_file)
+        return True
+
     def append(self, stream: int, time_ns: int, data: bytes) -> None:
         """Write one record. Where the disk takes none it is lost and counted, and the container goes on."""
         record = RECORD_HEADER.pack(time_ns, stream, len(data)) + data
