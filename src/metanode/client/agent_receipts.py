@@ -11,6 +11,8 @@ import msgspec
 from metanode.api.errors import ApiRefusal
 from metanode.client.agent import AgentClient
 from metanode.client.failures import failure
+from metanode.docklock.receipts import read_copy, workload_receipt_file
+from metanode.primitives.codec import encode
 from metanode.primitives.refusal import Rejected
 from metanode.records.workload_receipt import SIGNED_ENTRIES, SignedEntry
 
@@ -28,6 +30,12 @@ class Wanted:
     attempt: int = -1
     first: int = 0
     files: bool = False
+
+    def wants(self, signed: SignedEntry) -> bool:
+        """Whether an entry is meant."""
+        entry = signed.entry
+        about = (self.workload, entry.index if self.index >= 0 else -1, entry.attempt if self.attempt >= 0 else -1)
+        return not self.workload or (entry.workload, self.index, self.attempt) == about
 
     def query(self, first: int, limit: int) -> str:
         """The words behind the question mark."""
@@ -97,3 +105,36 @@ def every_receipt(agent: AgentClient, wanted: Wanted) -> Iterator[Page]:
         if 0 <= page.next <= first:
             raise failure(ApiRefusal.BAD_ANSWER, f"receipts of {page.node} go back to {page.next}")
         first = page.next
+
+
+class KeptOf(msgspec.Struct, frozen=True):
+    """Of a node, by its account's address in hexadecimal: the numbers with which the batches begin that are kept."""
+
+    node: str
+    account: str
+    first: tuple[int, ...]
+
+
+def copies_kept(agent: AgentClient) -> list[KeptOf]:
+    """WREC-25. What an agent keeps of other nodes' receipts. Raises `ClientError`."""
+    data = agent.read("/v1/receipts/copies")
+    try:
+        return msgspec.json.decode(data, type=list[KeptOf])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise failure(ApiRefusal.BAD_ANSWER, f"copies of receipts: {error}") from None
+
+
+def copied_batch(agent: AgentClient, kept: KeptOf, first: int) -> list[Shown]:
+    """WREC-25. All entries of a batch that is kept, each with its receipt file. Raises `ClientError`."""
+    data = agent.read(f"/v1/receipts/copies/{kept.node}/{kept.account}/{first}")
+    try:
+        pinned, entries = read_copy(data)
+    except Rejected as rejected:
+        raise failure(ApiRefusal.BAD_ANSWER, f"a copy of receipts of {kept.node}: {rejected}") from None
+    numbers = [one.entry.number for one in entries]
+    if numbers != list(range(pinned.batch.first, pinned.batch.first + pinned.batch.count)):
+        raise failure(ApiRefusal.BAD_ANSWER, f"a copy of receipts of {kept.node} that has gaps")
+    return [
+        Shown(one, pinned.height, encode(workload_receipt_file(entries, one.entry.number, pinned.chain)))
+        for one in entries
+    ]

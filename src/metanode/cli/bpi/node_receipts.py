@@ -1,6 +1,7 @@
 """Receipts of workloads that are with the agents of a cluster: asked of all of them, listed, written to a folder."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,20 +15,33 @@ from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session
 from metanode.client import Client, ClientError
 from metanode.client.agent import AgentClient
-from metanode.client.agent_receipts import Shown, Wanted, every_receipt, receipts_page
+from metanode.client.agent_receipts import (
+    Shown,
+    Wanted,
+    copied_batch,
+    copies_kept,
+    every_receipt,
+    receipts_page,
+)
+from metanode.client.failures import Unreachable
 from metanode.docklock.receipts import check_name_of, entries_file, entry_name, read_entry_name
 from metanode.primitives import ed25519
 from metanode.primitives.refusal import Rejected
 from metanode.records.workload_receipt import ENTRIES_MAX, SignedEntry, check_entry
 
+REMOVED: Final = "it is no part of the cluster any more"
+"""Why a node tells nothing that others keep receipts of."""
 NODES_MAX: Final = 10_000
 """Most nodes of a cluster that are asked."""
 
 
 @dataclass(slots=True)
 class Told:
-    """What one node's agent told: entries that were asked for, in their order; or why it told nothing. `pinned`: how
-    many entries of the node the chain has pinned. Entries below `kept_from` were dropped there at `dropped_ms`."""
+    """What is known of one node's entries: those that were asked for, in their order; `away`: why it told nothing.
+
+    `pinned`: how many entries of the node the chain has pinned. Entries below `kept_from` were dropped there at
+    `dropped_ms`. `copied`: all that other agents keep of a node that is away, by number, by whatever is asked.
+    """
 
     node: str
     pinned: int
@@ -35,11 +49,17 @@ class Told:
     away: str = ""
     kept_from: int = 0
     dropped_ms: int = 0
+    copied: dict[int, Shown] = field(default_factory=dict)
 
     @property
     def proved(self) -> list[Shown]:
         """Those that come with a receipt file."""
         return [one for one in self.shown if one.file]
+
+    @property
+    def lost(self) -> int:
+        """How many entries are pinned, and nobody who answers has them."""
+        return max(0, self.pinned - len(self.copied)) if self.away else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +79,26 @@ class Agents:
     def ask(self, wanted: Wanted, only: str = "", most: int = 0) -> list[Told]:
         """Every agent of the cluster, or the only one; at most so many entries of each (0: all). Raises `Failure` where
         the only one does not answer, or there is none."""
-        lines = every(lambda cursor, limit: self.client.cluster.nodes(self.cluster, cursor, limit), NODES_MAX)
+        lines = list(every(lambda cursor, limit: self.client.cluster.nodes(self.cluster, cursor, limit), NODES_MAX))
         told = [self._told(line.node, line.api, wanted, most) for line in lines if only in ("", line.node)]
+        away = {one.node for one in told if one.away}
+        if wanted.files or away:
+            answering = [line.api for line in lines if line.api and line.node not in away]
+            told += add_copies(self, answering, told, wanted, only)
         if only and not told:
             message = f"{self.cluster} has no node {only}"
             raise Failure(CliRefusal.UNKNOWN_NODE, ExitStatus.NOT_FOUND, message, fix="bpi node list")
-        if only and told[0].away:
+        if only and told[0].away and not told[0].copied:
             fix = "ask again when it is back; what was exported before proves itself"
             raise Failure(CliRefusal.NOT_READY, ExitStatus.DATA_UNAVAILABLE, f"{only}: {told[0].away}", fix=fix)
         return told
 
-    def between(self, node: str, first: int, last: int) -> list[SignedEntry]:
+    def between(self, told: Told, first: int, last: int) -> list[SignedEntry]:
         """All entries of a node from one number to another, whatever they are about. Raises `ClientError`."""
+        if told.copied:
+            return [one.signed for number, one in sorted(told.copied.items()) if first <= number <= last]
         entries: list[SignedEntry] = []
-        for page in every_receipt(self._agent(node), Wanted(first=first)):
+        for page in every_receipt(self._agent(told.node), Wanted(first=first)):
             entries += [one.signed for one in page.shown() if first <= one.signed.entry.number <= last]
             if not page.items or page.shown()[-1].signed.entry.number >= last:
                 break
@@ -81,7 +107,14 @@ class Agents:
     def one(self, name: str) -> Shown:
         """The entry of a name. Raises `Failure`, `Rejected` where there is another one in its place, `ClientError`."""
         named = read_entry_name(name)
-        page = receipts_page(self._agent(named.node), Wanted(files=True), named.number, 1)
+        try:
+            page = receipts_page(self._agent(named.node), Wanted(files=True), named.number, 1)
+        except Unreachable:
+            copied = self.ask(Wanted(files=True), named.node)[0].copied.get(named.number)
+            if copied is None:
+                raise
+            check_name_of(named, copied.signed)
+            return copied
         if page.kept_from > named.number:
             dropped = f"{name} was dropped at {instant(page.dropped_ms)}"
             message = f"{named.node} keeps entries from {page.kept_from} on; {dropped}"
@@ -116,6 +149,29 @@ class Agents:
         except ClientError as error:
             told.shown, told.away = [], error.form.message
         return told
+
+
+def add_copies(agents: Agents, endpoints: Sequence[str], told: Sequence[Told], wanted: Wanted, only: str) -> list[Told]:
+    """WREC-25. What agents that answer keep of nodes that are away: added to what these told, which was nothing; and
+    beside it what is kept of nodes that are no part of the cluster any more. Copies that do not hold are left out."""
+    members = {one.node: one for one in told}
+    found: dict[tuple[str, str], Told] = {}
+    for endpoint in endpoints:
+        agent = AgentClient(endpoint, agents.cluster, agents.key)
+        with suppress(ClientError):
+            for kept in copies_kept(agent):
+                member = members.get(kept.node)
+                if (member is not None and not member.away) or only not in ("", kept.node):
+                    continue
+                into = found.setdefault((kept.node, kept.account), member or Told(kept.node, 0, away=REMOVED))
+                for first in kept.first:
+                    if first not in into.copied:
+                        batch = copied_batch(agent, kept, first)
+                        good = (one for one in batch if _is_from(one, agents.cluster, kept.node))
+                        into.copied |= {one.signed.entry.number: one for one in good}
+    for into in found.values():
+        into.shown = [one for _, one in sorted(into.copied.items()) if wanted.wants(one.signed)]
+    return [one for one in found.values() if one.node not in members]
 
 
 def _is_from(one: Shown, cluster: str, node: str) -> bool:
@@ -177,7 +233,7 @@ def write_folder(
 
 def _write_between(agents: Agents, told: Told, folder: Path) -> int:
     numbers = [one.signed.entry.number for one in told.proved]
-    entries = agents.between(told.node, numbers[0], numbers[-1])
+    entries = agents.between(told, numbers[0], numbers[-1])
     for at in range(0, len(entries), ENTRIES_MAX):
         part = entries[at : at + ENTRIES_MAX]
         (folder / f"{entry_name(part[0])}.entries").write_bytes(entries_file(part))

@@ -22,7 +22,7 @@ def list_of_workloads(
     session: Session, meant: tuple[str, str, str], cluster: str, signer: str, limit: int
 ) -> ExitStatus | None:
     """List what agents have written down of a workload, a container, or all of one node (`meant`, each may be empty).
-    30 where an agent did not answer."""
+    30 where entries that are pinned are with nobody who answers."""
     workload, container, node = meant
     wanted = wanted_by(workload, container, files=False)
     with connect(session) as client:
@@ -49,7 +49,7 @@ def list_of_workloads(
         say_away(session, told)
 
     session.output.result("receipt.list.workload/1", {"items": items, "away": away}, human)
-    return ExitStatus.DATA_UNAVAILABLE if away else None
+    return ExitStatus.DATA_UNAVAILABLE if _anything_lost(told) else None
 
 
 def _facts(one: Shown) -> dict[str, Any]:
@@ -57,17 +57,24 @@ def _facts(one: Shown) -> dict[str, Any]:
 
 
 def away_facts(told: Sequence[Told]) -> list[dict[str, Any]]:
-    """Nodes that told nothing, and how many of their entries the chain has pinned."""
-    return [{"node": one.node, "why": one.away, "pinned": one.pinned} for one in told if one.away]
+    """Nodes that told nothing: how many of their entries the chain has pinned, and other agents keep."""
+    return [
+        {"node": one.node, "why": one.away, "pinned": one.pinned, "copied": len(one.copied), "lost": one.lost}
+        for one in told
+        if one.away
+    ]
+
+
+def _anything_lost(told: Sequence[Told]) -> bool:
+    return any(one.lost for one in told)
 
 
 def say_away(session: Session, told: Sequence[Told]) -> None:
     """The same for people; and which entries were dropped."""
     for one in told:
         if one.away:
-            session.output.note(
-                f"{one.node} does not answer; the chain has pinned {one.pinned} of its entries ({one.away})"
-            )
+            kept = f"other agents keep {len(one.copied)} of its entries, the chain has pinned {one.pinned}"
+            session.output.note(f"{one.node} does not answer; {kept} ({one.away})")
         elif one.kept_from:
             when = instant(one.dropped_ms)
             session.output.note(f"{one.node} has dropped its entries below {one.kept_from} at {when}")
@@ -110,7 +117,7 @@ def export_folder(
     make: Callable[[bytes], bytes],
 ) -> ExitStatus | None:
     """Write all receipts of a workload that are known now, from every agent that has any, once they are pinned.
-    `asked`: cluster, who asks, how many seconds to wait for that. 30 where an agent is away or something not pinned."""
+    `asked`: cluster, who asks, how many seconds to wait for that. 30 where some cannot be had, or are not pinned."""
     cluster, signer, within_s = asked
     deadline = time.monotonic() + within_s
     with connect(session) as client:
@@ -138,7 +145,7 @@ def export_folder(
         session.output.line(f"{folder}  {written['receipts']} receipts   try:  bpi receipt verify {folder}")
 
     session.output.result("receipt.export.folder/1", facts, human)
-    return ExitStatus.DATA_UNAVAILABLE if away or left else None
+    return ExitStatus.DATA_UNAVAILABLE if left or _anything_lost(told) else None
 
 
 def _names(told: Sequence[Told], *, proved: bool) -> set[str]:

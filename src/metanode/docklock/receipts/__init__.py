@@ -17,6 +17,7 @@ from metanode.docklock.receipts.chain import (
     follow,
     write_entry,
 )
+from metanode.docklock.receipts.copies import batch_copy, read_copy
 from metanode.docklock.receipts.dsse import seal
 from metanode.docklock.receipts.names import check_name_of, entry_name, is_entry_name, read_entry_name
 from metanode.docklock.receipts.proving import (
@@ -50,6 +51,7 @@ __all__ = [
     "WorkloadReceiptRefusal",
     "after",
     "author_of",
+    "batch_copy",
     "batch_of",
     "check_in_batch",
     "check_link",
@@ -68,6 +70,7 @@ __all__ = [
     "is_entry_name",
     "is_workload_receipt",
     "path_in",
+    "read_copy",
     "read_entries",
     "read_entry_name",
     "seal",

@@ -16,7 +16,10 @@ AGAIN_S: Final = 0.5
 
 
 class Keeper:
-    """WREC-20. Gets the proof of every batch that is pinned, as long as it runs. `bytes_max`: of the log (WREC-22)."""
+    """WREC-20. Gets the proof of every batch that is pinned, as long as it runs. `bytes_max`: of the log (WREC-22).
+
+    `copy` is told of each, where it is set: others shall keep it, too (WREC-25).
+    """
 
     def __init__(
         self, records: Records, pins: PinLog, chain: ChainPort, bytes_max: int, now_ms: Callable[[], int]
@@ -26,6 +29,7 @@ class Keeper:
         self._chain: Final = chain
         self._bytes_max: Final = bytes_max
         self._now_ms: Final = now_ms
+        self.copy: Callable[[PinnedBatch], None] | None = None
         self._log: Final = logging.getLogger("metanode.agent")
 
     async def run(self) -> None:
@@ -59,4 +63,6 @@ class Keeper:
             return False
         await self._records.reading(lambda log: self._keep(log, found))
         self._records.pinned.forget(self._pins.next_entry)
+        if self.copy is not None:
+            self.copy(found)
         return True

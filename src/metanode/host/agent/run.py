@@ -16,6 +16,7 @@ from metanode.docklock.images.platforms import platform_of_machine
 from metanode.docklock.receipts import Author
 from metanode.host.agent.chain import ChainPort
 from metanode.host.agent.content import Content
+from metanode.host.agent.copies import Copier, CopyStore
 from metanode.host.agent.deeds import Deeds, Materials, now_ms
 from metanode.host.agent.engines import Engine, driver_name, open_engine
 from metanode.host.agent.furnishing import Opening
@@ -107,13 +108,14 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
 
     witness = Witness(records, refusals, loop.about)
     pages = ReceiptPages(records, pins, author)
-    keeper = Keeper(records, pins, chain, settings.receipts_bytes_max, now_ms)
-    loop.beside = (records.run, witness.run, keeper.run, furnishing.holdings.run)
+    keeper, copier = _keeping(settings, records, pins, chain, key)
+    loop.beside = (records.run, witness.run, keeper.run, copier.run, furnishing.holdings.run)
     port = AgentPort(
         settings.cluster, engine.driver, Stored(blobs, pictures, loop.images), chain.settled, witness, pages
     )
     port.add(SecretPages(furnishing.secrets, random_bytes).routes)
     port.add(VolumePages(volumes, engine.driver).routes)
+    port.add(CopyStore(folder / "copies", Disk()).routes)
     port.add(StatusPages(settings.node, engine, loop, receipts).routes)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
@@ -121,6 +123,16 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     pins.close()
     await engine.driver.close()
     return reason
+
+
+def _keeping(
+    settings: AgentSettings, records: Records, pins: PinLog, chain: ChainPort, key: ed25519.SigningKey
+) -> tuple[Keeper, Copier]:
+    """Who gets the proofs of what is pinned, and who gives both to other agents."""
+    keeper = Keeper(records, pins, chain, settings.receipts_bytes_max, now_ms)
+    copier = Copier(records, chain, settings.cluster, settings.endpoint, key)
+    keeper.copy = copier.copy
+    return keeper, copier
 
 
 def _opening(settings: AgentSettings, seed: bytes, has: Inventory, images: ImageStore) -> Opening:

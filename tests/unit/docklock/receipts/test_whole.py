@@ -20,9 +20,9 @@ from metanode.primitives.codec import encode
 from metanode.records.workload_receipt import ENTRIES_MAX, EntriesFile, SignedEntry, entry_digest
 
 
-def row(count: int, **changes: object) -> list[SignedEntry]:
+def row(count: int) -> list[SignedEntry]:
     """So many entries of one node, no two the same."""
-    return written(*(happening(time_ms=n + 1, **changes) for n in range(count)))
+    return written(*(happening(time_ms=n + 1) for n in range(count)))
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

@@ -13,12 +13,14 @@ from metanode.host.agent.records import Records
 from metanode.host.agent.refusing import AGAIN, WINDOW_MS, WINDOWS_MAX, Refusals, Refused
 from metanode.host.agent.witness import Witness
 from metanode.host.disk import Disk
+from metanode.primitives.names import Address
 from metanode.primitives.refusal import Rejected
 from metanode.records.agent_request import Asker, RequestRefusal
 from metanode.records.workload_receipt import Entry, command_digest, signed_digest
 
 CODE = RequestRefusal.NOT_ALLOWED
 IMAGE = b"i" * 32
+ASKER = Asker(Address(b"a" * 20), b"k" * 32)
 
 
 class Clock:
@@ -133,8 +135,8 @@ def test_a_command_is_written_down_before_it_begins_and_when_it_ended(room: Room
         async def do() -> None:
             ended: Callable[..., None] = await witness.executed(
                 "shop.web.0.1",
-                Asker(b"a" * 20, b"k" * 32),
-                ("id",),  # type: ignore[arg-type]
+                ASKER,
+                ("id",),
             )
             assert room.log.count % 2 == 1, "durable before the command begins"
             ended(*end)
@@ -153,7 +155,7 @@ def test_what_is_no_replica_here_has_no_command_and_its_refusal_names_none(room:
     witness = Witness(room.records, room.refusals, about)  # type: ignore[arg-type]
 
     async def do() -> None:
-        (await witness.executed("shop.gone.0.1", Asker(b"a" * 20, b"k" * 32), ("id",)))("0", "")  # type: ignore[arg-type]
+        (await witness.executed("shop.gone.0.1", ASKER, ("id",)))("0", "")
 
     room.runner.run(do())
     witness.refused(Rejected(RequestRefusal.NOT_SIGNED, "no signature"), None, "shop.gone.0.1", known=False)
