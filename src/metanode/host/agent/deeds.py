@@ -179,6 +179,7 @@ class Deeds:
             sequence=self.sequence,
             replicas=effect.replicas,
             receipts=batch,
+            sightings=effect.sightings,
         )
         try:
             outcome = await asyncio.to_thread(self._chain.submit, call)

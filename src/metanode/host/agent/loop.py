@@ -12,6 +12,7 @@ from metanode.docklock.agent.events import (
     Fetch,
     Found,
     Heard,
+    Inspect,
     Probe,
     Probed,
     Record,
@@ -25,10 +26,12 @@ from metanode.docklock.agent.events import (
 from metanode.docklock.cluster.state import Assignment
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.deeds import Deeds, now_ms
+from metanode.host.agent.inspecting import Inspector
 from metanode.host.agent.probes import look
 from metanode.host.agent.sight import Sight
 from metanode.host.runtimes.driver import Driver
 from metanode.host.runtimes.states import Phase
+from metanode.records.workload import WorkloadSpec
 
 AGAIN_S: Final = 0.5
 """Between two tries to reach the chain."""
@@ -47,6 +50,7 @@ class AgentLoop:
         self._alarm: asyncio.TimerHandle | None = None
         self._log: Final = logging.getLogger("metanode.agent")
         self.deeds: Deeds | None = None
+        self.inspector: Inspector | None = None
         self.beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
         self.height = 0
         self.sight: Final = Sight(now_ms())
@@ -89,6 +93,10 @@ class AgentLoop:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def spec_of(self, name: str) -> WorkloadSpec | None:
+        """The specification of a container, where it is one of this node's."""
+        return self._machine.spec_of(name)
+
     def about(self, name: str) -> tuple[Assignment, bytes] | None:
         """The assignment of a container and its image, where it is one of this node's."""
         return self._machine.about(name)
@@ -117,7 +125,15 @@ class AgentLoop:
             self.deeds.sequence = max(self.deeds.sequence, proved.share.sequence)
             self.deeds.pinned = max(self.deeds.pinned, proved.share.receipts)
             self.deeds.records.pinned.saw(self.deeds.pinned)
-            self.tell(Desired(now_ms(), proved.height, proved.share.assignments, timeout_ms))
+            self.tell(
+                Desired(
+                    now_ms(),
+                    proved.height,
+                    proved.share.assignments,
+                    timeout_ms,
+                    proved.share.duties,
+                )
+            )
 
     def _carry(self, effect: Effect) -> None:
         deeds = self.deeds
@@ -133,6 +149,8 @@ class AgentLoop:
                 self._spawn(deeds.remove(effect))
             case Probe():
                 self._spawn(self._look(effect))
+            case Inspect():
+                self._spawn(self._inspect(effect))
             case Report():
                 self._spawn(deeds.report(effect))
             case Record():
@@ -142,6 +160,10 @@ class AgentLoop:
                 self._wake(effect.at_ms)
             case _:
                 assert_never(effect)
+
+    async def _inspect(self, effect: Inspect) -> None:
+        assert self.inspector is not None, "whoever has duties was given an inspector"
+        self.tell(await self.inspector.look(effect))
 
     async def _look(self, effect: Probe) -> None:
         well = await look(self._driver, effect.name, effect.check)

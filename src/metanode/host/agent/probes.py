@@ -7,7 +7,8 @@ import socket
 import threading
 from typing import Final
 
-from metanode.host.runtimes.driver import Driver
+from metanode.docklock.agent.judging import speaks_http
+from metanode.host.runtimes.driver import ContainerState, Driver
 from metanode.primitives.refusal import Rejected
 from metanode.records.workload import HealthCheck
 
@@ -45,16 +46,28 @@ def connect_inside(namespace: str, port: int, timeout_s: float) -> socket.socket
     return made[0]
 
 
-def _look_by_socket(namespace: str, check: HealthCheck) -> bool:
-    timeout_s = check.timeout_ms / 1_000
-    with connect_inside(namespace, check.port, timeout_s) as connection:
+def _connect(state: ContainerState, port: int, timeout_s: float) -> socket.socket:
+    """RUN-28. To a port of a container: at its address where it is not on this host, else in its network namespace."""
+    if state.address:
+        return socket.create_connection((state.address, port), timeout=timeout_s)
+    return connect_inside(state.network, port, timeout_s)
+
+
+def ask_inside(state: ContainerState, check: HealthCheck) -> bytes:
+    """What answers the request of a health check by `http` or `tcp` in a container: the beginning of it, nothing by
+    `tcp`. Raises `OSError` where nobody listens."""
+    with _connect(state, check.port, check.timeout_ms / 1_000) as connection:
         if check.probe == "tcp":
-            return True
+            return b""
         path = check.path or "/"
         request = f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{check.port}\r\nConnection: close\r\n\r\n"
         connection.sendall(request.encode())
-        line = connection.recv(HEAD_BYTES_MAX).split(b"\r\n", 1)[0].split(b" ")
-        return len(line) > 1 and line[0].startswith(b"HTTP/") and line[1][:1] in (b"2", b"3") and len(line[1]) == 3
+        return connection.recv(HEAD_BYTES_MAX)
+
+
+def _look_by_socket(state: ContainerState, check: HealthCheck) -> bool:
+    head = ask_inside(state, check)
+    return check.probe == "tcp" or speaks_http(head)
 
 
 async def look(driver: Driver, name: str, check: HealthCheck) -> bool:
@@ -67,6 +80,6 @@ async def look(driver: Driver, name: str, check: HealthCheck) -> bool:
                     pass
                 return (await execution.wait()).code == 0
             state = await driver.inspect(name)
-            return await asyncio.to_thread(_look_by_socket, state.network, check)
+            return await asyncio.to_thread(_look_by_socket, state, check)
     except (TimeoutError, OSError, Rejected):
         return False

@@ -21,6 +21,7 @@ from metanode.host.agent.deeds import Deeds, Materials, now_ms
 from metanode.host.agent.engines import Engine, driver_name, open_engine
 from metanode.host.agent.furnishing import Opening
 from metanode.host.agent.images import NodeImages
+from metanode.host.agent.inspecting import Answerer, Inspector
 from metanode.host.agent.joining import inventory_of, join
 from metanode.host.agent.keeping import Keeper
 from metanode.host.agent.loop import AgentLoop
@@ -107,12 +108,18 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     loop.deeds = Deeds(settings.cluster, settings.node, engine.driver, chain, materials, records, loop.tell)
 
     witness = Witness(records, refusals, loop.about)
+    loop.inspector = Inspector(settings.cluster, key, chain, content, random_bytes, now_ms)
     pages = ReceiptPages(records, pins, author)
     keeper, copier = _keeping(settings, records, pins, chain, key)
     loop.beside = (records.run, witness.run, keeper.run, copier.run, furnishing.holdings.run)
     port = AgentPort(
         settings.cluster, engine.driver, Stored(blobs, pictures, loop.images), chain.settled, witness, pages
     )
+    port.add(Answerer(settings.cluster, key, engine.driver, loop.spec_of, now_ms).routes)
+    witnesses = Witnesses(settings.chain_id, settings.cluster, blobs, content, engine.works.cage)
+    loop.deeds.witnesses, records.witnessed = witnesses, witnesses.told
+    means = Means(engine.driver, content, blobs, pictures.unpacked, folder / VOLUMES)
+    port.add(RepeatPages(settings.cluster, Repeating(settings.cluster, means, witnesses, chain, records)).routes)
     port.add(SecretPages(furnishing.secrets, random_bytes).routes)
     port.add(VolumePages(volumes, engine.driver).routes)
     port.add(CopyStore(folder / "copies", Disk()).routes)

@@ -56,7 +56,8 @@ Capability = Works | Lacks
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """A container, as its engine knows it. `pid`: of its first process on this host, 0 where none runs."""
+    """A container, as its engine knows it. `pid`: of its first process on this host, 0 where none runs. `address`: where
+    it listens, of an engine whose containers are not on this host."""
 
     id: str
     engine: str
@@ -67,6 +68,7 @@ class ContainerState:
     exit: Exit | None
     log: LogMark
     witness: Witnessed | None = None
+    address: str = ""
 
     @property
     def network(self) -> str:
