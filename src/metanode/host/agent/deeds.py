@@ -115,11 +115,7 @@ class Deeds:
         """CLUSTER-23. Before it starts, whether the cluster lets the image run, by what is proved here and by
         signatures that are verified here; what is adopted runs on. Raises `Rejected`."""
         settings = (await asyncio.to_thread(self._chain.settled))[0].settings
-        if not demands_something(settings):
-            return
-        try:
-            await self._driver.inspect(name)
-        except Rejected:
+        if demands_something(settings) and not await self._is_there(name):
             check_image(settings, image, await asyncio.to_thread(self._chain.about_image, image))
 
     async def _is_there(self, name: str) -> bool:
