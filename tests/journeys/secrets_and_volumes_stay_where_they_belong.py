@@ -121,7 +121,8 @@ def said(bpi: Shell, name: str) -> list[str]:
     def lines() -> list[str]:
         return bpi.run(f"container logs {name}").out.splitlines()
 
-    return until(lines, f"{name} says something")
+    found: list[str] = until(lines, f"{name} says something")
+    return found
 
 
 def key(bpi: Shell, account: str) -> ed25519.SigningKey:
@@ -215,14 +216,17 @@ def test_a_node_without_it_gets_it_from_one_that_has_it_and_so_does_the_next(bpi
     bpi.says("container rm vault --observe")
     bpi.says("secret rm token")
     bpi.refuses(f"container apply {vault(bpi, 'external: true', 1, 'node-2, node-3')}", 3, "cli.nothing-there")
-    done = subprocess.run(
+    (bpi.folder / "token.txt").write_bytes(token)
+    assert "SEALED  token · version 1 · to node-1" in bpi.says("secret set token --to node-1 --file token.txt")
+    (bpi.folder / "token.txt").unlink()
+    again = subprocess.run(
         [*BPI, "secret", "set", "token", "--to", "node-1"],
         cwd=bpi.folder,
         input=token,
         capture_output=True,
         check=False,
     )
-    assert (done.returncode, b"SEALED  token" in done.stdout) == (0, True), done
+    assert (again.returncode, b"UNCHANGED  token" in again.stdout) == (0, True), again
     assert "RUNNING  vault · 1 of 1 on node-" in bpi.says("container run vault.yaml")
     (node,) = where(bpi, "vault")
     assert said(bpi, "vault.0")[0].startswith(sha256(token).hexdigest())

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from metanode.cli.bpi.table_kept import KEPT
 from metanode.cli.commands import Entry
 
 _HERE: Final = "metanode.cli.bpi.commands"
@@ -32,6 +33,7 @@ GROUPS: Final[dict[str, str]] = {
 """Every group, with its line in the help."""
 
 COMMANDS: Final[dict[str, Entry]] = {
+    **KEPT,
     "account create": Entry(
         f"{_HERE}.account:create",
         "Make a key for a new account and keep it, encrypted, in the accounts folder.",
@@ -352,18 +354,6 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.backup:restore",
         "Make a data directory out of a backup, in the empty folder of --data.",
     ),
-    "secret list": Entry(
-        f"{_HERE}.secret:list_",
-        "List the secrets that the agents of a cluster keep: versions, and which nodes have each.",
-    ),
-    "secret rm": Entry(
-        f"{_HERE}.secret:rm",
-        "Let every agent of a cluster forget a secret, or its older versions; what runs keeps what it has in memory.",
-    ),
-    "secret set": Entry(
-        f"{_HERE}.secret:set_",
-        "Seal a secret to nodes of a cluster, by keys that are proved here; the bytes as they stand.",
-    ),
     "status": Entry(
         f"{_HERE}.status:status",
         "Show whether the chain is well: one line, GREEN, YELLOW or RED, why, and what would mend it.",
@@ -419,14 +409,6 @@ COMMANDS: Final[dict[str, Entry]] = {
     "verify": Entry(
         f"{_HERE}.verify:verify",
         "Check the whole chain in this process, from genesis to its head, believing no node.",
-    ),
-    "volume list": Entry(
-        f"{_HERE}.volume:list_",
-        "List the volumes of a cluster: on which node, how large, which containers have them.",
-    ),
-    "volume rm": Entry(
-        f"{_HERE}.volume:rm",
-        "Remove a volume with all its data from the node that has it; refused while a container has it.",
     ),
     "version": Entry(f"{_HERE}.version:version", "Print the versions of everything that must fit together."),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
+from starlette.routing import Route
 
 from metanode.docklock.cluster.state import Assignment
 from metanode.host.agent.chain import ChainPort
@@ -13,10 +14,13 @@ from metanode.host.agent.content import Content
 from metanode.host.agent.holdings import Holdings
 from metanode.host.agent.records import Records
 from metanode.host.agent.refusing import Refusals
+from metanode.host.agent.secret_pages import Asking, SecretPages
 from metanode.host.agent.secret_store import SecretStore
 from metanode.host.agent.secrets import Here, NodeSecrets, Peers, opening_keys
+from metanode.host.agent.volume_pages import VolumePages
 from metanode.host.agent.volumes import NodeVolumes
 from metanode.host.disk import Disk
+from metanode.host.runtimes.driver import Driver
 from metanode.host.runtimes.plan import Secret
 from metanode.records.cluster import IMAGES_SHOWN_MAX, Inventory
 from metanode.records.workload import WorkloadSpec
@@ -45,6 +49,11 @@ class Furnishing:
         if self.volumes.make(spec.terms.demand.volumes):
             await self.holdings.tell()
         return await self.secrets.release(one, spec)
+
+    def pages(self, driver: Driver, random: Callable[[int], bytes]) -> Callable[[Asking], list[Route]]:
+        """The pages of the port about all this."""
+        secrets, volumes = SecretPages(self.secrets, random), VolumePages(self.volumes, driver)
+        return lambda asking: [*secrets.routes(asking), *volumes.routes(asking)]
 
     def leave(self, name: str) -> None:
         """Nothing is left of a container."""

@@ -31,9 +31,7 @@ from metanode.host.agent.receipt_log import RECEIPTS_BYTES_USUAL, ReceiptLog
 from metanode.host.agent.receipt_pages import ReceiptPages
 from metanode.host.agent.records import Records
 from metanode.host.agent.refusing import Refusals
-from metanode.host.agent.secret_pages import SecretPages
 from metanode.host.agent.status_pages import StatusPages
-from metanode.host.agent.volume_pages import VolumePages
 from metanode.host.agent.volumes import NodeVolumes
 from metanode.host.agent.witness import Witness
 from metanode.host.agent.words import open_log
@@ -102,8 +100,7 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     content = _content(settings, key, blobs, chain)
     pictures = NodeImages(images, content)
     refusals = Refusals(records, now_ms)
-    opening = _opening(settings, seed, has, images)
-    furnishing = opening.open(chain, content, volumes, records, refusals)
+    furnishing = _opening(settings, seed, has, images).open(chain, content, volumes, records, refusals)
     materials = Materials(content, pictures.unpacked, folder / VOLUMES, furnishing)
     loop.deeds = Deeds(settings.cluster, settings.node, engine.driver, chain, materials, records, loop.tell)
 
@@ -120,8 +117,7 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     loop.deeds.witnesses, records.witnessed = witnesses, witnesses.told
     means = Means(engine.driver, content, blobs, pictures.unpacked, folder / VOLUMES)
     port.add(RepeatPages(settings.cluster, Repeating(settings.cluster, means, witnesses, chain, records)).routes)
-    port.add(SecretPages(furnishing.secrets, random_bytes).routes)
-    port.add(VolumePages(volumes, engine.driver).routes)
+    port.add(furnishing.pages(engine.driver, random_bytes))
     port.add(CopyStore(folder / "copies", Disk()).routes)
     port.add(StatusPages(settings.node, engine, loop, receipts).routes)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))

@@ -63,6 +63,8 @@ ELSEWHERE = {
     "health": "docklock/agent/machine.py",
     "restart": "docklock/agent/rules.py",
     "egress": "host/agent/mesh/",
+    "inputs": "records/determinism.py",
+    "outputs": "records/determinism.py",
     "agreement": "docklock/compose/",  # pinned by the digest of the specification, and so far nothing more
 }
 """Fields that are acted on elsewhere, and the file or folder that does."""

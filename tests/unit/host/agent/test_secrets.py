@@ -108,7 +108,7 @@ def test_an_envelope_that_was_damaged_on_the_disk_is_asked_for_again(node, tmp_p
 
 
 def test_a_node_without_it_asks_and_keeps_only_what_opens(tmp_path):
-    answers = {
+    answers: vault.Answers = {
         "none": lambda _asked: None,
         "foreign": lambda _asked: encode(envelope(OTHER, "node-2")),
         "old": lambda _asked: encode(envelope(version=2)),
@@ -116,7 +116,7 @@ def test_a_node_without_it_asks_and_keeps_only_what_opens(tmp_path):
         "right": lambda _asked: encode(envelope()),
         "late": lambda _asked: encode(envelope()),
     }
-    node = Node(tmp_path, **answers)
+    node = Node(tmp_path, answers=answers)
     assert asyncio.run(node.secrets.gather(ONE, SPEC))
     assert node.others.asked == ["none", "foreign", "old", "noise", "right"]
     assert [(step, told["source"]) for step, told in node.papers.written] == [("secret-received", "right")]
@@ -127,7 +127,7 @@ def test_a_node_without_it_asks_and_keeps_only_what_opens(tmp_path):
 
 
 def test_where_nobody_has_it_the_node_says_so_and_waits(tmp_path):
-    node = Node(tmp_path, a=lambda _asked: None)
+    node = Node(tmp_path, answers={"a": lambda _asked: None})
     assert not asyncio.run(node.secrets.gather(ONE, SPEC))
     (refused,) = node.papers.refused
     assert (refused.code, refused.about) == (SecretRefusal.MISSING, (ONE, b""))
@@ -200,4 +200,3 @@ def needs(node: Node, spec: Any) -> tuple[SecretAsked, bytes]:
 def test_what_is_not_here_is_not_sealed(asked_node):
     assert refusal(asked_node.seal_for, replace(ASKED, version=4), OTHER[:20]) is SecretRefusal.MISSING
     assert refusal(asked_node.seal_for, replace(ASKED, secret="other"), OTHER[:20]) is SecretRefusal.MISSING
-    assert vault.ONE.run

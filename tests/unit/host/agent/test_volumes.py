@@ -155,7 +155,7 @@ def test_changes_are_looked_for_and_told_at_a_bounded_rate(monkeypatch):
         if len(slept) == 8:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(holdings.asyncio, "sleep", sleep)
+    monkeypatch.setattr("metanode.host.agent.holdings.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(told.run())
     look, join = holdings.LOOK_S, holdings.JOIN_S

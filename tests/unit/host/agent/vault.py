@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from msgspec.structs import replace
 from tests.unit.docklock.agent.desk import assignment
@@ -23,6 +23,7 @@ from metanode.primitives.codec import encode
 from metanode.records.secret import SealedSecret, SecretAsked
 from metanode.records.workload import SecretFile, WorkloadSpec
 
+Answers: TypeAlias = dict[str, Callable[[SecretAsked], bytes | None]]
 SEED, OTHER = b"1" * 32, b"2" * 32
 COMMITMENT = commitment_of("main", "token", CONTENT)
 TOKEN = SecretFile(secret="token", version=3, commitment=COMMITMENT, target="/run/secrets/token", mode=0o444)
@@ -75,7 +76,7 @@ class Chain:
 class Others(Peers):
     """Peers that answer by a function instead of a socket."""
 
-    def __init__(self, answers: dict[str, Callable[[SecretAsked], bytes | None]]) -> None:
+    def __init__(self, answers: Answers) -> None:
         super().__init__(lambda: tuple(answers), lambda *_: {})
         self._answers = answers
         self.asked: list[str] = []
@@ -88,8 +89,8 @@ class Others(Peers):
 class Node:
     """One node: `seed` is whose it is."""
 
-    def __init__(self, folder: Path, seed: bytes = SEED, name: str = "node-1", **answers: Any) -> None:
-        self.papers, self.chain, self.others = Papers(), Chain(), Others(answers)
+    def __init__(self, folder: Path, seed: bytes = SEED, name: str = "node-1", answers: Answers | None = None) -> None:
+        self.papers, self.chain, self.others = Papers(), Chain(), Others(answers or {})
         self.store = SecretStore(folder / "secrets", Disk())
         self.spec: WorkloadSpec | None = SPEC
         self.secrets = NodeSecrets(
