@@ -44,6 +44,10 @@ class Witness:
         about = self._about(name) if name else None
         self._refusals.note(Refused(str(error.reason), error.detail, caller, known, about, command))
 
+    def call_refused(self, error: Rejected, name: str) -> None:
+        """MESH-3. A container of this node wanted to call what it may not."""
+        self.refused(error, None, name, known=True)
+
     async def run(self) -> None:
         """Write down in time what was counted, until cancelled."""
         while True:

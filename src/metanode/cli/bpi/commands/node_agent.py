@@ -32,6 +32,8 @@ from metanode.records.genesis import genesis_hash, load_toml
 @click.option("--chain", "chain", multiple=True, required=True, metavar="URL", help="A chain node; several are better.")
 @click.option("--listen", default="127.0.0.1:26700", metavar="IP:PORT", help="For people and other agents.")
 @click.option("--advertise", default="", metavar="HOST:PORT", help="What they dial, if it is not --listen.")
+@click.option("--mesh-listen", default="", metavar="IP:PORT", help="For other agents; beside --listen by default.")
+@click.option("--mesh-advertise", default="", metavar="HOST:PORT", help="What they dial, if it is not --mesh-listen.")
 @click.option("--genesis", default="", metavar="FILE", help="Of the chain; the one in --data's network else.")
 @click.option("--cpus", type=float, default=0.0, help="Cores that may be used; all by default.")
 @click.option("--memory-mib", type=int, default=0, help="Memory that may be used; nine tenths of all by default.")
@@ -46,6 +48,8 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
     chain: tuple[str, ...],
     listen: str,
     advertise: str,
+    mesh_listen: str,
+    mesh_advertise: str,
     genesis: str,
     cpus: float,
     memory_mib: int,
@@ -73,6 +77,8 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
         chain=chain,
         listen=listen,
         advertise=advertise,
+        mesh=mesh_listen,
+        mesh_advertise=mesh_advertise,
         cpu_millicores=int(cpus * 1_000) or machine.cpu_millicores,
         memory_kib=memory_mib * 1_024 or machine.memory_kib * 9 // 10,
         engine=engine,
@@ -93,6 +99,7 @@ def run(session: Session) -> None:
     are adopted.
     """
     from metanode.cli.bpi.agent_chain import ClientChain
+    from metanode.cli.bpi.mesh_chain import MeshChain
     from metanode.host.agent.engines import Engine
     from metanode.host.agent.run import AgentSettings, run_agent
 
@@ -101,6 +108,7 @@ def run(session: Session) -> None:
     genesis = load_toml(read_text(str(root / file.genesis)))
     seed = _node_seed(root, file)
     chain = ClientChain(file.chain, genesis, file.cluster, file.node, seed)
+    mesh_chain = MeshChain(file.chain, genesis, file.cluster, file.node)
     output = session.output
 
     def ready(url: str, engine: Engine) -> None:
@@ -122,8 +130,10 @@ def run(session: Session) -> None:
         memory_kib=file.memory_kib,
         engine=file.engine,
         receipts_bytes_max=file.receipts_bytes_max,
+        mesh_listen=file.mesh,
+        mesh_advertise=file.mesh_advertise,
     )
-    reason = run_agent(settings, seed, chain, ready)
+    reason = run_agent(settings, seed, chain, mesh_chain, ready)
     output.result("node.agent.run/1", {"event": "stopped", "reason": reason}, lambda: output.line(f"STOPPED  {reason}"))
 
 

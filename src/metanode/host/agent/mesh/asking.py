@@ -24,11 +24,13 @@ PATIENCE_S: Final = 10.0
 
 
 class CallAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A service by name, its port (0: the first), and what to send (base64)."""
+    """A service by name, its port (0: the first), what to send (base64), and whether that is all it is told (`end`: one
+    way of the flow is closed, which servers of HTTP do not like)."""
 
     service: str
     port: int = 0
     data: str = ""
+    end: bool = False
 
 
 CALL_ASKED: Final = msgspec.json.Decoder(CallAsked)
@@ -58,8 +60,9 @@ class Answer:
 class Collector:
     """The caller's end of such a flow: says its bytes, then listens. `joined` hears the number of the flow."""
 
-    def __init__(self, data: bytes, joined: Callable[[int], None]) -> None:
+    def __init__(self, data: bytes, joined: Callable[[int], None], *, end: bool) -> None:
         self._data: Final = data
+        self._end: Final = end
         self._joined: Final = joined
         self._flow: Carried | None = None
         self._parts: list[bytes] = []
@@ -79,6 +82,9 @@ class Collector:
         self.said = len(self._data)
         if self._data:
             other.take(self._data)
+        if self._end:
+            self.ended = True
+            other.end()
 
     def take(self, data: bytes) -> None:
         """Part of the answer."""

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from metanode.docklock.mesh import frames
 from metanode.docklock.mesh.frames import DATA_BYTES_MAX, Kind, Message
 from metanode.docklock.mesh.refusals import MeshRefusal
-from metanode.docklock.mesh.window import MESSAGE_COST, Incoming, Outgoing
+from metanode.docklock.mesh.window import Incoming, Outgoing
 from metanode.primitives.refusal import Rejected
 
 BUFFER_HIGH_BYTES: Final = 65_536
@@ -174,8 +174,9 @@ class End(asyncio.Protocol):
 
     def end(self) -> None:
         """Close one way."""
-        if not self.gone and self.transport.can_write_eof():
-            self.transport.write_eof()
+        if not self.gone:
+            with contextlib.suppress(OSError):  # whoever is there has gone meanwhile
+                self.transport.write_eof()
 
     def hold(self) -> None:
         """Read nothing more."""
@@ -207,8 +208,8 @@ class Stream:
     """A flow's end at another agent. `ours`: we opened it. `say` sends a message; `left` hears that it is done with."""
 
     __slots__ = (
-        "_closing", "_done", "_ending", "_flow", "_held", "_in", "_left", "_other", "_out", "_pending", "_say", "ended",
-        "number", "ours", "peer", "said",
+        "_closing", "_done", "_ending", "_flow", "_held", "_in", "_left", "_other", "_out", "_pending", "_say",
+        "_stands", "ended", "number", "ours", "peer", "said",
     )  # fmt: skip
 
     def __init__(
@@ -232,6 +233,7 @@ class Stream:
         self._pending = b""
         self._ending = False
         self._held = False
+        self._stands = False
         self._closing = False
         self._done = False
         self.ended = False
@@ -285,7 +287,6 @@ class Stream:
         self._pump()
 
     def _pump(self) -> None:
-        waited = bool(self._pending)
         while self._pending and self._out.is_open:
             piece = self._pending[: min(DATA_BYTES_MAX, self._out.room)]
             self._pending = self._pending[len(piece) :]
@@ -293,10 +294,13 @@ class Stream:
             self._say(frames.write(Kind.DATA, self.number, piece, ours=self.ours))
         if self._other is None:
             return
-        if self._pending:
-            self._other.hold()
-        elif waited and self._out.room >= MESSAGE_COST:
-            self._other.go()
+        stands = not self._out.is_open
+        if stands != self._stands:
+            self._stands = stands
+            if stands:
+                self._other.hold()
+            else:
+                self._other.go()
         if self._ending and not self._pending:
             self._ending = False
             self._say(frames.write(Kind.END, self.number, ours=self.ours))

@@ -214,7 +214,7 @@ class NodeMesh:
             if flow is not None and flow.replica is not None:
                 reached.append((flow.replica, flow.port))
 
-        collector = Collector(data, joined)
+        collector = Collector(data, joined, end=asked.end)
         self._relay.request(asked, header, body, collector)
         answer = await collector.answer()
         replica, port = reached[0]

@@ -135,6 +135,12 @@ class Sessions:
             case _:
                 pass  # drained: BPCI's window keeps what is unsent small
 
+    def _forget(self, peer: bytes) -> None:
+        """There is no session with it; a link of ours that carried it says nothing more."""
+        self._up.discard(peer)
+        for link in [link for link, key in self._links.items() if key == peer]:
+            del self._links[link]
+
     def _closed(self, link: int) -> None:
         """A link that we dialled is gone before it was up: the node cannot be reached."""
         peer = self._links.pop(link, b"")
@@ -147,13 +153,16 @@ class Sessions:
         if len(self._events) > 1:
             return  # we are inside of the loop below
         closed: list[int] = []
-        while self._events:
-            for effect in self._bpci.handle(self._events[0]):
-                self._carry(effect, closed)
-            self._events.popleft()
-        self._carrier.flush()
-        for link in closed:
-            self._closed(link)
+        try:
+            while self._events:
+                for effect in self._bpci.handle(self._events[0]):
+                    self._carry(effect, closed)
+                self._events.popleft()
+        finally:
+            self._events.clear()
+            self._carrier.flush()
+            for link in closed:
+                self._closed(link)
 
     def _carry(self, effect: bpci.Effect, closed: list[int]) -> None:
         listener = self.listener
@@ -175,7 +184,7 @@ class Sessions:
                 self._tried.pop(peer, None)
                 listener.rose(peer)
             case bpci.PeerDown(peer, reason):
-                self._up.discard(peer)
+                self._forget(peer)
                 self._out.pop(peer, None)
                 again = reason is bpci.LinkEnd.REPLACED
                 if again:

@@ -53,20 +53,20 @@ def program(map_file: int) -> bytes:
         (
             _step(0xBF, 6, 1),  # r6 = the context
             _step(0x61, 2, 6, 8),  # r2 = family
-            _step(0x55, 2, 0, 23, socket.AF_INET),  # else: pass
+            _step(0x55, 2, 0, 24, socket.AF_INET),  # else: pass
             _step(0x61, 2, 6, 12),  # r2 = protocol
-            _step(0x55, 2, 0, 21, _TCP),
+            _step(0x55, 2, 0, 22, _TCP),
             _step(0x61, 2, 6, 40),  # r2 = local address, in the order of the wire
             _step(0xDC, 2, 0, 0, 32),  # …in that of this machine
             _step(0x77, 2, 0, 0, BITS),
-            _step(0x55, 2, 0, 17, FIRST >> BITS),
+            _step(0x55, 2, 0, 18, FIRST >> BITS),
             _step(0x62, 10, 0, -4, 0),  # the key: 0
             _step(0xBF, 2, 10),
             _step(0x07, 2, 0, 0, -4),
             _step(0x18, 1, 1, 0, map_file),  # r1 = the map, in two slots
             _step(0x00, 0),
             _step(0x85, 0, 0, 0, _LOOK_UP),
-            _step(0x15, 0, 0, 8, 0),  # none: drop
+            _step(0x15, 0, 0, 9, 0),  # none: drop
             _step(0xBF, 7, 0),
             _step(0xBF, 1, 6),
             _step(0xBF, 2, 0),
