@@ -26,7 +26,6 @@ from metanode.docklock.cluster.signed import check_image, demands_something
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.content import MISSING, Content
 from metanode.host.agent.furnishing import Furnishing
-from metanode.host.agent.mesh.node_mesh import NodeMesh
 from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
 from metanode.host.agent.records import Records
 from metanode.host.fault import Fault
@@ -82,9 +81,7 @@ class Deeds:
         self._tell: Final = tell
         self.records: Final = records
         self._log: Final = logging.getLogger("metanode.agent")
-        self.mesh: NodeMesh | None = None
         self.sequence = 0
-        self.pinned = 0
         self._unheard = ""
 
     async def fetch(self, effect: Fetch) -> None:
@@ -111,8 +108,6 @@ class Deeds:
             self._log.warning("refused", extra={"container": effect.name, "why": str(refused)})
             self._tell(Fetched(now_ms(), effect.name, None, str(refused.reason), final=True))
         else:
-            if self.mesh is not None:
-                await self.mesh.knows(effect.name, one, spec)
             self._tell(Fetched(now_ms(), effect.name, spec, "", final=True))
 
     async def _check_image(self, name: str, image: bytes) -> None:
@@ -147,8 +142,6 @@ class Deeds:
             code = str(error.reason) if isinstance(error, Rejected | Fault) else str(RuntimeRefusal.SETUP_FAILED)
             self._tell(Ran(now_ms(), effect.name, code))
         else:
-            if self.mesh is not None:
-                await self.mesh.look(effect.name)
             self._tell(Ran(now_ms(), effect.name, ""))
 
     async def stop(self, effect: Stop) -> None:
@@ -162,8 +155,6 @@ class Deeds:
 
     async def remove(self, effect: Remove) -> None:
         """Leave nothing of it; one that is not there is removed already."""
-        if self.mesh is not None:
-            self.mesh.gone(effect.name)
         try:
             await self._driver.remove(effect.name)
         except Rejected as refused:
@@ -175,7 +166,7 @@ class Deeds:
     async def report(self, effect: Report) -> None:
         """AGENT-8. One transaction that says that the node lives and what changed. One that nobody took, or that was
         refused, comes back after a pause: it would be said again at once, as fast as nobody can be reached."""
-        batch = await self.records.next_batch(self.pinned)
+        batch = await self.records.next_batch(self.records.pinned.due)
         self.sequence += 1
         call = ClusterReport(
             cluster=self._cluster,
@@ -194,8 +185,7 @@ class Deeds:
             await self._not_reported(outcome.code)
             return
         self._unheard = ""
-        self.pinned = max(self.pinned, batch.first + batch.count)
-        self.records.pinned.saw(self.pinned, batch.first, outcome.height)
+        self.records.pinned.reported(batch, outcome.height)
         self._tell(Reported(now_ms(), final=True))
 
     async def _not_reported(self, why: str) -> None:

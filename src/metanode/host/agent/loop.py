@@ -123,8 +123,7 @@ class AgentLoop:
             self.sight.proved(now_ms(), proved.height, proved.header_ms, timeout_ms)
             self.height = proved.height
             self.deeds.sequence = max(self.deeds.sequence, proved.share.sequence)
-            self.deeds.pinned = max(self.deeds.pinned, proved.share.receipts)
-            self.deeds.records.pinned.saw(self.deeds.pinned)
+            self.deeds.records.pinned.heard(proved.height, proved.share)
             self.tell(
                 Desired(
                     now_ms(),

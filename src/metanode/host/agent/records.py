@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from metanode.docklock.agent.events import Record
-from metanode.docklock.cluster.state import Assignment
+from metanode.docklock.cluster.state import Assignment, Share
 from metanode.docklock.receipts import Happening, details
 from metanode.host.agent.receipt_log import ReceiptLog
 from metanode.records.cluster import ReceiptBatch
@@ -18,25 +18,42 @@ Read = TypeVar("Read")
 
 
 class PinnedSoFar:
-    """WREC-20. How many entries the chain has pinned, and where it is known the height at which a batch was, by its
-    first entry. `more` is set when there are more."""
+    """WREC-20. How many entries the chain has pinned (`count`), with which one the next report begins (`due`), and
+    where it is known the height at which a batch was pinned, by its first entry. `more` is set when there are more."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.due = 0
         self.heights: dict[int, int] = {}
         self.more: Final = asyncio.Event()
+        self._height = 0
 
-    def saw(self, count: int, first: int = 0, height: int = 0) -> None:
-        """So many are pinned; the batch that begins with `first` at this height."""
-        if height:
-            self.heights[first] = height
-        if count > self.count:
-            self.count = count
-            self.more.set()
+    def begin(self, kept: int) -> None:
+        """So many are pinned by the proofs that are kept, whatever the chain still knows of the node."""
+        self._saw(kept)
+
+    def heard(self, height: int, share: Share) -> None:
+        """CLUSTER-9. A share that was proved at a height. One that is older than the last report leads nowhere back;
+        one of a node that has pinned nothing since it came in lets it go on where it was."""
+        if share.pinned.count and height >= self._height:
+            self._saw(share.receipts)
+
+    def reported(self, batch: ReceiptBatch, height: int) -> None:
+        """The node's own report with this batch is final."""
+        self._height = height
+        if batch.count:
+            self.heights[batch.first] = height
+            self._saw(batch.first + batch.count)
 
     def forget(self, below: int) -> None:
         """Heights of batches before an entry are not asked for any more."""
         self.heights = {first: height for first, height in self.heights.items() if first >= below}
+
+    def _saw(self, due: int) -> None:
+        self.due = due
+        if due > self.count:
+            self.count = due
+            self.more.set()
 
 
 class Records:

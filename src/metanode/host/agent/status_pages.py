@@ -41,7 +41,7 @@ class StatusPages:
                     "heard_ms": seen.heard_ms,
                     "running": running,
                     "receipts": self._receipts.count,
-                    "receipts_pinned": deeds.pinned if deeds is not None else 0,
+                    "receipts_pinned": deeds.records.pinned.due if deeds is not None else 0,
                 }
             )
 

@@ -1,4 +1,4 @@
-"""Receipts outlive their node: other agents keep batches, of the right account and within bounds; they prove themselves."""
+"""Receipts outlive their node: others keep batches, of the right account and within bounds; they prove themselves."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.unit.docklock.receipts.samples import (
     NODE_KEY,
     PAIRING,
@@ -17,6 +18,7 @@ from tests.unit.docklock.receipts.samples import (
     pinned,
 )
 
+from metanode.docklock.cluster.state import NO_SHARE, Share
 from metanode.docklock.receipts import batch_of, verify_workload_receipt
 from metanode.host import block_log
 from metanode.host.agent.chain import ChainUnreachable
@@ -24,10 +26,11 @@ from metanode.host.agent.keeping import Keeper
 from metanode.host.agent.pins import PINS, PinLog
 from metanode.host.agent.receipt_log import RECEIPTS_BYTES_USUAL, ReceiptLog
 from metanode.host.agent.receipt_pages import ITEMS_MAX, SCANNED_MAX, Asked, read_page
-from metanode.host.agent.records import Records
+from metanode.host.agent.records import PinnedSoFar, Records
 from metanode.host.block_log import BlockLog
 from metanode.host.disk import Disk
 from metanode.host.fault import Fault, FaultReason
+from metanode.records.cluster import ReceiptBatch
 from metanode.records.pinned_batch import PinnedBatch
 from metanode.records.workload_receipt import SIGNED_ENTRIES
 
@@ -137,8 +140,8 @@ class Room:
 def test_a_proof_is_looked_for_at_the_height_of_its_report(tmp_path: Path) -> None:
     log = filled(tmp_path, 9)
     room = Room(tmp_path, log, Pinning(proof(log, 0, 4, 12), proof(log, 4, 5, 30)))
-    room.records.pinned.saw(4, 0, 12)
-    room.records.pinned.saw(9)
+    room.records.pinned.reported(replace(log.next_batch(0), count=4), 12)
+    room.records.pinned.begin(9)
     assert room.gets()
     assert room.gets()
     assert room.chain.asked == [(0, 11), (4, 12)], "where that is not known, behind the one before"
@@ -149,7 +152,7 @@ def test_a_proof_is_looked_for_at_the_height_of_its_report(tmp_path: Path) -> No
 def test_a_wrong_height_is_forgotten_and_all_is_looked_through(tmp_path: Path) -> None:
     log = filled(tmp_path, 4)
     room = Room(tmp_path, log, Pinning(proof(log, 0, 4, 12)))
-    room.records.pinned.saw(4, 0, 13)
+    room.records.pinned.reported(log.next_batch(0), 13)
     assert not room.gets()
     assert room.gets()
     assert room.chain.asked == [(0, 12), (0, 0)]
@@ -158,7 +161,7 @@ def test_a_wrong_height_is_forgotten_and_all_is_looked_through(tmp_path: Path) -
 def test_a_chain_that_is_away_is_asked_again(tmp_path: Path) -> None:
     log = filled(tmp_path, 4)
     room = Room(tmp_path, log, Pinning(proof(log, 0, 4), away=1))
-    room.records.pinned.saw(4)
+    room.records.pinned.begin(4)
     assert [room.gets(), room.gets()] == [False, True]
 
 
@@ -188,13 +191,49 @@ def test_the_keeper_gets_whatever_is_pinned_while_it_runs(tmp_path: Path) -> Non
     async def work() -> None:
         task = asyncio.create_task(room.keeper.run())
         for count in (3, 9):
-            room.records.pinned.saw(count)
+            room.records.pinned.begin(count)
             while room.pins.next_entry < count:  # noqa: ASYNC110 - a log of proofs tells nobody
                 await asyncio.sleep(0)
         task.cancel()
 
     asyncio.run(work())
     assert room.pins.next_entry == 9
+
+
+# --- what the next report begins with ---------------------------------------------------------------------------------
+
+
+def share(receipts: int, count: int = 1) -> Share:
+    return replace(
+        NO_SHARE, receipts=receipts, pinned=ReceiptBatch(first=receipts - count, count=count, root=b"r" * 32)
+    )
+
+
+def test_the_next_report_goes_on_where_the_chain_is() -> None:
+    pinned = PinnedSoFar()
+    pinned.heard(5, share(7))
+    assert pinned.due == 7
+    pinned.reported(ReceiptBatch(first=7, count=3, root=b"r" * 32), 9)
+    assert pinned.due == 10
+    pinned.heard(8, share(7))
+    assert pinned.due == 10, "an older share leads nowhere back"
+    pinned.heard(9, share(10))
+    pinned.heard(12, share(14))
+    assert (pinned.due, pinned.count) == (14, 14), "a report whose answer was lost"
+
+
+def test_a_node_that_was_let_in_again_goes_on_where_it_was() -> None:
+    """Removed and let in again, its share knows of no receipts; the process may be the same, or a new one."""
+    pinned = PinnedSoFar()
+    pinned.reported(ReceiptBatch(first=0, count=10, root=b"r" * 32), 9)
+    pinned.heard(20, NO_SHARE)
+    assert pinned.due == 10
+    again = PinnedSoFar()
+    again.begin(10)
+    again.heard(20, NO_SHARE)
+    assert again.due == 10
+    again.heard(21, share(4, 4))
+    assert again.due == 4, "what was pinned since it came in is gone on with"
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------

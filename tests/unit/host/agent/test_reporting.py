@@ -11,6 +11,7 @@ import pytest
 from metanode.docklock.agent.events import Report, Reported
 from metanode.host.agent.chain import ChainUnreachable, Outcome
 from metanode.host.agent.deeds import AGAIN_S, Deeds, Materials
+from metanode.host.agent.records import PinnedSoFar
 from metanode.records.cluster import ReceiptBatch
 
 BATCH = ReceiptBatch(first=0, count=0, root=b"")
@@ -41,7 +42,7 @@ class Desk:
         async def sleep(seconds: float) -> None:
             self.heard.append(("pause", seconds))
 
-        records: Any = SimpleNamespace(next_batch=next_batch, pinned=SimpleNamespace(saw=lambda *_: None))
+        records: Any = SimpleNamespace(next_batch=next_batch, pinned=PinnedSoFar())
         nothing: Any = None
         chain: Any = Chain(*answers)
         materials = Materials(nothing, nothing, Path(), nothing)
