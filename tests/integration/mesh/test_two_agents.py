@@ -8,10 +8,12 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from errno import ECONNRESET
 from pathlib import Path
 
 import msgspec
 import pytest
+import uvloop
 from tests.integration.mesh.town import Agent, port, settled, spec_of, town, until
 
 from metanode.docklock.mesh import MeshRefusal, frames
@@ -40,7 +42,8 @@ def plays(*nodes: str) -> Callable[[Callable[..., Awaitable[None]]], Callable[[]
                 await play(*agents)
 
         def test() -> None:
-            asyncio.run(run())
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the agent itself
+                runner.run(run())
 
         test.__name__ = play.__name__
         return test
@@ -102,9 +105,9 @@ async def test_what_was_not_declared_is_refused_and_written_down(one: Agent):
     assert one.mesh.routes()["containers"][0]["steered"], "this kernel can"
     program = "show([ask('vault'), ask('vault'), call('nobody', 1)])"
     assert (await one.inside(caller, program))[:2] == [[5, ""], [5, ""]]
-    dialled = "import errno\n" + "def dial(a, p):\n s = socket.create_connection((a, p), timeout=5)\n"
-    dialled += " try: return s.recv(1).decode()\n except OSError as e: return e.errno\n"
-    assert await one.inside(caller, dialled + "show(dial('127.100.1.1', 80))") == 104, "reset"
+    dialled = "def dial(a, p):\n try: return socket.create_connection((a, p), timeout=5).recv(1).decode()\n"
+    dialled += " except OSError as e: return e.errno\n"
+    assert await one.inside(caller, dialled + "show(dial('127.100.1.1', 80))") == ECONNRESET
     assert one.said == [
         (MeshRefusal.NOT_DECLARED, caller),
         (MeshRefusal.NOT_DECLARED, caller),
@@ -151,7 +154,7 @@ async def test_a_session_that_is_cut_resets_its_flows_and_another_follows(one: A
         await until(mark.exists, "the flow carries")
         for link in list(two.mesh._sessions._carrier._links.values()):
             link.transport.abort()  # type: ignore[union-attr]
-        assert await running == ["web.0\n", 104, "web.0\n"]
+        assert await running == ["web.0\n", ECONNRESET, "web.0\n"]
     await until(lambda: rows_open(one) == rows_open(two) == 0, "both know that it is over")
 
 

@@ -101,7 +101,7 @@ class Carried:
 class End(asyncio.Protocol):
     """A socket of this machine. `began` hears that it is there, `lost` that it went before it was joined."""
 
-    __slots__ = ("_began", "_flow", "_lost", "_other", "_transport", "ended", "gone", "number", "said")
+    __slots__ = ("_began", "_early", "_flow", "_lost", "_other", "_transport", "ended", "gone", "number", "said")
 
     def __init__(self, began: Callable[["End"], None], lost: Callable[["End"], None]) -> None:
         self._began: Final = began
@@ -109,6 +109,7 @@ class End(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._flow: Carried | None = None
         self._other: Sink | None = None
+        self._early = b""
         self.ended = False
         self.gone = False
         self.said = 0
@@ -128,10 +129,17 @@ class End(asyncio.Protocol):
         self._began(self)
 
     def join(self, flow: Carried, other: Sink) -> None:
-        """It may speak."""
+        """It may speak; what it said before that comes first."""
         self._flow, self._other = flow, other
+        early, self._early = self._early, b""
         if self.gone:
             flow.fail(MeshRefusal.LOST.value)
+            return
+        if early:
+            other.take(early)
+        if self.ended:
+            other.end()
+            flow.ended()
         else:
             self.transport.resume_reading()
 
@@ -140,6 +148,9 @@ class End(asyncio.Protocol):
         self.said += len(data)
         if self._other is not None:
             self._other.take(data)
+        else:  # a loop may begin to read in spite of `pause_reading`: once
+            self._early += data
+            self.transport.pause_reading()
 
     def eof_received(self) -> bool:
         """It has said all; the other way goes on."""
