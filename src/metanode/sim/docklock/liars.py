@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from metanode.docklock.agent.events import Effect, Probe, Probed, Ran, Report, Run
-from metanode.docklock.agent.inspecting import NO_STATEMENT
+from metanode.docklock.agent.events import Effect, Inspect, Inspected, Probe, Probed, Ran, Report, Run
+from metanode.docklock.agent.inspecting import LOOKS, NO_STATEMENT
 from metanode.docklock.agent.judging import Question
 from metanode.docklock.cluster.state import read_cluster, read_inspections, read_share
 from metanode.records.cluster import ReplicaReport, Sighting
@@ -126,12 +126,12 @@ class Meddler(Node):
 
 
 class Slanderer(Node):
-    """A lying prober: saw nothing, wherever it looked."""
+    """A lying prober: says at once that nothing is there, and looks nowhere."""
 
-    def sees(self, node: str, sight: str, statement: bytes) -> tuple[str, bytes]:
-        """Nothing at all."""
-        del node, sight, statement
-        return "unseen", NO_STATEMENT
+    def inspect(self, effect: Inspect) -> None:
+        """As often as its machine wants it."""
+        for _ in range(LOOKS):
+            self.tell(Inspected(self.now_ms, effect.duty, "unseen", NO_STATEMENT))
 
 
 class Accomplice(Node):

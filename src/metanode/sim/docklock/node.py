@@ -166,7 +166,7 @@ class Node:
             case Probe():
                 self._later(2, lambda: self.tell(Probed(self.now_ms, effect.name, self.runtime.is_well(effect.name))))
             case Inspect():
-                self._inspect(effect)
+                self.inspect(effect)
             case Report():
                 self._say(effect)
             case Record():
@@ -278,7 +278,7 @@ class Node:
 
     # --- each other -------------------------------------------------------------------------------------------------
 
-    def _inspect(self, effect: Inspect) -> None:
+    def inspect(self, effect: Inspect) -> None:
         """PROBE-9. Ask the other node, and judge what it says."""
         duty = effect.duty
         nonce = self.clock.random.getrandbits(256).to_bytes(32, "big")

@@ -68,6 +68,8 @@ class Oracle:
         """AGENT-1. Whatever starts was named by the last share that reached the node; AGENT-4: and there is room."""
         if not node.share.get(effect.name, False):
             self._say(f"{node.name} starts {effect.name}, which the share it knows does not name")
+        if node.runtime.runs(effect.name):
+            self._say(f"{node.name} starts {effect.name}, which runs there already")
         running = [one.assignment for one in node.runtime.containers.values() if one.name != effect.name]
         cpu = sum(one.cpu_millicores for one in running) + effect.assignment.cpu_millicores
         if cpu > node.offered[0]:

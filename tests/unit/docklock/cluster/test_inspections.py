@@ -215,9 +215,8 @@ def test_what_is_said_when_the_time_is_over_counts_no_more() -> None:
     town = running()
     town.lives(6)
     one = next(found for found in open_in(town) if found.duty.node == LIAR)
-    for name in one.probers[:2]:
-        late = town.with_work(name, town.report(name, sightings=(sighting(one.duty),)))
-        town.commit(late, later_ms=one.until_ms - town.now_ms if name == one.probers[0] else 1)
+    late = [town.with_work(name, town.report(name, sightings=(sighting(one.duty),))) for name in one.probers]
+    town.commit(*late, town.with_work(LIAR, town.report(LIAR)), later_ms=one.until_ms - town.now_ms)
     assert town.node(LIAR) == "active"
     assert one not in open_in(town)
 

@@ -3,7 +3,7 @@
 from tests.unit.docklock.cluster.town import Town, apply, needs, terms
 from tests.unit.ledger.world import START_MS
 
-from metanode.docklock.cluster import agenda, instances
+from metanode.docklock.cluster import agenda, instances, module
 from metanode.docklock.cluster.refusals import ClusterRefusal
 from metanode.docklock.cluster.state import DEPENDENTS_MAX, WAITING_MAX, Queue, Waiting
 from metanode.ledger.execution import EVENTS_OF_STEP_MAX
@@ -104,3 +104,14 @@ def test_no_more_depend_on_one_than_are_told_of_it() -> None:
     assert town.refuses("alice", apply(terms("one-more", dependencies=needs("base")), 0)) == ClusterRefusal.TOO_MANY
     town.does("alice", ClusterControl(cluster="shop", workload="w0", action="delete"))
     town.does("alice", apply(terms("one-more", dependencies=needs("base")), 0))
+
+
+def test_workloads_that_changed_together_are_looked_at_in_as_many_blocks_as_they_need(monkeypatch) -> None:
+    monkeypatch.setattr(module, "REPLICAS_A_BLOCK", 3)
+    town = Town(nodes=3)
+    town.does("alice", *(apply(terms(name), 2) for name in ("ant", "bee", "cat")))
+    looked = []
+    for _ in range(4):
+        looked.append(sorted({one.workload for name in town.names for one in town.share(name).assignments}))
+        town.lives()
+    assert [len(names) for names in looked] == [1, 2, 3, 3]

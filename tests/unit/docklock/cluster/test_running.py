@@ -2,6 +2,7 @@
 
 from tests.unit.docklock.cluster.town import Town, apply, terms
 
+from metanode.records.cluster import ReplicaReport
 from metanode.records.cluster_calls import ClusterControl, ClusterScale
 from metanode.records.cluster_events import ReplicaPlaced
 
@@ -115,3 +116,19 @@ def test_what_is_unwell_is_renewed_and_does_not_count_as_under_way() -> None:
     town.does("bob", apply(terms(), 3, spec=b"2"))
     town.lives(12)
     assert {one[1:] for held in town.where().values() for one in held} == {("ready", 2)}
+
+
+def test_a_node_that_refused_a_replica_is_not_asked_again_for_this_revision() -> None:
+    town = Town(nodes=2)
+    town.does("bob", apply(terms(), 1))
+    for refused in range(1, 3):
+        ((node, _, _),) = town.where()[0]
+        one = town.replica().instances[0]
+        said = ReplicaReport(workload="web", index=0, attempt=one.attempt, state="refused", code=125)
+        town.does(node, town.report(node, said))
+        town.lives(3)
+        assert len(town.replica().refused) == refused
+    assert [node for (node, _, _) in town.where()[0]] == [""], "both have refused: it waits"
+    town.does("bob", apply(terms(), 1, spec=b"2"))
+    town.lives(3)
+    assert town.where()[0][0][:2] in {("node-1", "ready"), ("node-2", "ready")}
