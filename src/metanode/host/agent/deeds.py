@@ -26,6 +26,7 @@ from metanode.docklock.cluster.signed import check_image, demands_something
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.content import MISSING, Content
 from metanode.host.agent.furnishing import Furnishing
+from metanode.host.agent.mesh.node_mesh import NodeMesh
 from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
 from metanode.host.agent.records import Records
 from metanode.host.fault import Fault
@@ -81,6 +82,7 @@ class Deeds:
         self._tell: Final = tell
         self.records: Final = records
         self._log: Final = logging.getLogger("metanode.agent")
+        self.mesh: NodeMesh | None = None
         self.sequence = 0
         self._unheard = ""
 
@@ -108,6 +110,8 @@ class Deeds:
             self._log.warning("refused", extra={"container": effect.name, "why": str(refused)})
             self._tell(Fetched(now_ms(), effect.name, None, str(refused.reason), final=True))
         else:
+            if self.mesh is not None:
+                await self.mesh.knows(effect.name, one, spec)
             self._tell(Fetched(now_ms(), effect.name, spec, "", final=True))
 
     async def _check_image(self, name: str, image: bytes) -> None:
@@ -142,6 +146,8 @@ class Deeds:
             code = str(error.reason) if isinstance(error, Rejected | Fault) else str(RuntimeRefusal.SETUP_FAILED)
             self._tell(Ran(now_ms(), effect.name, code))
         else:
+            if self.mesh is not None:
+                await self.mesh.look(effect.name)
             self._tell(Ran(now_ms(), effect.name, ""))
 
     async def stop(self, effect: Stop) -> None:
@@ -155,6 +161,8 @@ class Deeds:
 
     async def remove(self, effect: Remove) -> None:
         """Leave nothing of it; one that is not there is removed already."""
+        if self.mesh is not None:
+            self.mesh.gone(effect.name)
         try:
             await self._driver.remove(effect.name)
         except Rejected as refused:

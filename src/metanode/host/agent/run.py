@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
+import uvloop
+from msgspec.structs import replace
 
 from metanode.docklock.agent import Agent
 from metanode.docklock.images.platforms import platform_of_machine
@@ -25,6 +27,9 @@ from metanode.host.agent.inspecting import Answerer, Inspector
 from metanode.host.agent.joining import inventory_of, join
 from metanode.host.agent.keeping import Keeper
 from metanode.host.agent.loop import AgentLoop
+from metanode.host.agent.mesh.chain import MeshPort
+from metanode.host.agent.mesh.node_mesh import MeshSettings, NodeMesh
+from metanode.host.agent.mesh.pages import MeshPages
 from metanode.host.agent.pins import PinLog
 from metanode.host.agent.port import AgentPort, Stored
 from metanode.host.agent.receipt_log import RECEIPTS_BYTES_USUAL, ReceiptLog
@@ -53,7 +58,8 @@ VOLUMES: Final = "volumes"
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
     """What one agent is told: where its data is, which chain, cluster and node it is of, where it listens and what
-    others dial, what it may give, which engine it uses (empty: the first that works), how much of receipts it keeps."""
+    others dial, what it may give, which engine it uses (empty: the first that works), how much of receipts it keeps;
+    where it listens for other agents (`host:port`) and what those dial (empty: the same)."""
 
     folder: Path
     chain_id: bytes
@@ -66,22 +72,28 @@ class AgentSettings:
     memory_kib: int
     engine: str = ""
     receipts_bytes_max: int = RECEIPTS_BYTES_USUAL
+    mesh_listen: str = ""
+    mesh_advertise: str = ""
 
 
 def run_agent(
     settings: AgentSettings,
     seed: bytes,
     chain: ChainPort,
+    mesh_chain: MeshPort,
     ready: Callable[[str, Engine], None],
 ) -> str:
     """Run until SIGINT or SIGTERM; containers run on. Returns the reason it stopped. Raises `Rejected`, `Fault`. The
     folder stays locked until this process ends."""
     lock_directory(settings.folder, settings.folder / "LOCK")
     open_log(settings.folder)
-    return asyncio.run(_serve(settings, seed, chain, ready))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, seed, chain, mesh_chain, ready))
 
 
-async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: Callable[[str, Engine], None]) -> str:
+async def _serve(
+    settings: AgentSettings, seed: bytes, chain: ChainPort, mesh_chain: MeshPort, ready: Callable[[str, Engine], None]
+) -> str:
     """Open, join, work, close."""
     folder, key = settings.folder, ed25519.SigningKey(seed)
     engine = await open_engine(folder, settings.engine)
@@ -92,6 +104,8 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     held = tuple(image.digest.raw for image in images.list())
     offered, volumes = (settings.cpu_millicores, settings.memory_kib), NodeVolumes(folder / VOLUMES)
     has = inventory_of(seed, settings.endpoint, offered, driver_name(engine.works.engine), held, volumes.names())
+    mesh = NodeMesh(_mesh_settings(settings), key, engine.driver, mesh_chain, chain.wait)
+    has = replace(has, mesh=await mesh.open())
     await asyncio.to_thread(join, chain, settings.cluster, settings.node, has)
     receipts.check_pinned((await asyncio.to_thread(chain.share)).share.pinned)
     loop = AgentLoop(Agent(settings.cluster, settings.cpu_millicores, settings.memory_kib), engine.driver, chain)
@@ -108,7 +122,8 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     loop.inspector = Inspector(settings.cluster, key, chain, content, random_bytes, now_ms)
     pages = ReceiptPages(records, pins, author)
     keeper, copier = _keeping(settings, records, pins, chain, key)
-    loop.beside = (records.run, witness.run, keeper.run, copier.run, furnishing.holdings.run)
+    loop.deeds.mesh, mesh.write_down = mesh, witness.call_refused
+    loop.beside = (records.run, witness.run, keeper.run, copier.run, furnishing.holdings.run, mesh.run)
     port = AgentPort(
         settings.cluster, engine.driver, Stored(blobs, pictures, loop.images), chain.settled, witness, pages
     )
@@ -120,8 +135,10 @@ async def _serve(settings: AgentSettings, seed: bytes, chain: ChainPort, ready: 
     port.add(furnishing.pages(engine.driver, random_bytes))
     port.add(CopyStore(folder / "copies", Disk()).routes)
     port.add(StatusPages(settings.node, engine, loop, receipts).routes)
+    port.add(MeshPages(mesh).routes)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
+    await mesh.close()
     receipts.close()
     pins.close()
     await engine.driver.close()
@@ -137,6 +154,20 @@ def _keeping(
     keeper.copy = copier.copy
     records.pinned.begin(pins.next_entry)
     return keeper, copier
+
+
+def _mesh_settings(settings: AgentSettings) -> MeshSettings:
+    """Where the mesh listens: as said, else beside the public port at any that is free."""
+    host, _, port = (settings.mesh_listen or f"{settings.host}:0").rpartition(":")
+    return MeshSettings(
+        chain_id=settings.chain_id,
+        cluster=settings.cluster,
+        node=settings.node,
+        host=host.strip("[]"),
+        port=int(port),
+        advertise=settings.mesh_advertise,
+        address=settings.host,
+    )
 
 
 def _opening(settings: AgentSettings, seed: bytes, has: Inventory, images: ImageStore) -> Opening:
