@@ -52,9 +52,26 @@ RUNTIME_CODES: Final[dict[str, Explanation]] = {
     "runtime.full": _failed("RUN-6", "stop something on that node first", retryable=True),
     "runtime.engine-missing": _failed("RUN-21", "install the engine that the message names"),
     "runtime.setup-failed": _failed("RUN-21", "the message names the step and the system's error; see the agent's log"),
+    "runtime.bad-cage": _plan("DET-8"),
+    "runtime.no-cage": _failed("DET-10", "bpi node list shows others; the message names what this one lacks"),
+    "runtime.caged": Explanation(
+        _E.CONFLICT, 409, -32003, "DET-10", "its output and files are there when it has ended"
+    ),
+    "determinism.not-a-job": _plan("DET-1"),
+    "determinism.bad-file": _plan("DET-8"),
+    "determinism.open-to-the-world": _plan("DET-10", "give files by digest: x-metanode: {inputs: [NAME=sha256:…]}"),
+    "determinism.no-witness": _not_found("DET-11", "bpi receipt list --container NAME shows what is written down"),
+    "determinism.other-witness": Explanation(
+        _E.INVALID_PROOF, 422, -32010, "DET-11", "run it again on a third node: two of three are alike"
+    ),
+    "determinism.missing": _failed("DET-11", "bpi container apply hands the content out again", retryable=True),
+    "determinism.busy": Explanation(_E.CONFLICT, 409, -32003, "DET-11", "ask again when it has ended", retryable=True),
     "runtime.shim-gone": _failed("RUN-7", "the agent starts it again; see its log", retryable=True),
     "runtime.engine-gone": _failed("DOCKER-2", "start the engine's daemon; the agent reaches it again", retryable=True),
     "runtime.engine-answer": _failed("DOCKER-1", "see the log of the engine's daemon; restart or update it"),
+    "runtime.engine-cannot": _failed("KUBE-3", "the message says what to write instead, or name another engine"),
+    "runtime.no-image": _failed("KUBE-2", "push the image by its digest where the cluster's nodes fetch it"),
+    "runtime.bad-option": _plan("KUBE-1", "correct engine_options in agent.toml"),
     "agent.not-signed": Explanation(_E.NOT_ALLOWED, 401, -32002, "AGENT-10", "sign with an account of the cluster"),
     "agent.not-fresh": Explanation(_E.NOT_ALLOWED, 401, -32002, "AGENT-10", "set this machine's clock", retryable=True),
     "agent.not-allowed": Explanation(

@@ -127,13 +127,13 @@ class AgentClient:
     def logs(self, name: str, since: int = 0, *, follow: bool = False) -> Iterator[LogLine]:
         """What a container said, from an offset on; `follow`: until it ends."""
         path = f"/v1/containers/{name}/logs?since={since}" + ("&follow=1" if follow else "")
-        for line in self._lines("GET", path, b""):
+        for line in self.lines("GET", path, b""):
             yield LogLine(line["next"], line["time_ns"], line["stream"], base64.b64decode(line["data"]))
 
     def execute(self, name: str, command: tuple[str, ...], given: bytes, write: Callable[[int, bytes], None]) -> int:
         """Execute a command in a container; `write(stream, data)` gets its output. Returns its exit status."""
         body = msgspec.json.encode({"command": command, "input": base64.b64encode(given).decode()})
-        for line in self._lines("POST", f"/v1/containers/{name}/exec", body):
+        for line in self.lines("POST", f"/v1/containers/{name}/exec", body):
             if "exit" in line:
                 return int(line["exit"])
             if "error" in line:
@@ -160,7 +160,8 @@ class AgentClient:
             raise refusal_of(data, answer.status)
         return data
 
-    def _lines(self, verb: str, path: str, body: bytes) -> Iterator[dict[str, Any]]:
+    def lines(self, verb: str, path: str, body: bytes) -> Iterator[dict[str, Any]]:
+        """An answer that comes line by line, as long as it lasts."""
         try:
             with closing(http.client.HTTPConnection(self._endpoint, timeout=SILENCE_S)) as connection:
                 connection.request(verb, path, body or None, self._headers(verb, path, body))

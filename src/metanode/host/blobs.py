@@ -218,6 +218,10 @@ class BlobStore:
         self.disk.sync_folder(self._blobs)
         return Collected(blobs, size)
 
+    def path(self, digest: Digest) -> Path:
+        """Where the content is, for whoever opens it by name and looks at it again."""
+        return self._path(digest)
+
     def _path(self, digest: Digest) -> Path:
         return self._blobs / digest.hex
 

@@ -57,6 +57,8 @@ class Tag(Enum):
     WORKLOAD_RECEIPT = b"metanode.wrecpt1"
     WORKLOAD_BATCH = b"metanode.wbatch1"
     RECEIPT_LOG = b"metanode.wrclog1"
+    WITNESS = b"metanode.witnes1"
+    WITNESS_SEED = b"metanode.wtseed1"
     STATEMENT = b"metanode.probst1"
     SECRET = b"metanode.secret1"
     SECRET_SALT = b"metanode.scsalt1"

@@ -20,6 +20,7 @@ from metanode.records.demand import (
     check_range,
     check_word,
 )
+from metanode.records.determinism import InputFile, check_deterministic, check_deterministic_terms
 
 SPEC_BYTES_MAX: Final = 65_536
 """Largest specification: larger configuration belongs into a volume or the image."""
@@ -237,6 +238,8 @@ class WorkloadSpec(Wire, tag="metanode.workload.1"):
     restart: Restart
     egress: tuple[str, ...]
     agreement: bytes
+    inputs: tuple[InputFile, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 WORKLOAD_SPECS: Final = Decoder[WorkloadSpec](WorkloadSpec, SPEC_BYTES_MAX)
@@ -307,6 +310,7 @@ def check_terms(terms: Terms) -> None:
         check_range("a container's port", port.container, 1, PORT_MAX)
         check_range("a published port", port.published, 0, PORT_MAX)
         check_word("the protocol of a port", port.protocol, PROTOCOLS)
+    check_deterministic_terms(terms)
     published = tuple(sorted({port.published for port in terms.ports if port.published}))
     if published != terms.demand.ports:
         raise Rejected(SpecRefusal.CONTRADICTION, f"publishes {published}, but demands the ports {terms.demand.ports}")
@@ -432,6 +436,7 @@ def check_spec(spec: WorkloadSpec) -> None:
     check_ascending("destinations", spec.egress)
     for destination in spec.egress:
         _check_text("a destination", destination, 255)
+    check_deterministic(spec)
     if len(spec.agreement) not in (0, 32):
         raise Rejected(SpecRefusal.CONTRADICTION, "the agreement is named by 32 bytes, or by none")
 

@@ -176,7 +176,7 @@ STEPS: Final = {
     "unhealthy": StepForm("found unhealthy", may=("probe", "reason")),
     "execed": StepForm("executed a command in", code="exit?", must=("caller", "command"), may=("of", "reason")),
     "stopped": StepForm("stopped", code="exit?", may=_LEFT),
-    "exited": StepForm("saw the end of", code="exit", may=_LEFT),
+    "exited": StepForm("saw the end of", code="exit", may=(*_LEFT, "witness")),
     "killed": StepForm("killed", code="exit?", must=("reason",), may=_LEFT),
     "moved": StepForm("let go of", engine=False, may=("reason", "to")),
     "refused": StepForm("refused", engine=False, code="refusal", may=_WHY, alone=True),

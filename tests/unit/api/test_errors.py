@@ -25,6 +25,7 @@ from metanode.primitives.refusal import Refusal
 from metanode.records.agent_request import RequestRefusal
 from metanode.records.cluster import ClusterValueRefusal
 from metanode.records.demand import DemandRefusal
+from metanode.records.determinism import DeterminismRefusal
 from metanode.records.workload import SpecRefusal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,6 +48,7 @@ TOLD = (
     ImageRefusal,
     RegistryRefusal,
     BlobRefusal,
+    DeterminismRefusal,
 )
 
 

@@ -159,6 +159,10 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.container_agents:logs",
         "Show what a container said: web for all its replicas, web.2 for one, or a whole name.",
     ),
+    "container replay": Entry(
+        f"{_HERE}.container_replay:replay",
+        "Run a deterministic job once more on another node, and compare: EQUAL, or the first difference.",
+    ),
     "container restart": Entry(
         f"{_HERE}.container:restart",
         "Replace every replica of a workload by a fresh one, by its update rule.",

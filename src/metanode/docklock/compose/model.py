@@ -6,6 +6,7 @@ import msgspec
 
 from metanode.docklock.compose.nodes import Spot
 from metanode.records.demand import Constraint, Spread, Toleration
+from metanode.records.determinism import InputFile
 from metanode.records.workload import (
     BALANCES,
     Dependency,
@@ -72,6 +73,8 @@ class Settings(msgspec.Struct, frozen=True):
     priority: int = 0
     preempts: bool = False
     deterministic: bool = False
+    inputs: tuple[InputFile, ...] = ()
+    outputs: tuple[str, ...] = ()
     job: Job | None = None
     architecture: str = ""
     constraints: tuple[Constraint, ...] = ()

@@ -10,6 +10,7 @@ from metanode.docklock.compose.findings import ComposeRefusal, Notes, quoted
 from metanode.docklock.compose.keys import JOB, SETTINGS, SETTINGS_TOP, SPREAD, TOLERATION
 from metanode.docklock.compose.model import Settings
 from metanode.docklock.compose.nodes import Mapping, Spot
+from metanode.docklock.compose.repeating import inputs_of, is_repeated, outputs_of
 from metanode.docklock.compose.scalars import period_ms, text_of, truth, whole, word_of
 from metanode.records.demand import (
     ARCHITECTURES,
@@ -26,6 +27,7 @@ from metanode.records.demand import (
     check_label,
     check_name,
 )
+from metanode.records.determinism import ARCHITECTURE, ENGINE
 from metanode.records.workload import BALANCES, DEADLINE_MS_MAX, Job
 
 DATA_CLASS: Final = "internal"
@@ -154,23 +156,23 @@ def settings(at: Spot | None, notes: Notes, default: Settings) -> Settings:
     """COMPOSE-10. The settings of a service; those of the file where it says nothing."""
     keys = {} if at is None else fields(at, notes, SETTINGS, extensions=False)
     both = _shared(keys, notes, default)
-    deterministic = "deterministic" in keys and truth(keys["deterministic"], notes)
     engines = both.engines
-    if deterministic and engines not in ((), ("sandbox",)):
-        allowed = "sandbox: only its cage makes a run repeatable"
-        keys["deterministic"].say(notes, ComposeRefusal.CONTRADICTION, f"with {', '.join(engines)}", allowed, "")
     machines = tuple(one for one in ARCHITECTURES if one)
+    machine = word_of(keys["architecture"], notes, machines, "") if "architecture" in keys else ""
+    deterministic = is_repeated(keys, notes, engines, machine)
     return Settings(
         agreement=both.agreement,
         data_class=both.data_class,
         regions=both.regions,
-        engines=("sandbox",) if deterministic else engines,
+        engines=(ENGINE,) if deterministic else engines,
         strategy=both.strategy,
         priority=whole(keys["priority"], notes, 0, PRIORITY_MAX) if "priority" in keys else 0,
         preempts="preempts" in keys and truth(keys["preempts"], notes),
         deterministic=deterministic,
         job=_job(keys["job"], notes) if "job" in keys else None,
-        architecture=word_of(keys["architecture"], notes, machines, "") if "architecture" in keys else "",
+        architecture=ARCHITECTURE if deterministic else machine,
+        inputs=inputs_of(keys, notes),
+        outputs=outputs_of(keys, notes),
         constraints=_constraints(keys["constraints"], notes) if "constraints" in keys else (),
         tolerations=_tolerations(keys["tolerations"], notes) if "tolerations" in keys else (),
         affinity=_names(keys["affinity"], notes) if "affinity" in keys else (),

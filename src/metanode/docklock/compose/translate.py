@@ -175,6 +175,8 @@ def _spec(service: ServiceText, notes: Notes, outside: Outside, *, is_job: bool)
         restart=_restart(service, notes, is_job=is_job),
         egress=service.settings.egress,
         agreement=service.settings.agreement,
+        inputs=service.settings.inputs,
+        outputs=service.settings.outputs,
     )
 
 

@@ -29,6 +29,7 @@ from metanode.host.agent.furnishing import Furnishing
 from metanode.host.agent.mesh.node_mesh import NodeMesh
 from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
 from metanode.host.agent.records import Records
+from metanode.host.agent.witnessed import Witnesses
 from metanode.host.fault import Fault
 from metanode.host.runtimes.driver import Driver, EventKind
 from metanode.host.runtimes.refusals import RuntimeRefusal
@@ -83,6 +84,7 @@ class Deeds:
         self.records: Final = records
         self._log: Final = logging.getLogger("metanode.agent")
         self.mesh: NodeMesh | None = None
+        self.witnesses: Witnesses | None = None
         self.sequence = 0
         self._unheard = ""
 
@@ -102,6 +104,9 @@ class Deeds:
                     self.records.tell("pulled", one, terms.demand.image, {"source": image.source})
             if not await self._furnishing.gather(effect.name, one, spec, runs=await self._is_there(effect.name)):
                 self._tell(Fetched(now_ms(), effect.name, None, SecretRefusal.MISSING, final=False))
+                return
+            if self.witnesses is not None and not await asyncio.to_thread(self.witnesses.gather, spec):
+                self._tell(Fetched(now_ms(), effect.name, None, MISSING, final=False))
                 return
         except (ChainUnreachable, Fault) as error:
             self._log.warning("fetch", extra={"container": effect.name, "why": str(error)})
@@ -137,7 +142,8 @@ class Deeds:
             if spec.terms.demand.image:
                 image = await asyncio.to_thread(self._image, spec.terms.demand.image)
             secrets = await self._furnishing.furnish(one, spec)
-            plan = plan_of(effect.name, one.index, spec, image, self._volumes, secrets)
+            cage = self.witnesses.cage(one, spec) if self.witnesses is not None else None
+            plan = plan_of(effect.name, one.index, spec, image, self._volumes, secrets, cage)
             await self._driver.create(plan)
             self.records.tell("created", one, spec.terms.demand.image, {})
             await self._driver.start(effect.name)
@@ -210,6 +216,8 @@ class Deeds:
             async for event in self._driver.events():
                 match event.kind:
                     case EventKind.EXITED if event.state is not None:
+                        if self.witnesses is not None and await self.witnesses.took(event.state):
+                            continue
                         self._tell(self._ended(event.state.id, event.state.exit))
                     case EventKind.LOST:
                         break

@@ -64,6 +64,8 @@ class AgentLoop:
         `Fault` of the machine. An agent that cannot do its deeds ends and says why; its containers run on."""
         assert self.deeds is not None, "deeds are given before it runs"
         found = await self._driver.list()
+        if self.deeds.witnesses is not None:
+            await self.deeds.witnesses.adopt(found)
         self.tell(
             Found(
                 now_ms(),

@@ -7,6 +7,7 @@ from typing import Final
 
 from metanode.docklock.images.configs import Run
 from metanode.docklock.images.users import ACCOUNTS_BYTES_MAX, Identity, identify
+from metanode.host.runtimes.caging import Cage
 from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Kept, Limits, LogBounds, Mount, Secret, Temporary
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
@@ -67,8 +68,10 @@ def plan_of(
     image: Unpacked,
     volumes: Path,
     secrets: tuple[Secret, ...],
+    cage: Cage | None = None,
 ) -> ContainerPlan:
-    """RUN-1 to RUN-5. The plan of one attempt. Raises `Rejected` where this machine could not carry it out."""
+    """RUN-1 to RUN-5. The plan of one attempt; what a `cage` holds writes to memory alone. Raises `Rejected` where this
+    machine could not carry it out."""
     who, terms = identity_of(spec, image), spec.terms
     memory = terms.demand.memory_kib * KIB
     kept = []
@@ -96,7 +99,7 @@ def plan_of(
         uid=who.uid,
         gid=who.gid,
         hostname=spec.hostname or terms.workload,
-        read_only_root=spec.read_only or image.root == HOST_USR,
+        read_only_root=spec.read_only or image.root == HOST_USR or cage is not None,
         mounts=tuple(Mount(str(volumes / one.volume), one.target, one.read_only) for one in spec.mounts),
         temporary=tuple(Temporary(one.target, one.size_kib * KIB or memory) for one in spec.temporary),
         secrets=secrets,
@@ -104,4 +107,5 @@ def plan_of(
         stop_signal=spec.stop_signal.removeprefix("SIG"),
         stop_grace_ms=spec.stop_grace_ms,
         log=LogBounds(file_bytes=spec.log_bytes_max, files=max(spec.log_files_max, 2)),
+        cage=cage,
     )

@@ -70,11 +70,14 @@ class Records:
         self._now_ms: Final = now_ms
         self._lock: Final = asyncio.Lock()
         self.pinned: Final = PinnedSoFar()
+        self.witnessed: Callable[[str, Assignment, bytes], dict[str, DetailValue]] = lambda *_: {}
         self._waiting: Final[asyncio.Queue[Happening]] = asyncio.Queue()
 
     def put(self, effect: Record) -> None:
         """A step of a container's life, to be written in its turn."""
         told: dict[str, DetailValue] = {"reason": effect.reason} if effect.reason else {}
+        if effect.step == "exited":
+            told.update(self.witnessed(effect.name, effect.assignment, effect.image))
         self._waiting.put_nowait(
             self._happening(effect.step, effect.assignment, effect.image, effect.code, told, effect.now_ms)
         )

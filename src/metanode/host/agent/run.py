@@ -36,9 +36,12 @@ from metanode.host.agent.receipt_log import RECEIPTS_BYTES_USUAL, ReceiptLog
 from metanode.host.agent.receipt_pages import ReceiptPages
 from metanode.host.agent.records import Records
 from metanode.host.agent.refusing import Refusals
+from metanode.host.agent.repeat_pages import RepeatPages
+from metanode.host.agent.repeating import Means, Repeating
 from metanode.host.agent.status_pages import StatusPages
 from metanode.host.agent.volumes import NodeVolumes
 from metanode.host.agent.witness import Witness
+from metanode.host.agent.witnessed import Witnesses
 from metanode.host.agent.words import open_log
 from metanode.host.blobs import BlobStore
 from metanode.host.data_directory import lock_directory

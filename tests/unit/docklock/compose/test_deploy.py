@@ -6,6 +6,7 @@ from tests.unit.docklock.compose.samples import IMAGE, advice, errors, spec_of, 
 from metanode.docklock.compose import ComposeAdvice, ComposeRefusal
 from metanode.docklock.compose.order import circle, in_order
 from metanode.records.demand import Constraint, DemandRefusal, Spread, Toleration
+from metanode.records.determinism import DeterminismRefusal
 from metanode.records.workload import Dependency, Job, Restart, Update
 
 WEB = "services.web"
@@ -196,9 +197,21 @@ def test_what_compose_has_no_word_for() -> None:
 
 
 def test_a_deterministic_workload_runs_in_the_sandbox() -> None:
-    terms = spec_of("x-metanode: {deterministic: true}").terms
-    assert (terms.deterministic, terms.demand.engines) == (True, ("sandbox",))
-    assert errors("x-metanode: {deterministic: true, engines: docker}")[0][0] is ComposeRefusal.CONTRADICTION
+    job = "x-metanode: {job: {}, deterministic: true"
+    digest = "ab" * 32
+    spec = spec_of(f"{job}, inputs: [b.csv=sha256:{digest}, a.csv=sha256:{digest}], outputs: [sums.txt, all.txt]}}")
+    terms = spec.terms
+    assert (terms.deterministic, terms.demand.engines, terms.demand.architecture) == (True, ("sandbox",), "x86_64")
+    assert [(one.name, one.digest.hex()) for one in spec.inputs] == [("a.csv", digest), ("b.csv", digest)]
+    assert spec.outputs == ("all.txt", "sums.txt")
+    assert errors(f"{job}, engines: docker}}")[0][0] is ComposeRefusal.CONTRADICTION
+    assert errors(f"{job}, architecture: aarch64}}")[0][0] is ComposeRefusal.CONTRADICTION
+    assert errors("x-metanode: {deterministic: true}")[0][0] is DeterminismRefusal.NOT_A_JOB
+    assert errors(f"{job}, inputs: [a.csv]}}")[0][0] is ComposeRefusal.BAD_FORM
+    assert errors(f"{job}, inputs: [a=sha256:{digest}, a=sha256:{digest}]}}")[0][0] is ComposeRefusal.CONTRADICTION
+    assert errors(f"{job}, inputs: ['../a=sha256:{digest}']}}")[0][0] is DeterminismRefusal.BAD_FILE
+    assert errors(f"{job}, outputs: [a/b]}}")[0][0] is DeterminismRefusal.BAD_FILE
+    assert errors("x-metanode: {job: {}, outputs: [a]}")[0][0] is DeterminismRefusal.NOT_A_JOB
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ def test_kubernetes_fills_nothing_in() -> None:
         ("restart: on-failure", "the restart condition"),
         ("restart: on-failure:2\nx-metanode: {job: {}}", "at most 2 restarts"),
         ("deploy: {placement: {max_replicas_per_node: 2}}", "at most 2 replicas"),
-        ("x-metanode: {deterministic: true}", "deterministic"),
+        ("x-metanode: {job: {}, deterministic: true}", "deterministic"),
         ("x-metanode: {engines: [docker]}", "the engines docker"),
         ("x-metanode: {strategy: spread}", "the strategy spread"),
         ("x-metanode: {egress: ['a.example.org:1']}", "a.example.org:1"),

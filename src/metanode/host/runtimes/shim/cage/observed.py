@@ -10,7 +10,7 @@ OBSERVATION: Final = struct.Struct(">IqI")
 """Number of the call, its result, the length of the bytes it wrote, which follow."""
 KEPT: Final = struct.Struct(">Iq8s")
 """What is kept of each, to find the first that differs: number, result, the first bytes of the chain behind it."""
-KEPT_MAX: Final = 1 << 20
+KEPT_MAX: Final = 1 << 18
 """Observations kept one by one; the chain counts all."""
 FIRST: Final = bytes(32)
 """The chain before its first observation."""
