@@ -75,10 +75,6 @@ class AgentClient:
         if answer.status >= 400:
             raise refusal_of(data, answer.status)
 
-    def read(self, path: str) -> bytes:
-        """The answer to any other question, by its path with its query."""
-        return self._ask("GET", path)
-
     def ask(self, verb: str, path: str, body: bytes = b"") -> bytes:
         """The answer to any other request, by its path with its query."""
         return self._ask(verb, path, body)

@@ -89,7 +89,7 @@ class Page(msgspec.Struct, frozen=True):
 
 def receipts_page(agent: AgentClient, wanted: Wanted, first: int, limit: int = PAGE) -> Page:
     """One page. Raises `ClientError`."""
-    data = agent.read(f"/v1/receipts?{wanted.query(first, limit)}")
+    data = agent.ask("GET", f"/v1/receipts?{wanted.query(first, limit)}")
     try:
         return msgspec.json.decode(data, type=Page)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -117,7 +117,7 @@ class KeptOf(msgspec.Struct, frozen=True):
 
 def copies_kept(agent: AgentClient) -> list[KeptOf]:
     """WREC-25. What an agent keeps of other nodes' receipts. Raises `ClientError`."""
-    data = agent.read("/v1/receipts/copies")
+    data = agent.ask("GET", "/v1/receipts/copies")
     try:
         return msgspec.json.decode(data, type=list[KeptOf])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -126,7 +126,7 @@ def copies_kept(agent: AgentClient) -> list[KeptOf]:
 
 def copied_batch(agent: AgentClient, kept: KeptOf, first: int) -> list[Shown]:
     """WREC-25. All entries of a batch that is kept, each with its receipt file. Raises `ClientError`."""
-    data = agent.read(f"/v1/receipts/copies/{kept.node}/{kept.account}/{first}")
+    data = agent.ask("GET", f"/v1/receipts/copies/{kept.node}/{kept.account}/{first}")
     try:
         pinned, entries = read_copy(data)
     except Rejected as rejected:
