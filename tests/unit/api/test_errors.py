@@ -15,6 +15,7 @@ from metanode.docklock.images import ImageRefusal, RegistryRefusal
 from metanode.host.agent.content import MISSING
 from metanode.host.agent.engines import AgentRefusal
 from metanode.host.blobs import BlobRefusal
+from metanode.host.agent.volumes import VolumeRefusal
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.ledger import AdmissionRefusal, LedgerRefusal
 from metanode.ledger.accounts import AccountsRefusal, AuthorityRefusal
@@ -26,6 +27,7 @@ from metanode.records.agent_request import RequestRefusal
 from metanode.records.cluster import ClusterValueRefusal
 from metanode.records.demand import DemandRefusal
 from metanode.records.determinism import DeterminismRefusal
+from metanode.records.secret import SecretRefusal
 from metanode.records.workload import SpecRefusal
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,6 +44,8 @@ TOLD = (
     SpecRefusal,
     ClusterValueRefusal,
     ClusterRefusal,
+    SecretRefusal,
+    VolumeRefusal,
     RuntimeRefusal,
     AgentRefusal,
     RequestRefusal,

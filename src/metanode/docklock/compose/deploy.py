@@ -22,7 +22,6 @@ from metanode.records.demand import (
     CPU_MILLICORES_MAX,
     LISTED_MAX,
     MEMORY_KIB_MAX,
-    MEMORY_KIB_MIN,
     Constraint,
     Spread,
     check_label,
@@ -38,6 +37,8 @@ from metanode.records.workload import (
     Update,
 )
 
+MEMORY_KIB_LEAST: Final = 4_096
+"""Least memory: every engine refuses less, for not even a shell starts."""
 PIDS_LIMIT_MAX: Final = PIDS_MAX
 """Most processes: the agreed maximum of a specification."""
 MONITOR_MS: Final = 5_000
@@ -76,7 +77,7 @@ def _resources(keys: dict[str, Spot], at: Spot | None, notes: Notes) -> Resource
         return decimal(one, notes, 1_000, 1, CPU_MILLICORES_MAX)
 
     def memory(one: Spot) -> int:
-        return size_kib(one, notes, MEMORY_KIB_MIN, MEMORY_KIB_MAX)
+        return size_kib(one, notes, MEMORY_KIB_LEAST, MEMORY_KIB_MAX)
 
     def twice(one: Spot | None, other: Spot | None, values: tuple[int | None, int | None]) -> int | None:
         if one is not None and other is not None and values[0] != values[1]:

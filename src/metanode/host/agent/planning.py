@@ -8,7 +8,17 @@ from typing import Final
 from metanode.docklock.images.configs import Run
 from metanode.docklock.images.users import ACCOUNTS_BYTES_MAX, Identity, identify
 from metanode.host.runtimes.caging import Cage
-from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Kept, Limits, LogBounds, Mount, Secret, Temporary
+from metanode.host.runtimes.plan import (
+    CPU_MIN_MILLICORES,
+    HOST_USR,
+    ContainerPlan,
+    Kept,
+    Limits,
+    LogBounds,
+    Mount,
+    Secret,
+    Temporary,
+)
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
 from metanode.records.workload import WorkloadSpec
@@ -91,7 +101,7 @@ def plan_of(
         command=_command(spec, image.run),
         limits=Limits(
             memory_bytes=memory,
-            cpu_millicores=terms.demand.cpu_millicores,
+            cpu_millicores=max(terms.demand.cpu_millicores, CPU_MIN_MILLICORES),
             pids=spec.pids_max,
         ),
         env=tuple(sorted(variables.items())),

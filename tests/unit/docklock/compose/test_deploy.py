@@ -29,7 +29,7 @@ def test_resources_of_both_forms() -> None:
         assert (spec.terms.demand.cpu_millicores, spec.terms.demand.memory_kib, spec.pids_max) == (500, 65_536, 9)
     spec = spec_of("x-a: 1")
     assert (spec.terms.demand.cpu_millicores, spec.terms.demand.memory_kib, spec.pids_max) == (100, 131_072, 256)
-    assert spec_of("mem_limit: 1048577").terms.demand.memory_kib == 1_024, "a part of a KiB is not granted"
+    assert spec_of("mem_limit: 4194305").terms.demand.memory_kib == 4_096, "a part of a KiB is not granted"
 
 
 def test_what_is_limited_is_what_is_reserved() -> None:

@@ -58,7 +58,7 @@ def test_decimals() -> None:
         ("healthcheck: {test: x, interval: 10}", ComposeRefusal.BAD_DURATION, "write 10s"),
         ("healthcheck: {test: x, interval: 1ms}", ComposeRefusal.BAD_DURATION, "write 100ms"),
         ("stop_grace_period: 2000h", ComposeRefusal.BAD_DURATION, "write 3600000ms"),
-        ("mem_limit: 12", ComposeRefusal.BAD_SIZE, "write 1024k"),
+        ("mem_limit: 12", ComposeRefusal.BAD_SIZE, "write 4096k"),
         ("mem_limit: much", ComposeRefusal.BAD_SIZE, "write it like 512m or 1gb"),
         ("cpus: 0.0005", ComposeRefusal.BAD_NUMBER, "write it like 0.5"),
         ("cpus: 0", ComposeRefusal.BAD_NUMBER, "write 0.001"),

@@ -98,7 +98,8 @@ def test_another_content_under_the_same_name_and_version_is_not_released(node):
 def test_an_envelope_that_was_damaged_on_the_disk_is_asked_for_again(node, tmp_path):
     node.put(envelope())
     (path,) = (tmp_path / "secrets").iterdir()
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     assert refusal(asyncio.run, node.secrets.release(ONE, SPEC)) is SecretRefusal.NOT_AUTHENTIC
     assert not path.exists()
     path.write_bytes(b"nothing of the kind")

@@ -63,12 +63,12 @@ def mounts(plan: ContainerPlan, folder: str) -> list[dict[str, Any]]:
         _mount("/dev/shm", "tmpfs", "shm", [*_SAFE, "noexec", "mode=1777", tmp]),  # noqa: S108
         _mount("/tmp", "tmpfs", "tmpfs", [*_SAFE, "mode=1777", tmp]),  # noqa: S108
     ]
+    if plan.root == HOST_USR:
+        found += [_bind(part, part, read_only=True) for part in root.host_parts()]
     for one in root.in_memory(plan):
         size = f"size={one.size_bytes}"
         found = [other for other in found if other["destination"] != one.target]
         found.append(_mount(one.target, "tmpfs", "tmpfs", [*_SAFE, "noexec", "mode=1777", size]))
-    if plan.root == HOST_USR:
-        found += [_bind(part, part, read_only=True) for part in root.host_parts()]
     for number, place in enumerate(secret_folders(plan)):
         found.append(_bind(f"{folder}/secrets/{number}", place, read_only=True))
     for name in ("hosts", "hostname", "resolv.conf"):
