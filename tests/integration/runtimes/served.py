@@ -81,9 +81,12 @@ class Service:
         return False
 
     def kill(self) -> None:
-        """As if it had failed."""
+        """As if it had failed. A dockerd that is started before its containerd is gone takes it for one that runs."""
         self.process.kill()
         self.process.wait()
+        for note in self.folder.glob("run/containerd/containerd.pid"):
+            gone = Path("/proc", note.read_text().strip())
+            wait_until(lambda gone=gone: not gone.exists())  # type: ignore[misc]
 
     def end(self) -> None:
         """End it."""

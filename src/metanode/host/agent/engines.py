@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,9 @@ from metanode.host.runtimes.states import Phase
 from metanode.primitives.refusal import Refusal, Rejected
 
 ENGINES: Final = ("sandbox", "crun", "runc", "docker", "podman")
-"""Engines in the order in which they are tried where none is asked for."""
+"""Engines in the order in which they are tried where none is asked for. A cluster is only used where it is asked for."""
+KUBERNETES: Final = "kubernetes"
+"""The engine that is somebody's cluster."""
 SOCKETS: Final = {
     "docker": ("DOCKER_HOST", "/var/run/docker.sock"),
     "podman": ("CONTAINER_HOST", "/run/podman/podman.sock"),
@@ -57,9 +60,13 @@ def socket_of(engine: str, given: str) -> Path:
     return Path((given or os.environ.get(variable, "") or usual).removeprefix("unix://"))
 
 
-async def open_engine(folder: Path, wanted: str, socket: str = "", source: Source = no_image) -> Engine:
+async def open_engine(
+    folder: Path, wanted: str, socket: str = "", source: Source = no_image, options: Sequence[str] = ()
+) -> Engine:
     """AGENT-11. The engine asked for, or the first that works, tried in earnest. `socket`: of one that is reached by
-    one; `source`: the images that are given to it. Raises `Rejected`."""
+    one; `source`: the images that are given to it; `options`: what else it is told. Raises `Rejected`."""
+    if wanted == KUBERNETES:
+        return await _open_cluster(folder, options)
     lacking: list[Lacks] = []
     opener = _Opener(folder, socket, source)
     for name in (wanted,) if wanted else ENGINES:
@@ -121,6 +128,24 @@ def served(folder: Path, name: str, socket: Path, source: Source = no_image) -> 
     return DockerDriver(Place(name, socket, own, source))
 
 
+async def _open_cluster(folder: Path, options: Sequence[str]) -> Engine:
+    """KUBE-1. A cluster as the options say; they are noted, for whoever takes the folder away. Raises `Rejected`."""
+    from metanode.host.runtimes.kubernetes.driver import open_kubernetes  # noqa: PLC0415 - for who uses it
+    from metanode.host.runtimes.kubernetes.place import place_of  # noqa: PLC0415 - as above
+
+    own = folder / KUBERNETES
+    own.mkdir(0o700, exist_ok=True)
+    driver = await open_kubernetes(place_of(own, options))
+    match await driver.probe():
+        case Works() as works:
+            (own / NOTE).write_text("\n".join(options))
+            await driver.begin()
+            return Engine(driver, works)
+        case Lacks() as lacks:
+            await driver.close()
+            raise Rejected(AgentRefusal.NO_ENGINE, f"{lacks.engine}: {lacks.reason} ({lacks.fix})")
+
+
 def end_containers(folder: Path) -> None:
     """End every container of an agent's folder, and its shim, where one runs. For whoever takes the whole away."""
 
@@ -131,7 +156,7 @@ def end_containers(folder: Path) -> None:
     if (folder / FOLDER / SOCKET).exists():
         with contextlib.suppress(Rejected):
             asyncio.run(end())
-    for name in SOCKETS:
+    for name in (*SOCKETS, KUBERNETES):
         if (folder / name / NOTE).exists():
             with contextlib.suppress(Rejected):
                 asyncio.run(_end_served(folder, name))
@@ -139,10 +164,14 @@ def end_containers(folder: Path) -> None:
 
 async def _end_served(folder: Path, name: str) -> None:
     """End what an engine runs for this folder."""
-    driver = served(folder, name, Path((folder / name / NOTE).read_text()))
+    noted = (folder / name / NOTE).read_text()
+    if name == KUBERNETES:
+        driver: Driver = (await _open_cluster(folder, noted.split("\n") if noted else ())).driver
+    else:
+        driver = served(folder, name, Path(noted))
     try:
         for state in await driver.list():
-            if state.phase in (Phase.RUNNING, Phase.PAUSED):
+            if state.phase in (Phase.STARTING, Phase.RUNNING, Phase.PAUSED):
                 await driver.kill(state.id)
             await driver.remove(state.id)
         await driver.recover()  # and with it its images go, which no container is of any more

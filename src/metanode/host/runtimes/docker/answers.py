@@ -114,6 +114,7 @@ class Version(msgspec.Struct, frozen=True, rename="pascal"):
 
     version: str
     api_version: str
+    least: str = msgspec.field(default="", name="MinAPIVersion")
     components: list[Component] = []
 
 

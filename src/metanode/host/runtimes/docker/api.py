@@ -1,6 +1,8 @@
 """The engine's API as short calls: by the package `docker`, in threads, each with a time-out, each answer bounded."""
 
 import asyncio
+import re
+import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,8 +26,9 @@ THREADS: Final = 8
 """Calls at a time; others wait for their turn."""
 COMPLAINT_CHARACTERS: Final = 2000
 """Of what the engine said when it refused."""
-API_MIN: Final = (1, 41)
-"""The first version with namespaces of control groups: dockerd 20.10, podman 3."""
+API: Final = (1, 41)
+"""The version that is spoken, the first with namespaces of control groups: dockerd 20.10, podman 3."""
+_NUMBER: Final = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.\d+)*")
 _T = TypeVar("_T")
 
 
@@ -44,8 +47,9 @@ class _Complaint(msgspec.Struct):
 class EngineApi:
     """One engine by its socket. Raises `EngineSays` where it refuses and `Rejected` where it does not answer."""
 
-    def __init__(self, socket: Path) -> None:
-        self.socket: Final = socket
+    def __init__(self, place: Path) -> None:
+        self.socket: Final = place
+        self._version = API
         self._client: docker.APIClient | None = None
         self._threads: Final = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
 
@@ -70,6 +74,7 @@ class EngineApi:
 
     def _ask(self, verb: str, path: str, params: dict[str, Any], fields: dict[str, Any], timeout_s: float) -> bytes:
         try:
+            self._check_reached()
             client = self._opened()
             url = f"{client.base_url}{self.versioned(path)}"
             with client.request(verb, url, params=params, timeout=timeout_s, stream=True, **fields) as answer:
@@ -83,6 +88,12 @@ class EngineApi:
             raise EngineSays(status, complaint(data))
         return data
 
+    def _check_reached(self) -> None:
+        """Raises `OSError`. The package leaves the socket of a connection that failed open; this one is closed."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as peer:
+            peer.settimeout(CALL_TIMEOUT_S)
+            peer.connect(str(self.socket))
+
     def _opened(self) -> docker.APIClient:
         if self._client is None:
             self._client = docker.APIClient(
@@ -91,10 +102,14 @@ class EngineApi:
         return self._client
 
     def versioned(self, path: str) -> str:
-        """A path of the API in the version that this driver was written for; one of podman's own is what it is."""
-        if path.startswith("/v4.0.0/"):
+        """A path of the API in the version that is spoken; one of podman's own is what it is, and that of versions."""
+        if path.startswith("/v4.0.0/") or path == "/version":
             return path
-        return f"/v{API_MIN[0]}.{API_MIN[1]}{path}"
+        return f"/v{self._version[0]}.{self._version[1]}{path}"
+
+    def choose(self, least: str) -> None:
+        """Speak the version that this driver was written for, or a later one where the engine has forgotten it."""
+        self._version = max(API, number_of(least))
 
     def close(self) -> None:
         """No more calls."""
@@ -102,6 +117,12 @@ class EngineApi:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+def number_of(version: str) -> tuple[int, int]:
+    """A version of the API as a number; the smallest for what is none."""
+    found = _NUMBER.fullmatch(version)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def reason_of(error: BaseException) -> str:

@@ -104,7 +104,9 @@ class Hold:
             if self._reached:
                 return
             try:
+                (await open_stream(self.place.socket, "GET", "/_ping")).close()
                 self.version = await self.api.asked(Version, "GET", "/version")
+                self.api.choose(self.version.least)
                 self.info = await self.api.asked(Info, "GET", "/info")
                 (self.place.folder / _CONTAINERS).mkdir(0o700, parents=True, exist_ok=True)
                 (self.place.folder / _PROFILE).write_text(json.dumps(profile()))

@@ -1,11 +1,10 @@
 """Whether an engine works here: reached, looked at, tried, and what would make it work."""
 
 import os
-import re
 from pathlib import Path
 from typing import Final
 
-from metanode.host.runtimes.docker.api import API_MIN
+from metanode.host.runtimes.docker.api import API, number_of
 from metanode.host.runtimes.docker.box import group_of
 from metanode.host.runtimes.docker.hold import PODMAN, Hold
 from metanode.host.runtimes.driver import (
@@ -36,7 +35,6 @@ _FIXES: Final = {
     "overlay": 'a storage driver that works here: --storage-driver vfs, or driver = "vfs" in storage.conf',
 }
 """By a word of what failed, the first that fits."""
-_NUMBER: Final = re.compile(r"(\d{1,4})\.(\d{1,4})")
 
 
 async def probe(hold: Hold, driver: Driver) -> Capability:
@@ -56,9 +54,8 @@ async def probe(hold: Hold, driver: Driver) -> Capability:
 def _lacking(hold: Hold) -> Lacks | None:
     """What the engine says of itself that rules it out."""
     assert hold.version is not None, "it was reached"
-    found = _NUMBER.match(hold.version.api_version)
-    if found is None or tuple(map(int, found.groups())) < API_MIN:
-        wanted = ".".join(map(str, API_MIN))
+    if number_of(hold.version.api_version) < API:
+        wanted = ".".join(map(str, API))
         return Lacks(hold.engine, f"speaks version {hold.version.api_version[:20]} of the API", f"{wanted} or later")
     if any("rootless" in option for option in hold.info.security_options or ()):
         return Lacks(hold.engine, "is run without root", "run it as root, or use the sandbox, which needs none")
