@@ -48,7 +48,7 @@ class JobStorm(Weather):
                 continue
             ended = sum(
                 1 for node in fleet.nodes.values() for one in node.steps
-                if (one.step, one.code, one.assignment.workload) == ("exited", "0", name)
+                if one.assignment and (one.step, one.code, one.assignment.workload) == ("exited", "0", name)
             )  # fmt: skip
             if workload.phase != "completed" or ended < workload.replicas:
                 yield f"{name} is {workload.phase}, {ended} of {workload.replicas} ended well"

@@ -160,12 +160,13 @@ class Probe:
 @dataclass(frozen=True, slots=True)
 class Record:
     """Something happened that is worth a receipt: the step, the assignment and its image, an exit code or a refusal's
-    code, and why it happened, where the step says so."""
+    code, and why it happened, where the step says so. No assignment: it is of an earlier agent, which has written down
+    what it was."""
 
     now_ms: int
     step: str
     name: str
-    assignment: Assignment
+    assignment: Assignment | None
     image: bytes
     code: str
     reason: str = ""

@@ -145,7 +145,7 @@ class Agent:
                 self._leaving.add(name)
                 self._stop(task, "", 0)
         for name in sorted(set(self._found) - set(wanted)):
-            self._clear(name)
+            self._clear(event.now_ms, name)
         self._found = {}
         self._is_new = False
 
@@ -165,8 +165,9 @@ class Agent:
             task.phase = "running" if found < 0 else "ended"
             self._stop(task, "stopped", 0)
 
-    def _clear(self, name: str) -> None:
+    def _clear(self, now_ms: int, name: str) -> None:
         """AGENT-1. A container that nothing asks for any more: found after a restart, and not in the share."""
+        self._effects.append(Record(now_ms, "moved", name, None, b"", "", NOT_IN_SHARE))
         if self._found[name] < 0:
             self._leaving.add(name)
             self._effects.append(Stop(name, ORPHAN_GRACE_MS))
@@ -234,6 +235,8 @@ class Agent:
         """AGENT-6. It ended as asked, or by itself: then its restart rule says whether it is started again."""
         task = self._tasks.get(event.name)
         if task is None:
+            if event.name in self._leaving:
+                self._effects.append(Record(event.now_ms, "stopped", event.name, None, b"", str(event.code)))
             self._effects.append(Remove(event.name))
             return
         if task.phase in ("waiting", "resting"):

@@ -38,6 +38,8 @@ RECEIPTS_BYTES_MIN: Final = 192 << 20
 """Least that a log may be bounded by: files of 64 MiB are dropped as a whole, and the last two stay."""
 RECEIPTS_BYTES_USUAL: Final = 1 << 30
 """Most bytes of entries that a node keeps where nothing else is said: about one and a half million."""
+LOOKED_BACK_MAX: Final = 16_384
+"""Entries looked through for the last one about a container: a second at most, for each that an agent clears away."""
 READ_MAX: Final = 1_024
 """Most entries that one `read` returns: 4 MiB."""
 
@@ -112,6 +114,14 @@ class ReceiptLog:
         """The entries from this number on, at most so many and `READ_MAX`; fewer where the log ends. Raises `Fault`."""
         last = min(first + min(count, READ_MAX), self.count)
         return tuple(self._entry(number) for number in range(max(first, self._log.first), last))
+
+    def last_about(self, workload: str, index: int, attempt: int) -> SignedEntry | None:
+        """The latest entry about an attempt, looked for among the last ones. Raises `Fault`."""
+        for number in range(self.count - 1, max(self.first, self.count - LOOKED_BACK_MAX) - 1, -1):
+            signed = self._entry(number)
+            if (signed.entry.workload, signed.entry.index, signed.entry.attempt) == (workload, index, attempt):
+                return signed
+        return None
 
     def next_batch(self, pinned: int) -> ReceiptBatch:
         """WREC-7. What a report can pin next, where the chain has pinned so many. Raises `Fault`."""

@@ -71,10 +71,13 @@ class Records:
         self._lock: Final = asyncio.Lock()
         self.pinned: Final = PinnedSoFar()
         self.witnessed: Callable[[str, Assignment, bytes], dict[str, DetailValue]] = lambda *_: {}
-        self._waiting: Final[asyncio.Queue[Happening]] = asyncio.Queue()
+        self._waiting: Final[asyncio.Queue[Happening | Record]] = asyncio.Queue()
 
     def put(self, effect: Record) -> None:
         """A step of a container's life, to be written in its turn."""
+        if effect.assignment is None:
+            self._waiting.put_nowait(effect)
+            return
         told: dict[str, DetailValue] = {"reason": effect.reason} if effect.reason else {}
         if effect.step == "exited":
             told.update(self.witnessed(effect.name, effect.assignment, effect.image))
@@ -97,9 +100,11 @@ class Records:
     async def run(self) -> None:
         """Write what was put, in order, until cancelled. Raises `Fault`: an agent that cannot write does not go on."""
         while True:
-            happening = await self._waiting.get()
+            found = await self._waiting.get()
             try:
-                await self._append(happening)
+                happening = await self._remembered(found) if isinstance(found, Record) else found
+                if happening is not None:
+                    await self._append(happening)
             finally:
                 self._waiting.task_done()
 
@@ -126,6 +131,32 @@ class Records:
         """Something read from the log, in a thread, while nothing is written."""
         async with self._lock:
             return await asyncio.to_thread(read, self._log)
+
+    async def _remembered(self, effect: Record) -> Happening | None:
+        """WREC-26. A step of a container that an earlier agent has written of: what it was is in the log; nothing where
+        it is not, for then nobody ever said that it ran."""
+        match effect.name.split("."):
+            case [_, workload, index, attempt] if index.isdecimal() and attempt.isdecimal():
+                last = await self.reading(lambda log: log.last_about(workload, int(index), int(attempt)))
+            case _:
+                last = None
+        if last is None:
+            return None
+        entry = last.entry
+        return Happening(
+            time_ms=effect.now_ms,
+            height=self._height(),
+            step=effect.step,
+            workload=entry.workload,
+            index=entry.index,
+            attempt=entry.attempt,
+            revision=entry.revision,
+            spec=entry.spec,
+            image=entry.image,
+            engine=self._engine,
+            code=effect.code,
+            details=details(**({"reason": effect.reason} if effect.reason else {})),
+        )
 
     def _happening(
         self,

@@ -67,8 +67,11 @@ def test_what_an_earlier_agent_left_is_adopted_or_cleared_away() -> None:
     assert desk.wants(one) == [Fetch(name(), one), Stop(name(7, 3), 10_000), Remove(name(8, 1))]
     assert desk.fetches() == []
     assert desk.heard() == [(0, "ready", 0)]
-    assert desk.steps == [("verified", "")], "nothing was started"
+    assert desk.steps == [("moved", ""), ("moved", ""), ("verified", "")], "nothing was started"
     assert desk.ends(0, name(7, 3)) == [Remove(name(7, 3))]
+    assert desk.steps[3:] == [("stopped", "0")]
+    assert desk.ends(0, name(9)) == [Remove(name(9))]
+    assert len(desk.steps) == 4, "what nobody knew of is removed, and nothing said of it"
 
 
 def test_what_ended_while_no_agent_was_there_is_dealt_with_by_its_rule() -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.docklock.agent.desk import assignment
 from tests.unit.docklock.receipts.samples import NODE_KEY, author
 
+from metanode.docklock.agent.events import Record
 from metanode.host.agent.receipt_log import ReceiptLog
 from metanode.host.agent.records import Records
 from metanode.host.agent.refusing import AGAIN, WINDOW_MS, WINDOWS_MAX, Refusals, Refused
@@ -161,3 +162,17 @@ def test_what_is_no_replica_here_has_no_command_and_its_refusal_names_none(room:
     witness.refused(Rejected(RequestRefusal.NOT_SIGNED, "no signature"), None, "shop.gone.0.1", known=False)
     (entry,) = room.written()
     assert (entry.step, entry.workload, told(entry)) == ("refused", "", {"reason": "no signature"})
+
+
+def test_what_an_earlier_agent_had_is_let_go_of_by_what_it_wrote(room: Room) -> None:
+    one = assignment(index=2, attempt=5)
+    room.records.tell("started", one, IMAGE, {})
+    room.records.tell("started", assignment(index=2, attempt=6), b"", {})
+    for step, code, reason in (("moved", "", "the share does not name it any more"), ("stopped", "143", "")):
+        room.records.put(Record(9, step, "shop.web.2.5", None, b"", code, reason))
+        room.records.put(Record(9, step, "shop.web.3.1", None, b"", code, reason))
+    room.records.put(Record(9, "moved", "something", None, b"", ""))
+    entries = room.written()[2:]
+    assert [(one.step, one.code) for one in entries] == [("moved", ""), ("stopped", "143")], "of the other nobody knows"
+    for entry in entries:
+        assert (entry.index, entry.attempt, entry.spec, entry.image, entry.time_ms) == (2, 5, one.spec, IMAGE, 9)
