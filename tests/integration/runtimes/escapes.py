@@ -14,8 +14,18 @@ import struct
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-LISTED = [int(name) for name in os.listdir("/proc/self/fd")]
-INHERITED = [number for number in LISTED if number > 2 and os.path.lexists(f"/proc/self/fd/{number}")]
+
+
+def is_open(number):
+    """Asked of the kernel: a deterministic job has no /proc to look in."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
+
+
+INHERITED = [number for number in range(3, 1024) if is_open(number)]
 VICTIM, ABSTRACT, MARKER = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 X86_64 = {
     "ptrace": 101, "keyctl": 250, "add_key": 248, "io_uring_setup": 425, "bpf": 321, "perf_event_open": 298,

@@ -49,6 +49,23 @@ class Seen:
     end: Exit
 
 
+def witness_of(identity: Identity, one: Witnessed, kept: bytes, end: Exit) -> Witness:
+    """DET-7. The witness of a run, by what its supervisor and the shim saw. `kept`: of its single observations."""
+    out, err = (Said(size=stream.size, digest=stream.digest) for stream in one.streams)
+    return Witness(
+        identity=identity,
+        processor=one.processor,
+        observations=one.count,
+        chain=one.chain,
+        kept=kept,
+        out=out,
+        err=err,
+        code=min(end.code, 255),
+        signal=end.signal,
+        left=tuple(LeftFile(path=left.path, size=left.size, digest=left.digest) for left in one.left),
+    )
+
+
 class Witnesses:
     """DET-7 to DET-9. `cage`: why no deterministic jobs run here, empty where they do."""
 
@@ -139,20 +156,7 @@ class Witnesses:
 
     def witness(self, identity: Identity, seen: Seen) -> tuple[Witness, Hash, bytes]:
         """DET-7. The witness of a run, its root, and the digest by which it is kept. Raises `Fault`."""
-        one, end = seen.witness, seen.end
-        out, err = (Said(size=stream.size, digest=stream.digest) for stream in one.streams)
-        made = Witness(
-            identity=identity,
-            processor=one.processor,
-            observations=one.count,
-            chain=one.chain,
-            kept=seen.kept,
-            out=out,
-            err=err,
-            code=min(end.code, 255),
-            signal=end.signal,
-            left=tuple(LeftFile(path=left.path, size=left.size, digest=left.digest) for left in one.left),
-        )
+        made = witness_of(identity, seen.witness, seen.kept, seen.end)
         data = encode(made)
         self._blobs.put((data,), WITNESS_BYTES_MAX)
         return made, witness_root(made), sha256(data).digest()

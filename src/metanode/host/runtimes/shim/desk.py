@@ -124,6 +124,8 @@ class Desk:
         assert self._agent is not None
         container = self._server.roster.at(message)
         container.require(Phase.RUNNING)
+        if container.plan.cage is not None:
+            raise Rejected(RuntimeRefusal.CAGED, f"{container.plan.id} is a deterministic job")
         plan = command_of(container.plan, message)
         engine = self._server.roster.engine(container.engine)
         terminal = message.get("tty") is True

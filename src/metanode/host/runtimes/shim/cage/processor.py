@@ -28,6 +28,8 @@ _LEAVES: Final = {
     0x8000_0006: (0, 0, 0x0100_6040, 0),
     0x8000_0008: (0x0000_3028, 0, 0, 0),
 }
+WITH_PARTS: Final = frozenset({4, 7, 0xB, 0xD})
+"""Leaves that have parts, by ECX; of the others it may hold anything."""
 HARDWARE: Final = _FEATURES_D
 """What AT_HWCAP is on x86-64: EDX of leaf 1."""
 

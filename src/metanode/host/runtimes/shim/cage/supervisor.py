@@ -283,11 +283,12 @@ class Supervisor:
             if self._runs:
                 self._observed.note(numbers.RDTSC, count)
         elif code[:2] == _ASKS_PROCESSOR and self.hides_processor:
-            leaf, sub = registers[RAX] & 0xFFFF_FFFF, registers[RCX] & 0xFFFF_FFFF
+            leaf = registers[RAX] & 0xFFFF_FFFF
+            sub = registers[RCX] & 0xFF if leaf in processor.WITH_PARTS else 0
             told = processor.cpuid(leaf, sub)
             registers[RAX], registers[RBX], registers[RCX], registers[RDX] = told
             registers[RIP] += 2
-            self._observed.note(numbers.CPUID, leaf << 8 | sub & 0xFF, struct.pack("<IIII", *told))
+            self._observed.note(numbers.CPUID, leaf << 8 | sub, struct.pack("<IIII", *told))
         else:
             return False
         self._job.write_registers()
