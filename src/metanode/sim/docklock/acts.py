@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from metanode.records.workload import WorkloadSpec
 from metanode.sim.acts import Broken
-from metanode.sim.docklock.chain import Sequencer
-from metanode.sim.docklock.clock import Clock
+from metanode.sim.docklock.chain import Chain, Sequencer
+from metanode.sim.docklock.clock import Clock, Time
 from metanode.sim.docklock.fleet import Fleet
 from metanode.sim.docklock.node import Node
 from metanode.sim.docklock.samples import service
-from metanode.sim.founding import START_MS, found
+from metanode.sim.founding import START_MS, Founding, found
 
 LOOK_MS: Final = 200
 """How often the second act looks whether it is over."""
@@ -76,11 +76,20 @@ class Ending:
     steps: int
 
 
-def perform(weather: Weather, count: int, seed: int) -> Ending:
+Ground: TypeAlias = Callable[[int], tuple[Time, Chain, Founding]]
+"""What is under a pretend cluster, from a seed: a clock, a chain, and who founded it."""
+
+
+def sequencer(seed: int) -> tuple[Time, Chain, Founding]:
+    """Blocks at an even pace, without a committee."""
+    clock, founding = Clock(seed, START_MS), found(1)
+    return clock, Sequencer(clock, founding), founding
+
+
+def perform(weather: Weather, count: int, seed: int, ground: Ground = sequencer) -> Ending:
     """Both acts. Raises `Broken` where anything does not hold."""
-    clock = Clock(seed, START_MS)
-    founding = found(1)
-    fleet = Fleet(clock, Sequencer(clock, founding), founding)
+    clock, chain, founding = ground(seed)
+    fleet = Fleet(clock, chain, founding)
     fleet.found(count, weather.make)
     for spec, replicas in weather.workloads(count):
         fleet.apply(spec, replicas)

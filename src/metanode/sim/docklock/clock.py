@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 STEPS_MAX: Final = 2_000_000
 """A world that needs more steps than this is not getting anywhere."""
@@ -18,6 +18,47 @@ class _Due:
     at_ms: int
     order: int
     action: Action = field(compare=False)
+
+
+class Time(Protocol):
+    """What a pretend cluster needs of a clock: its own, or that of the validators under it."""
+
+    @property
+    def random(self) -> Random:
+        """The one source of chance."""
+        ...
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds of Unix time."""
+        ...
+
+    @property
+    def age_ms(self) -> int:
+        """How long the world has been there."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """How much has happened."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal seeds give equal fingerprints."""
+        ...
+
+    def at(self, delay_ms: int, action: Action) -> None:
+        """Do something later."""
+        ...
+
+    def run(self, until_ms: int, done: Callable[[], bool] = lambda: False) -> bool:
+        """Run until `done`, or until this many milliseconds after the start."""
+        ...
+
+    def record(self, what: str) -> None:
+        """Fold one happening into the fingerprint."""
+        ...
 
 
 class Clock:

@@ -16,7 +16,7 @@ from metanode.records.cluster_calls import (
 from metanode.records.placement import Weights
 from metanode.records.workload import WorkloadSpec, spec_digest
 from metanode.sim.docklock.chain import Block, Chain
-from metanode.sim.docklock.clock import Clock
+from metanode.sim.docklock.clock import Time
 from metanode.sim.docklock.node import Node
 from metanode.sim.docklock.oracle import Oracle
 from metanode.sim.founding import Client, Founding
@@ -39,7 +39,7 @@ SETTINGS: Final = ClusterSettings(
 class Fleet:
     """Nodes by name, ascending; the cluster is called `shop`. `liars`: by name, whoever does not follow the rules."""
 
-    def __init__(self, clock: Clock, chain: Chain, founding: Founding) -> None:
+    def __init__(self, clock: Time, chain: Chain, founding: Founding) -> None:
         self.clock: Final = clock
         self.chain: Final = chain
         self.owner: Final[Client] = founding.clients[0]

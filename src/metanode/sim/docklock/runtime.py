@@ -7,7 +7,7 @@ from typing import Final
 from metanode.docklock.agent.events import Run
 from metanode.docklock.cluster.state import Assignment
 from metanode.records.workload import WorkloadSpec
-from metanode.sim.docklock.clock import Clock
+from metanode.sim.docklock.clock import Time
 
 KILLED: Final = 137
 """The exit status of what was killed."""
@@ -44,7 +44,7 @@ class Habits:
 class Runtime:
     """Containers of one node. `ended(name, code, out_of_memory)`: told when one ends by itself."""
 
-    def __init__(self, clock: Clock, habits: Habits, ended: Callable[[str, int, bool], None]) -> None:
+    def __init__(self, clock: Time, habits: Habits, ended: Callable[[str, int, bool], None]) -> None:
         self._clock: Final = clock
         self._ended: Final = ended
         self._life = 0
