@@ -86,6 +86,7 @@ class Deeds:
         self.mesh: NodeMesh | None = None
         self.witnesses: Witnesses | None = None
         self.sequence = 0
+        self._starting: Final[set[str]] = set()
         self._unheard = ""
 
     async def fetch(self, effect: Fetch) -> None:
@@ -112,6 +113,7 @@ class Deeds:
             self._log.warning("fetch", extra={"container": effect.name, "why": str(error)})
             self._tell(Fetched(now_ms(), effect.name, None, MISSING, final=False))
         except Rejected as refused:
+            self._furnishing.leave(effect.name)
             self._log.warning("refused", extra={"container": effect.name, "why": str(refused)})
             self._tell(Fetched(now_ms(), effect.name, None, str(refused.reason), final=True))
         else:
@@ -137,6 +139,7 @@ class Deeds:
     async def run(self, effect: Run) -> None:
         """Create and start a container; what was left of an earlier try goes first."""
         spec, one = effect.spec, effect.assignment
+        self._starting.add(effect.name)
         try:
             image = NO_IMAGE
             if spec.terms.demand.image:
@@ -144,6 +147,8 @@ class Deeds:
             secrets = await self._furnishing.furnish(one, spec)
             cage = self.witnesses.cage(one, spec) if self.witnesses is not None else None
             plan = plan_of(effect.name, one.index, spec, image, self._volumes, secrets, cage)
+            if effect.name not in self._starting:
+                return  # it was asked to end while this was prepared, and what never began has ended
             await self._driver.create(plan)
             self.records.tell("created", one, spec.terms.demand.image, {})
             await self._driver.start(effect.name)
@@ -161,6 +166,7 @@ class Deeds:
         try:
             state = await self._driver.stop(effect.name, effect.grace_ms)
         except Rejected:
+            self._starting.discard(effect.name)
             self._tell(Ended(now_ms(), effect.name, 0, out_of_memory=False))
         else:
             self._tell(self._ended(effect.name, state.exit))

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import logging
+import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ PEERS_MAX: Final = 8
 """Other agents that are asked for a secret in one try; the next try begins behind them."""
 PEER_TIMEOUT_S: Final = 5.0
 """How long another agent may take to answer."""
+GIVEN_S: Final = 60.0
+"""So long the same question gets the same envelope again: a receipt an answer would let a node fill another's log."""
+GIVEN_MAX: Final = 256
+"""Answers that are remembered so."""
 READABLE: Final = 0o550
 """Of the permissions of a secret, those that mean something: its user and group, and nothing is written."""
 
@@ -124,6 +129,7 @@ class NodeSecrets:
         self._spec: Final = spec
         self._records: Final = records
         self._refusals: Final = refusals
+        self._given: Final[dict[bytes, tuple[float, bytes]]] = {}
         self._log: Final = logging.getLogger("metanode.agent")
 
     # --- kept here --------------------------------------------------------------------------------------------------
@@ -242,11 +248,18 @@ class NodeSecrets:
 
     async def seal_for(self, asked: SecretAsked, account: bytes, once: bytes) -> bytes:
         """SECRET-8. An envelope for the node that asks, if the chain says that it is to run what needs the secret; to
-        the key that the chain proves for it. `once`: 32 fresh bytes. Raises `Rejected`, `ChainUnreachable`."""
+        the key that the chain proves for it. Asked the same again within a minute it gives the same, which is written
+        down already. `once`: 32 fresh bytes. Raises `Rejected`, `ChainUnreachable`."""
+        key = account + encode(asked)
+        if (given := self._given.get(key)) is not None and time.monotonic() - given[0] < GIVEN_S:
+            return given[1]
         one, sealed = await asyncio.to_thread(self._sealed_for, asked, account, once)
         told = {**told_of(sealed.label), "to": asked.node}
         await self._records.write("secret-resealed", one, b"", told)
-        return encode(sealed)
+        if len(self._given) >= GIVEN_MAX:
+            del self._given[next(iter(self._given))]
+        self._given[key] = (time.monotonic(), encode(sealed))
+        return self._given[key][1]
 
     def _sealed_for(self, asked: SecretAsked, account: bytes, once: bytes) -> tuple[Assignment, SealedSecret]:
         check_asked(asked)

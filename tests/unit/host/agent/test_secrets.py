@@ -163,6 +163,18 @@ def test_a_secret_is_sealed_anew_for_the_node_that_is_to_run_what_needs_it(asked
     assert (step, told["to"], told["key"]) == ("secret-resealed", "node-2", sealed.label.recipient)
 
 
+def test_who_asks_again_gets_the_same_and_fills_no_log(asked_node, monkeypatch):
+    first = asked_node.seal_for(ASKED, OTHER[:20])
+    assert [asked_node.seal_for(ASKED, OTHER[:20]) for _ in range(3)] == [first] * 3
+    assert len(asked_node.papers.written) == 1
+    assert refusal(asked_node.seal_for, ASKED, SEED[:20]) is SecretRefusal.NOT_PLACED, "and nobody else does"
+    monkeypatch.setattr("metanode.host.agent.secrets.GIVEN_S", 0.0)
+    assert asked_node.seal_for(ASKED, OTHER[:20]) != first
+    monkeypatch.setattr("metanode.host.agent.secrets.GIVEN_MAX", 1)
+    asked_node.seal_for(ASKED, OTHER[:20])
+    assert len(asked_node.secrets._given) == 1
+
+
 @pytest.mark.parametrize(
     ("what", "change"),
     [
