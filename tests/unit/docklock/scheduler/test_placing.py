@@ -1,5 +1,6 @@
 """The index gives what the definition gives, tie by tie, change by change; and so does whoever reads only the rules."""
 
+from collections import Counter
 from hashlib import sha256
 from random import Random
 
@@ -107,27 +108,31 @@ def test_the_index_is_forgotten_when_too_many_others_came_and_nothing_changes_by
     )
 
 
-def run(number: int, found: Fleet, brute: Brute, row: list[Newcomer], seed: bytes) -> tuple[int, int]:
-    """Place, make room, let some go; compare three ways at each step. How many were placed, how many needed room."""
+def run(number: int, found: Fleet, brute: Brute, row: list[Newcomer], seed: bytes) -> Counter[str]:
+    """Place, make room, let some go; compare three ways at each step. How many were placed, how many needed room, how
+    many nodes were too uneven for somebody, and how many of those who needed room had to stay even."""
     draw = Random(number)
     scheduler = Scheduler(found, seed)
-    placed = made_room = 0
+    met: Counter[str] = Counter()
     for who in row:
+        even = any(spread.skew_max for spread in who.replica.demand.spread)
         answer = scheduler.place(who)
         assert answer == place_plainly(found, who, seed), (number, who.replica.name)
         judged = brute.place(who, seed)
         if isinstance(answer, Placed):
             assert judged == (answer.node, answer.total), (number, who.replica.name)
-            placed += 1
+            met["placed"] += 1
             where = answer.node
         else:
             assert judged == {reason.rule: reason.nodes for reason in answer.reasons}, (number, who.replica.name)
+            met["uneven"] += sum(reason.nodes for reason in answer.reasons if reason.rule == 23)
             made = preempt(found, who)
             named = made and (made.node, [victim.name for victim in made.victims])
             assert named == brute.preempt(who), (number, who.replica.name)
             if made is None:
                 continue
-            made_room += 1
+            met["made room"] += 1
+            met["made room, even"] += even
             where = made.node
             for victim in made.victims:
                 found.release(where, victim)
@@ -138,25 +143,30 @@ def run(number: int, found: Fleet, brute: Brute, row: list[Newcomer], seed: byte
             name, leaves = draw.choice(brute.standing)
             found.release(name, leaves)
             brute.standing.remove((name, leaves))
-    return placed, made_room
+    return met
 
 
 def test_thousands_of_small_clusters_are_judged_alike_by_who_knows_only_the_rules() -> None:
     """A differential test: index, definition, and the second scheduler of brute.py."""
-    placed = made_room = 0
+    met: Counter[str] = Counter()
     for number in range(1_500):
         found = world(number)
         brute = Brute(found.nodes, found.standing, found.weights, BANNED)
-        more = run(number, found.fleet(), brute, found.newcomers, found.seed)
-        placed, made_room = placed + more[0], made_room + more[1]
-    assert placed > 1_500
-    assert made_room > 100
+        met += run(number, found.fleet(), brute, found.newcomers, found.seed)
+    assert met["placed"] > 1_500
+    assert met["made room"] > 100
+    assert met["uneven"] > 100
+    assert met["made room, even"] >= 30
 
 
 def full(number: int) -> tuple[list[NodeView], list[tuple[str, Replica]], list[Newcomer]]:
     """Few nodes, full of replicas of many sizes and priorities; newcomers that push."""
     draw = Random(number)
-    nodes = [node(name, cpu_millicores=4_000, memory_kib=16_384, standing_max=draw.choice((4, 9))) for name in "ab"]
+    nodes = [
+        node(name, cpu_millicores=4_000, memory_kib=16_384, standing_max=draw.choice((4, 9)), labels={"zone": name})
+        for name in "ab"
+    ]
+    even = (Spread(label="zone", skew_max=1),) if draw.randrange(3) == 0 else ()
     standing = [
         (
             draw.choice("ab"),
@@ -174,7 +184,7 @@ def full(number: int) -> tuple[list[NodeView], list[tuple[str, Replica]], list[N
             "strong", index, priority=draw.randrange(1, 6), preempts=True,
             cpu_millicores=draw.choice((1_000, 2_500, 4_000)), memory_kib=1_024 * draw.randrange(1, 12),
             ports=(80,) if draw.randrange(2) else (),
-            anti_affinity=("w1",) if not draw.randrange(5) else (), node_max=draw.choice((0, 1)),
+            anti_affinity=("w1",) if not draw.randrange(5) else (), node_max=draw.choice((0, 1)), spread=even,
         )
         for index in range(3)
     ]  # fmt: skip
@@ -182,12 +192,13 @@ def full(number: int) -> tuple[list[NodeView], list[tuple[str, Replica]], list[N
 
 
 def test_hundreds_of_full_nodes_are_cleared_alike() -> None:
-    made_room = 0
+    met: Counter[str] = Counter()
     for number in range(250):
         nodes, standing, row = full(number)
         found = fleet(*nodes, standing=standing)
-        made_room += run(number, found, Brute(nodes, standing, found.weights, BANNED), row, SEED)[1]
-    assert made_room > 200
+        met += run(number, found, Brute(nodes, standing, found.weights, BANNED), row, SEED)
+    assert met["made room"] > 200
+    assert met["made room, even"] > 50
 
 
 def test_an_index_that_lives_long_keeps_step_with_every_change() -> None:
