@@ -7,6 +7,7 @@ from metanode.api.cluster_codes import CLUSTER_CODES
 from metanode.api.exits import ExitStatus
 from metanode.api.explanation import Explanation
 from metanode.api.image_codes import IMAGE_CODES
+from metanode.api.mesh_codes import MESH_CODES
 from metanode.api.runtime_codes import RUNTIME_CODES
 from metanode.api.secret_codes import SECRET_CODES
 
@@ -51,6 +52,7 @@ REFUSED: Final = _refused("HTTP-2")
 CODES: Final[dict[str, Explanation]] = {
     **CLUSTER_CODES,
     **IMAGE_CODES,
+    **MESH_CODES,
     **RUNTIME_CODES,
     **SECRET_CODES,
     "ledger.unknown-version": _refused("LEDGER-N1", "use version 1 of transactions"),

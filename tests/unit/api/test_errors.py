@@ -16,6 +16,7 @@ from metanode.host.agent.content import MISSING
 from metanode.host.agent.engines import AgentRefusal
 from metanode.host.blobs import BlobRefusal
 from metanode.host.agent.volumes import VolumeRefusal
+from metanode.docklock.mesh.refusals import MeshRefusal
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.ledger import AdmissionRefusal, LedgerRefusal
 from metanode.ledger.accounts import AccountsRefusal, AuthorityRefusal
@@ -47,6 +48,7 @@ TOLD = (
     SecretRefusal,
     VolumeRefusal,
     RuntimeRefusal,
+    MeshRefusal,
     AgentRefusal,
     RequestRefusal,
     ImageRefusal,

@@ -277,6 +277,14 @@ COMMANDS: Final[dict[str, Entry]] = {
         f"{_HERE}.logs:logs",
         "Show the logs of the local nodes, all of them or those named, in the order of time.",
     ),
+    "mesh call": Entry(
+        f"{_HERE}.mesh_calls:call",
+        "Call a service through the mesh, SERVICE or SERVICE:PORT: an HTTP GET of a path, and who answered it.",
+    ),
+    "mesh routes": Entry(
+        f"{_HERE}.mesh_calls:routes",
+        "Show what each container may call, at which address, who would answer, and what was carried.",
+    ),
     "mesh services": Entry(
         f"{_HERE}.mesh:services",
         "List the services of a cluster: their ports, networks, and the replicas that are ready to answer.",

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final, assert_never
 
-from metanode.docklock.mesh.counters import Counters
+from metanode.docklock.mesh.counters import Counters, Row
 from metanode.docklock.mesh.dns import Code
 from metanode.docklock.mesh.events import (
     Abandon,
@@ -263,7 +263,8 @@ class Mesh:
         self._connect(flow, container)
 
     def _new(self, number: int, caller: str, service: str, port: int, where: tuple[str, str] = ("", "")) -> Flow:
-        flow = Flow(number, caller, service, port, self._counters.row(*where))
+        row = self._counters.row(*where) if where[0] else Row()
+        flow = Flow(number, caller, service, port, row)
         self._flows[number] = flow
         return flow
 
