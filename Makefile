@@ -17,7 +17,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check format bench soak docs lock clean
+.PHONY: help up test test-kubernetes check format bench soak docs lock clean
 
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
@@ -60,6 +60,10 @@ SEEDS ?= 4
 HOURS ?= 0
 soak: .venv/.stamp-dev
 	$(BIN)/python -m tests.soak --seeds $(SEEDS) --hours $(HOURS) --jobs $(JOBS) $(ARGS)
+
+# A real Kubernetes, built once from Debian's source package (10 minutes) into METANODE_KUBERNETES_CACHE. Needs root.
+test-kubernetes: .venv/.stamp-dev
+	$(BIN)/python -m tests.kubernetes $(ARGS)
 
 bench: .venv/.stamp-dev
 	@for script in $(basename $(notdir $(wildcard bench/*.py))); do \

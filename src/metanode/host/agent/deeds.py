@@ -163,13 +163,19 @@ class Deeds:
 
     async def stop(self, effect: Stop) -> None:
         """Ask it to end; that it did is heard from the driver's events, or said here where it does not run."""
-        try:
-            state = await self._driver.stop(effect.name, effect.grace_ms)
-        except Rejected:
-            self._starting.discard(effect.name)
-            self._tell(Ended(now_ms(), effect.name, 0, out_of_memory=False))
-        else:
-            self._tell(self._ended(effect.name, state.exit))
+        while True:
+            try:
+                state = await self._driver.stop(effect.name, effect.grace_ms)
+            except Rejected as refused:
+                if refused.reason is RuntimeRefusal.ENGINE_GONE:  # it may run on: nobody says that it has ended
+                    self._log.warning("not stopped", extra={"container": effect.name, "why": str(refused)})
+                    await asyncio.sleep(AGAIN_S)
+                    continue
+                self._starting.discard(effect.name)
+                self._tell(Ended(now_ms(), effect.name, 0, out_of_memory=False))
+            else:
+                self._tell(self._ended(effect.name, state.exit))
+            return
 
     async def remove(self, effect: Remove) -> None:
         """Leave nothing of it; one that is not there is removed already."""

@@ -71,6 +71,15 @@ def _command(spec: WorkloadSpec, run: Run) -> tuple[str, ...]:
     return (*entrypoint, *arguments)
 
 
+def reference_of(spec: WorkloadSpec) -> str:
+    """KUBE-2. The image as a registry knows it: the name people wrote, without its tag, and the digest that counts."""
+    if not spec.terms.demand.image:
+        return ""
+    name = spec.image.partition("@")[0]
+    head, slash, last = name.rpartition("/")
+    return f"{head}{slash}{last.partition(':')[0]}@sha256:{spec.terms.demand.image.hex()}"
+
+
 def plan_of(
     name: str,
     index: int,
@@ -118,4 +127,5 @@ def plan_of(
         stop_grace_ms=spec.stop_grace_ms,
         log=LogBounds(file_bytes=spec.log_bytes_max, files=max(spec.log_files_max, 2)),
         cage=cage,
+        image=reference_of(spec),
     )

@@ -20,6 +20,7 @@ from metanode.host.agent.chain import ChainPort
 from metanode.host.agent.content import Content
 from metanode.host.agent.copies import Copier, CopyStore
 from metanode.host.agent.deeds import Deeds, Materials, now_ms
+from metanode.host.agent.engine_images import from_store
 from metanode.host.agent.engines import Engine, driver_name, open_engine
 from metanode.host.agent.furnishing import Opening
 from metanode.host.agent.images import NodeImages
@@ -61,8 +62,9 @@ VOLUMES: Final = "volumes"
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
     """What one agent is told: where its data is, which chain, cluster and node it is of, where it listens and what
-    others dial, what it may give, which engine it uses (empty: the first that works), how much of receipts it keeps;
-    where it listens for other agents (`host:port`) and what those dial (empty: the same)."""
+    others dial, what it may give, which engine it uses (empty: the first that works) and by which socket it reaches one
+    that has any (empty: where it usually is), how much of receipts it keeps; where it listens for other agents
+    (`host:port`) and what those dial (empty: the same)."""
 
     folder: Path
     chain_id: bytes
@@ -74,6 +76,8 @@ class AgentSettings:
     cpu_millicores: int
     memory_kib: int
     engine: str = ""
+    engine_socket: str = ""
+    engine_options: tuple[str, ...] = ()
     receipts_bytes_max: int = RECEIPTS_BYTES_USUAL
     mesh_listen: str = ""
     mesh_advertise: str = ""
@@ -99,9 +103,11 @@ async def _serve(
 ) -> str:
     """Open, join, work, close."""
     folder, key = settings.folder, ed25519.SigningKey(seed)
-    engine = await open_engine(folder, settings.engine)
     blobs = BlobStore(folder / "content", Disk(), random_bytes)
     images = ImageStore(blobs, platform_of_machine(platform.machine()), this_boot())
+    engine = await open_engine(
+        folder, settings.engine, settings.engine_socket, from_store(images), settings.engine_options
+    )
     author = Author(settings.chain_id, settings.cluster, settings.node, key.public_key)
     receipts = ReceiptLog(folder / "receipts", Disk(), random_bytes, author, key.sign)
     held = tuple(image.digest.raw for image in images.list())
@@ -136,9 +142,9 @@ async def _serve(
     means = Means(engine.driver, content, blobs, pictures.unpacked, folder / VOLUMES)
     port.add(RepeatPages(settings.cluster, Repeating(settings.cluster, means, witnesses, chain, records)).routes)
     port.add(furnishing.pages(engine.driver, random_bytes))
+    port.add(MeshPages(mesh).routes)
     port.add(CopyStore(folder / "copies", Disk()).routes)
     port.add(StatusPages(settings.node, engine, loop, receipts).routes)
-    port.add(MeshPages(mesh).routes)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
     await mesh.close()

@@ -56,8 +56,8 @@ Capability = Works | Lacks
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """A container, as its engine knows it. `pid`: of its first process on this host, 0 where none runs. `address`: where
-    it listens, of an engine whose containers are not on this host."""
+    """A container, as its engine knows it. `pid`: of its first process on this host, 0 where none runs. `address`: of a
+    container that is not on this host."""
 
     id: str
     engine: str

@@ -19,6 +19,8 @@ SEARCH_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 ID_PATTERN: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,138}[a-z0-9])?")
 HOSTNAME_PATTERN: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 VARIABLE_PATTERN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,255}")
+IMAGE_PATTERN: Final = re.compile(r"[a-z0-9][A-Za-z0-9._:/-]{0,511}@sha256:[0-9a-f]{64}")
+"""An image by its digest, as registries and engines write it."""
 CONTROL_PATTERN: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 PATH_BYTES_MAX: Final = 4096
@@ -214,7 +216,8 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ContainerPlan:
-    """One attempt of one replica. `id`: `cluster.workload.index.attempt`; `root`: a directory or `HOST_USR`."""
+    """One attempt of one replica. `id`: `cluster.workload.index.attempt`; `root`: a directory or `HOST_USR`; `image`:
+    its name and digest, for an engine that keeps images itself; empty where there is none."""
 
     id: str
     root: str
@@ -234,12 +237,15 @@ class ContainerPlan:
     stop_grace_ms: int = 10_000
     log: LogBounds = LogBounds()
     cage: Cage | None = None
+    image: str = ""
 
     def __post_init__(self) -> None:
         """RUN-1 to RUN-5: a plan that exists is one that every driver understands in the same way."""
         checked_id(self.id)
         if self.root != HOST_USR:
             checked_path(self.root)
+        if self.image and not IMAGE_PATTERN.fullmatch(self.image):
+            raise Rejected(RuntimeRefusal.NO_IMAGE, f"{self.image[:160]!r} is no NAME@sha256:DIGEST")
         checked_words(self.command)
         checked_variables(self.env)
         checked_path(self.workdir)

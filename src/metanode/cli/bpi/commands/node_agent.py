@@ -37,7 +37,9 @@ from metanode.records.genesis import genesis_hash, load_toml
 @click.option("--genesis", default="", metavar="FILE", help="Of the chain; the one in --data's network else.")
 @click.option("--cpus", type=float, default=0.0, help="Cores that may be used; all by default.")
 @click.option("--memory-mib", type=int, default=0, help="Memory that may be used; nine tenths of all by default.")
-@click.option("--engine", default="", metavar="ENGINE", help="sandbox, crun or runc; the first that works by default.")
+@click.option("--engine", default="", metavar="ENGINE", help="sandbox, crun, runc, docker, podman, kubernetes.")
+@click.option("--engine-socket", default="", metavar="PATH", help="Of docker or podman, where it is not the usual one.")
+@click.option("--engine-option", multiple=True, metavar="KEY=VALUE", help="Of kubernetes: kubeconfig=FILE, node=NAME …")
 @click.option("--password-file", default="", metavar="FILE", help="Locks the node's key; opens it at each start.")
 @click.option("--to", "folder", required=True, metavar="FOLDER", help="Where the agent's data shall be.")
 @pass_session
@@ -54,6 +56,8 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
     cpus: float,
     memory_mib: int,
     engine: str,
+    engine_socket: str,
+    engine_option: tuple[str, ...],
     password_file: str,
     folder: str,
 ) -> None:
@@ -82,6 +86,8 @@ def init(  # noqa: PLR0913, PLR0917 - one argument an option
         cpu_millicores=int(cpus * 1_000) or machine.cpu_millicores,
         memory_kib=memory_mib * 1_024 or machine.memory_kib * 9 // 10,
         engine=engine,
+        engine_socket=engine_socket,
+        engine_options=engine_option,
         password_file=password_file,
     )
     address = make_agent(root, file, read_text(str(trusted.path)), password, development=False)
@@ -129,6 +135,8 @@ def run(session: Session) -> None:
         cpu_millicores=file.cpu_millicores,
         memory_kib=file.memory_kib,
         engine=file.engine,
+        engine_socket=file.engine_socket,
+        engine_options=file.engine_options,
         receipts_bytes_max=file.receipts_bytes_max,
         mesh_listen=file.mesh,
         mesh_advertise=file.mesh_advertise,

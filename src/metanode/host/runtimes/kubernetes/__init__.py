@@ -1,0 +1,1 @@
+"""The `kubernetes` engine: one attempt is one Pod of a cluster that is already there."""
