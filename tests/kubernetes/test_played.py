@@ -64,7 +64,7 @@ def test_recordings_are_small_and_say_nothing_of_a_machine() -> None:
     for path in RECORDINGS.iterdir():
         text = path.read_text()
         assert len(text) <= BYTES_MAX
-        for word in ("Bearer", "\"authorization\"", "BEGIN CERT", "/tmp/pytest", "/root/", "/home/", "machineID"):
+        for word in ("Bearer", '"authorization"', "BEGIN CERT", "/tmp/pytest", "/root/", "/home/", "machineID"):
             assert word.lower() not in text.lower(), (path.name, word)
 
 

@@ -16,7 +16,7 @@ from metanode.host.runtimes.states import Phase
 from metanode.primitives.refusal import Refusal, Rejected
 
 ENGINES: Final = ("sandbox", "crun", "runc", "docker", "podman")
-"""Engines in the order in which they are tried where none is asked for. A cluster is only used where it is asked for."""
+"""Engines in the order in which they are tried where none is asked for; a cluster is used only where it is."""
 KUBERNETES: Final = "kubernetes"
 """The engine that is somebody's cluster."""
 SOCKETS: Final = {

@@ -98,6 +98,12 @@ def run_agent(
         return runner.run(_serve(settings, seed, chain, mesh_chain, ready))
 
 
+async def _engine(settings: AgentSettings, images: ImageStore) -> Engine:
+    """AGENT-11. The runtime, with what it is told and the images it is given."""
+    source = from_store(images)
+    return await open_engine(settings.folder, settings.engine, settings.engine_socket, source, settings.engine_options)
+
+
 async def _serve(
     settings: AgentSettings, seed: bytes, chain: ChainPort, mesh_chain: MeshPort, ready: Callable[[str, Engine], None]
 ) -> str:
@@ -105,9 +111,7 @@ async def _serve(
     folder, key = settings.folder, ed25519.SigningKey(seed)
     blobs = BlobStore(folder / "content", Disk(), random_bytes)
     images = ImageStore(blobs, platform_of_machine(platform.machine()), this_boot())
-    engine = await open_engine(
-        folder, settings.engine, settings.engine_socket, from_store(images), settings.engine_options
-    )
+    engine = await _engine(settings, images)
     author = Author(settings.chain_id, settings.cluster, settings.node, key.public_key)
     receipts = ReceiptLog(folder / "receipts", Disk(), random_bytes, author, key.sign)
     held = tuple(image.digest.raw for image in images.list())
