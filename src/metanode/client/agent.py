@@ -126,6 +126,15 @@ class AgentClient:
         for line in self.lines("GET", path, b""):
             yield LogLine(line["next"], line["time_ns"], line["stream"], base64.b64decode(line["data"]))
 
+    def ended(self) -> list[str]:
+        """Names of containers that are no more, of which it kept what they said last."""
+        return msgspec.json.decode(self._ask("GET", "/v1/ended"), type=list[str])
+
+    def ended_logs(self, name: str) -> Iterator[LogLine]:
+        """What a container that is no more said last."""
+        for line in self.lines("GET", f"/v1/ended/{name}", b""):
+            yield LogLine(line["next"], line["time_ns"], line["stream"], base64.b64decode(line["data"]))
+
     def execute(self, name: str, command: tuple[str, ...], given: bytes, write: Callable[[int, bytes], None]) -> int:
         """Execute a command in a container; `write(stream, data)` gets its output. Returns its exit status."""
         body = msgspec.json.encode({"command": command, "input": base64.b64encode(given).decode()})

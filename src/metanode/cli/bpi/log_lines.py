@@ -18,11 +18,16 @@ WAITING_MAX: Final = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One container: what it is called here, at which agent, its whole name."""
+    """One container: what it is called here, at which agent, its whole name; whether it is no more."""
 
     label: str
     agent: AgentClient
     name: str
+    is_ended: bool = False
+
+    def logs(self) -> Iterator[LogLine]:
+        """What it said so far."""
+        return self.agent.ended_logs(self.name) if self.is_ended else self.agent.logs(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,13 @@ def pieces(sources: Sequence[Source], wanted: Wanted) -> Iterator[Piece]:
     it comes, until all have ended. Raises `ClientError`."""
     ends, so_far = {}, []
     for source in sources:
-        said = list(source.agent.logs(source.name))
+        said = list(source.logs())
         ends[source.name] = said[-1].next if said else 0
         so_far.append([one for one in _lines(source, said) if one.line.time_ns >= wanted.since_ns])
     lines = heapq.merge(*so_far, key=lambda piece: piece.line.time_ns)
     yield from deque(lines, maxlen=wanted.tail if wanted.tail >= 0 else None)
     if wanted.follow:
-        yield from _followed(sources, ends)
+        yield from _followed([source for source in sources if not source.is_ended], ends)
 
 
 def _lines(source: Source, said: Sequence[LogLine]) -> list[Piece]:

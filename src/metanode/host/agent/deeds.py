@@ -1,6 +1,7 @@
 """The agent's effects as deeds: fetch, run, stop, remove, look, report; each ends in an event for the machine."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from metanode.docklock.agent.events import (
 from metanode.docklock.cluster.signed import check_image, demands_something
 from metanode.host.agent.chain import ChainPort, ChainUnreachable
 from metanode.host.agent.content import MISSING, Content
+from metanode.host.agent.ended import EndedLogs
 from metanode.host.agent.furnishing import Furnishing
 from metanode.host.agent.mesh.node_mesh import NodeMesh
 from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
@@ -85,6 +87,7 @@ class Deeds:
         self._log: Final = logging.getLogger("metanode.agent")
         self.mesh: NodeMesh | None = None
         self.witnesses: Witnesses | None = None
+        self.ended: EndedLogs | None = None
         self.sequence = 0
         self._starting: Final[set[str]] = set()
         self._unheard = ""
@@ -178,9 +181,12 @@ class Deeds:
             return
 
     async def remove(self, effect: Remove) -> None:
-        """Leave nothing of it; one that is not there is removed already."""
+        """Leave nothing of it but the end of what it said; one that is not there is removed already."""
         if self.mesh is not None:
             self.mesh.gone(effect.name)
+        if self.ended is not None:
+            with contextlib.suppress(Rejected, OSError):
+                await self.ended.keep(effect.name, self._driver.logs(effect.name))
         try:
             await self._driver.remove(effect.name)
         except Rejected as refused:

@@ -18,6 +18,7 @@ from metanode.docklock.images.manifests import Descriptor
 from metanode.docklock.images.refusals import ImageRefusal
 from metanode.host.agent.attaching import Attaching
 from metanode.host.agent.deeds import now_ms
+from metanode.host.agent.ended import log_line
 from metanode.host.agent.image_pages import ImagePages, shown
 from metanode.host.agent.images import NodeImages
 from metanode.host.agent.receipt_pages import ReceiptPages
@@ -36,6 +37,8 @@ BLOB_BYTES_MAX: Final = 4 << 30
 """Largest content that may be put here: a layer of an image."""
 BODY_BYTES_MAX: Final = 256 << 10
 """Largest body of any other request."""
+OFFSET_DIGITS_MAX: Final = 18
+"""Of an offset in a log; what is longer is none."""
 PIECE_BYTES: Final = 1 << 20
 """One piece of content on its way out."""
 STATUSES: Final[dict[str, int]] = {
@@ -228,18 +231,12 @@ class AgentPort:
         since = request.query_params.get("since", "0")
         follow = request.query_params.get("follow", "") == "1"
         await self._driver.inspect(name)
-        records = self._driver.logs(name, int(since) if since.isdecimal() else 0, follow=follow)
+        offset = int(since) if since.isdecimal() and len(since) <= OFFSET_DIGITS_MAX else 0
+        records = self._driver.logs(name, offset, follow=follow)
 
         async def lines() -> AsyncIterator[bytes]:
             async for one in records:
-                yield _line(
-                    {
-                        "next": one.next,
-                        "time_ns": one.time_ns,
-                        "stream": one.stream,
-                        "data": base64.b64encode(one.data).decode(),
-                    }
-                )
+                yield log_line(one)
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 

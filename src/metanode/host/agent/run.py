@@ -20,6 +20,7 @@ from metanode.host.agent.chain import ChainPort
 from metanode.host.agent.content import Content
 from metanode.host.agent.copies import Copier, CopyStore
 from metanode.host.agent.deeds import Deeds, Materials, now_ms
+from metanode.host.agent.ended import EndedLogs
 from metanode.host.agent.engine_images import from_store
 from metanode.host.agent.engines import Engine, driver_name, open_engine
 from metanode.host.agent.furnishing import Opening
@@ -149,6 +150,8 @@ async def _serve(
     port.add(MeshPages(mesh).routes)
     port.add(CopyStore(folder / "copies", Disk()).routes)
     port.add(StatusPages(settings.node, engine, loop, receipts).routes)
+    ended = loop.deeds.ended = EndedLogs(folder / "ended")
+    port.add(ended.routes)
     reason = await _until_told(settings, port, loop, lambda url: ready(url, engine))
     chain.close()
     await mesh.close()

@@ -17,7 +17,7 @@ from metanode.cli.bpi.trust import local_genesis
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
-from metanode.client import Client, ClientError
+from metanode.client import Client, ClientError, Unreachable
 from metanode.client.agent import AgentClient
 
 BETWEEN_S: Final = 0.5
@@ -45,6 +45,28 @@ class Asking:
             raise Failure(CliRefusal.NOT_READY, ExitStatus.RUNTIME, message, fix="bpi node list")
         return AgentClient(self._endpoints[node], self._cluster, self._key)
 
+    def ended(self, named: str) -> list[Any]:
+        """What is kept of containers that are no more: of `web` and `web.2` the latest attempt of each replica, of
+        `web.2.1` that one. Raises `Failure` where nobody kept anything."""
+        from metanode.cli.bpi.log_lines import Source
+
+        parts = named.removeprefix(f"{self._cluster}.").split(".")
+        latest: dict[str, Source] = {}
+        for endpoint in self._endpoints.values():
+            agent = AgentClient(endpoint, self._cluster, self._key)
+            with suppress(Unreachable):
+                for name in agent.ended():
+                    words = name.split(".")[1:]
+                    label = ".".join(words[:2])
+                    is_newer = label not in latest or int(latest[label].name.rpartition(".")[2]) < int(words[2])
+                    if words[: len(parts)] == parts and is_newer:
+                        latest[label] = Source(label, agent, name, is_ended=True)
+        if not latest:
+            message = f"nothing of {named} is on a node of {self._cluster}, and nothing that it said is kept"
+            fix = f"bpi container show {parts[0]}"
+            raise Failure(CliRefusal.NOTHING_THERE, ExitStatus.NOT_FOUND, message, fix=fix)
+        return [latest[label] for label in sorted(latest)]
+
 
 @leaf()
 @click.argument("container")
@@ -57,6 +79,7 @@ class Asking:
     metavar="N",
     help="Of what is there, only the last N lines.",
 )
+@click.option("-p", "--previous", is_flag=True, help="What was said before: by earlier tries and attempts.")
 @cluster_option
 @account_option
 @pass_session
@@ -64,6 +87,8 @@ def logs(session: Session, /, container: str, follow: bool, cluster: str, accoun
     """Show what a container said: web for all its replicas, web.2 for one, or a whole name.
 
     Of several each line begins with the replica, in the order of time. With --json every piece is an object on a line.
+    What a container said that is no more is kept by its node for a while: a job's, an earlier attempt's (web.2.1), or
+    with --previous that of the tries before the one that runs.
     """
     from metanode.cli.bpi.log_lines import Source, Wanted, pieces, since_ns
 
@@ -75,10 +100,17 @@ def logs(session: Session, /, container: str, follow: bool, cluster: str, accoun
     with connect(session) as client:
         chosen = chosen_cluster(client, cluster)
         asking = Asking(session, client, chosen, account)
-        found = containers_of(client, chosen, container)
-        sources = [Source(one.label, asking.agent(one.node), one.name) for one in found]
+        found = [] if options["previous"] else _named(containers_of(client, chosen, container, some=True), container)
+        sources = [Source(one.label, asking.agent(one.node), one.name) for one in found] or asking.ended(container)
     with suppress(BrokenPipeError):
-        _show(session, pieces(sources, Wanted(since, tail, follow)), [one.label for one in found])
+        _show(session, pieces(sources, Wanted(since, tail, follow)), [one.label for one in sources])
+
+
+def _named(found: list[Running], named: str) -> list[Running]:
+    """Without those of another attempt, where one is named."""
+    parts = named.split(".")[-3:]
+    attempt = int(parts[2]) if len(parts) == 3 and parts[2].isdecimal() else 0
+    return [one for one in found if attempt in (0, one.attempt)]
 
 
 def _show(session: Session, said: Any, labels: list[str]) -> None:
