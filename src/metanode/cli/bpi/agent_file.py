@@ -30,8 +30,8 @@ class AgentFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `advertise` what they dial, if it is another. `cpu_millicores`, `memory_kib`: what may be placed here. `engine`:
     sandbox, crun, runc, docker, podman or kubernetes; empty for the first that works; `engine_socket`: of docker or
     podman, where it is not the usual one; `engine_options`: of kubernetes (KUBE-1). `receipts_bytes_max`: of
-    receipts that are kept (WREC-22). `mesh`: where it listens for other agents, by default beside `listen`; `mesh_advertise` what
-    they dial."""
+    receipts that are kept (WREC-22). `mesh`: where it listens for other agents, by default beside `listen`;
+    `mesh_advertise` what they dial."""
 
     cluster: str
     node: str
