@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from base64 import b64encode
@@ -65,6 +66,18 @@ services:
     stop_grace_period: 0s
     deploy: {{resources: {{limits: {{cpus: "0.05", memory: 48m}}}}, update_config: {{monitor: 0s}}}}
 volumes: {{diary: }}
+"""
+PORTS = """
+name: ports
+services:
+  left: &one
+    image: metanode.host/usr
+    command: ["/usr/bin/sleep", "3600"]
+    ports: ["{port}:80"]
+    stop_grace_period: 0s
+    deploy: {{resources: {{limits: {{cpus: "0.05", memory: 16m}}}}}}
+    x-metanode: {{constraints: ["node in node-4"]}}
+  right: {{<<: *one}}
 """
 LIMIT_S = 40.0
 
@@ -280,3 +293,19 @@ def test_a_volume_keeps_its_data_and_its_replica_comes_back_to_it(bpi):
     until(lambda: bpi.data(f"node show {node}")["volumes"] == [], "the chain has heard")
     assert not (Path(bpi.folder) / ".bpi/agents" / node / "volumes/diary").exists()
     bpi.refuses("volume rm diary", 3, "cli.nothing-there")
+
+
+def test_a_port_of_a_node_that_is_taken_is_why_a_replica_waits(bpi):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    (bpi.folder / "ports.yaml").write_text(PORTS.format(port=port))
+    bpi.says("container apply ports.yaml")
+    until(lambda: where(bpi, "left") + where(bpi, "right") == ["node-4"], "one of the two runs")
+    held = "left" if where(bpi, "right") else "right"
+    why = bpi.says(f"container why {held}")
+    assert "waits for a node" in why
+    assert f"PLACE-20  asked {port}" in why, why
+    running = "right" if held == "left" else "left"
+    bpi.says(f"container rm {running} --observe")
+    until(lambda: where(bpi, held) == ["node-4"], "it is free now")
+    bpi.says(f"container rm {held} --observe")
