@@ -166,7 +166,8 @@ def test_a_statx_says_the_same_as_a_stat(tmp_path: Path) -> None:
 
 def listing(files: Files, number: int, file: int, room: int, *, old: bool = False) -> list[str]:
     """Names that one call gives."""
-    data, names = files.listed(number, file, room, old=old), []
+    names: list[str] = []
+    data = files.listed(number, file, room, old=old)
     assert data is not None
     while data:
         length = struct.unpack_from("<H", data, 16)[0]
@@ -180,7 +181,8 @@ def test_a_folder_is_told_in_the_order_of_names_page_by_page_and_again(tmp_path:
     for name in ("b", "a", "c" * 40, "é"):
         (tmp_path / name).touch()
     file = os.open(tmp_path, os.O_RDONLY)
-    files, names, pages = Files(0, 0), [], 0
+    files, pages = Files(0, 0), 0
+    names: list[str] = []
     while page := listing(files, 3, file, 64, old=old):
         names, pages = names + page, pages + 1
     assert names == [".", "..", "a", "b", "c" * 40, "é"]

@@ -26,7 +26,7 @@ ACTIVE: Final = "active"
 
 @leaf()
 @click.argument("receipt", metavar="CONTAINER|RECEIPT")
-@click.option("--on", "node", default="", metavar="NODE", help="Where; by default a node that has not run it.")
+@click.option("--on", "elsewhere", default="", metavar="NODE", help="Where; by default a node that has not run it.")
 @click.option("--receipt-file", "file", is_flag=True, help="CONTAINER is a receipt file (NAME.receipt) instead.")
 @cluster_option
 @account_option
@@ -34,7 +34,7 @@ ACTIVE: Final = "active"
 def replay(
     session: Session,
     receipt: str,
-    node: str,
+    elsewhere: str,
     file: bool,  # noqa: FBT001 - click calls it
     cluster: str,
     account: str,
@@ -46,7 +46,7 @@ def replay(
     with connect(session) as client:
         agents = Agents.of(session, client, cluster, account)
         signed = _from_file(receipt) if file else _told(agents, receipt)
-        chosen, endpoint = _chosen(agents, signed.entry.node, node)
+        chosen, endpoint = _chosen(agents, signed.entry.node, elsewhere)
         told = run_again(AgentClient(endpoint, agents.cluster, agents.key), signed)
     entry, expected = signed.entry, _root(signed)
     data = {
