@@ -10,7 +10,7 @@ from metanode.host.runtimes.logs import LogReader
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim.frames import Unpacker
 from metanode.host.runtimes.shim.hierarchy import Hierarchy
-from metanode.host.runtimes.shim.logfiles import FILE_HEADER, MAGIC, RECORD_HEADER
+from metanode.host.runtimes.shim.logfiles import FILE_HEADER, MAGIC, RECORD_HEADER, LogFiles
 from metanode.host.runtimes.shim.outside import complaint
 from metanode.host.runtimes.shim.plans import plan_of
 from metanode.host.runtimes.shim.sweep import sweep
@@ -68,6 +68,11 @@ def test_a_log_of_noise_ends_somewhere(noise: bytes, cut: int) -> None:
         Path(folder, f"{0:020d}.log").write_bytes(whole[: len(whole) - cut])
         found = list(LogReader(Path(folder), 0).more())
         assert all(len(one.data) <= len(whole) for one in found)
+        log = LogFiles(Path(folder), 4096, 2)
+        log.resume()
+        log.append(1, 2, b"and on")
+        assert list(LogReader(Path(folder), 0).more())[-1].data == b"and on"
+        log.close()
 
 
 @given(st.binary(max_size=200))

@@ -60,17 +60,25 @@ async def open_stream(socket: Path, verb: str, target: str, body: Any = None, *,
     try:
         async with asyncio.timeout(BEGIN_TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(socket, limit=HEAD_BYTES_MAX)
-            writer.write(head.encode() + text)
-            status = _status(await reader.readuntil(b"\r\n\r\n"))
-            if status >= 400:
-                words = complaint(await reader.read(COMPLAINT_BYTES_MAX))
-                writer.close()
-                raise EngineSays(status, words)
+            stream = Stream(reader, writer)
+            try:
+                await _begin(stream, head.encode() + text)
+            except BaseException:
+                stream.close()
+                raise
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         raise Rejected(RuntimeRefusal.ENGINE_GONE, f"{socket}: {str(error) or 'no answer'}") from None
     except asyncio.LimitOverrunError:
         raise Rejected(RuntimeRefusal.ENGINE_ANSWER, f"{target}: an answer without a beginning") from None
-    return Stream(reader, writer)
+    return stream
+
+
+async def _begin(stream: Stream, request: bytes) -> None:
+    """Ask, and read the lines before the answer. Raises `EngineSays` where it is a refusal."""
+    stream.writer.write(request)
+    status = _status(await stream.reader.readuntil(b"\r\n\r\n"))
+    if status >= 400:
+        raise EngineSays(status, complaint(await stream.reader.read(COMPLAINT_BYTES_MAX)))
 
 
 def _status(head: bytes) -> int:
