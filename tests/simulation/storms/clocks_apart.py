@@ -27,7 +27,7 @@ class ClocksApart(Weather):
         def turn() -> None:
             by_ms = random.choice((50, 1_000, 30_000, HOUR_MS))
             node = random.choice(nodes)
-            node.set_clock(node.skew_ms + random.choice((-1, 1)) * random.randint(1, by_ms))
+            node.skew_ms += random.choice((-1, 1)) * random.randint(1, by_ms)
 
         self.every(fleet, 1_500, turn)
 

@@ -3,6 +3,7 @@ nodes of the cluster die. No node is lost because the chain stood still, and eve
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from tests.simulation.fleets import FleetPlan
@@ -60,7 +61,7 @@ class ChainStands(Storm):
             if self.raging(sky):
                 for index in sky.random.sample(range(len(sky.rooms)), 2):
                     sky.crash(index)
-                    sky.at(sky.random.randint(1_000, 4_500), lambda index=index: sky.boot(index))
+                    sky.at(sky.random.randint(1_000, 4_500), partial(sky.boot, index))
                 sky.at(sky.random.randint(6_000, 8_000), strike)
 
         sky.at(5_000, strike)

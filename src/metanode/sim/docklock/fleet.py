@@ -98,11 +98,6 @@ class Fleet:
         cut = (who.name, name) in self.apart or (name, who.name) in self.apart
         return other if other is not None and other.alive and other.reachable and who.reachable and not cut else None
 
-    @property
-    def honest(self) -> list[Node]:
-        """Those that run what they say; what they say of others is another matter."""
-        return [node for node in self.nodes.values() if not node.boasts]
-
 
 def _inventory(node: Node) -> Inventory:
     cpu, memory = node.offered

@@ -1,7 +1,5 @@
 """Nodes that lie, each in its own way. The chain knows nothing of it."""
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from metanode.docklock.agent.events import Effect, Inspect, Inspected, Probe, Probed, Ran, Report, Run
@@ -11,10 +9,7 @@ from metanode.docklock.cluster.state import read_cluster, read_inspections, read
 from metanode.records.cluster import ReplicaReport, Sighting
 from metanode.records.cluster_calls import ClusterReport
 from metanode.records.statement import InspectionAnswer
-from metanode.sim.docklock.node import Node
-
-if TYPE_CHECKING:
-    from metanode.sim.docklock.fleet import Fleet
+from metanode.sim.docklock.node import Node, Surroundings, stated
 
 
 class Boaster(Node):
@@ -24,7 +19,7 @@ class Boaster(Node):
     signs = False
     boasts = True
 
-    def __init__(self, fleet: "Fleet", name: str, cpu_millicores: int, memory_kib: int) -> None:
+    def __init__(self, fleet: Surroundings, name: str, cpu_millicores: int, memory_kib: int) -> None:
         super().__init__(fleet, name, cpu_millicores, memory_kib)
         self.claimed: dict[str, bool] = {}
 
@@ -47,13 +42,13 @@ class Boaster(Node):
         """Nothing that answers as the service does."""
         if name not in self.claimed:
             return super().answer(name, asked)
-        return self.stated(name, asked, runs=True, well=True, head=b"") if self.signs else None
+        return stated(self, name, asked, runs=True, well=True, head=b"") if self.signs else None
 
 
 class Braggart(Boaster):
     """Claims capacity that it has not: offers eight times as much, runs what fits, and claims the rest."""
 
-    def __init__(self, fleet: "Fleet", name: str, cpu_millicores: int, memory_kib: int) -> None:
+    def __init__(self, fleet: Surroundings, name: str, cpu_millicores: int, memory_kib: int) -> None:
         super().__init__(fleet, name, cpu_millicores, memory_kib)
         self.took: dict[str, int] = {}
 
@@ -137,7 +132,7 @@ class Slanderer(Node):
 class Accomplice(Node):
     """A lying prober who saw everything, wherever it looked."""
 
-    def sees(self, node: str, sight: str, statement: bytes) -> tuple[str, bytes]:
+    def _sees(self, node: str, sight: str, statement: bytes) -> tuple[str, bytes]:
         """All well."""
         del node, sight
         return "seen", statement

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import Final, Protocol, assert_never
 
 from metanode.docklock.agent import Agent
 from metanode.docklock.agent.events import (
@@ -31,17 +31,17 @@ from metanode.docklock.agent.events import (
 )
 from metanode.docklock.agent.judging import Question, container_of, judge
 from metanode.docklock.cluster.state import read_cluster, read_share
+from metanode.ledger.view import Readable
 from metanode.primitives import ed25519
 from metanode.records.address import address_of_key
 from metanode.records.cluster import NO_RECEIPTS, RECEIPTS_MAX, ReceiptBatch
 from metanode.records.cluster_calls import ClusterReport
 from metanode.records.statement import InspectionAnswer, Statement, state
-from metanode.sim.docklock.chain import Block
+from metanode.records.workload import WorkloadSpec
+from metanode.sim.docklock.chain import Block, Chain
+from metanode.sim.docklock.clock import Time
 from metanode.sim.docklock.runtime import Habits, Runtime
 from metanode.sim.founding import Client
-
-if TYPE_CHECKING:
-    from metanode.sim.docklock.fleet import Fleet
 
 WIRE_MS: Final = (2, 25)
 """How long anything takes from machine to machine."""
@@ -51,13 +51,67 @@ HTTP_WELL: Final = b"HTTP/1.0 200 OK\r\n\r\n"
 """What a container answers that is well."""
 
 
+class Watching(Protocol):
+    """Who is told what happens on a node."""
+
+    def starts(self, node: "Node", effect: Run) -> None:
+        """A container is about to start."""
+        ...
+
+    def runs(self, node: "Node", workload: str, index: int) -> None:
+        """It runs."""
+        ...
+
+    def dies(self, node: "Node") -> None:
+        """The node is about to be gone."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What a node stands in."""
+
+    @property
+    def clock(self) -> Time:
+        """The world's."""
+        ...
+
+    @property
+    def chain(self) -> Chain:
+        """What it reports to."""
+        ...
+
+    @property
+    def specs(self) -> dict[bytes, WorkloadSpec]:
+        """Content that any agent has."""
+        ...
+
+    @property
+    def state(self) -> Readable | None:
+        """What everybody can read on the chain."""
+        ...
+
+    @property
+    def nodes(self) -> "dict[str, Node]":
+        """All, by name."""
+        ...
+
+    @property
+    def oracle(self) -> Watching:
+        """Who is told."""
+        ...
+
+    def reached(self, who: "Node", name: str) -> "Node | None":
+        """A node as another one reaches it."""
+        ...
+
+
 class Node:
     """One node of a fleet. `skew_ms`: how far its clock is ahead of the world's. `boasts`: it claims what does not
     run."""
 
     boasts = False
 
-    def __init__(self, fleet: "Fleet", name: str, cpu_millicores: int, memory_kib: int) -> None:
+    def __init__(self, fleet: Surroundings, name: str, cpu_millicores: int, memory_kib: int) -> None:
         self.fleet: Final = fleet
         self.clock: Final = fleet.clock
         self.name: Final = name
@@ -118,12 +172,6 @@ class Node:
         """The runtime is gone with its containers; it is there again at once, and the agent sees what is left."""
         self.runtime.lose()
         self.tell(Vanished(self.now_ms, ()))
-
-    def set_clock(self, skew_ms: int) -> None:
-        """Somebody sets its clock."""
-        self.skew_ms = skew_ms
-        self._alarm += 1
-        self.tell(Tick(self.now_ms))
 
     @property
     def now_ms(self) -> int:
@@ -239,11 +287,11 @@ class Node:
             node=self.name,
             sequence=self._sequence,
             replicas=effect.replicas,
-            receipts=self.batch(),
+            receipts=self._batch(),
             sightings=effect.sightings,
         )
 
-    def batch(self) -> ReceiptBatch:
+    def _batch(self) -> ReceiptBatch:
         """The receipts that are to be pinned next."""
         due = self.steps[self.pinned : self.pinned + RECEIPTS_MAX]
         if not due:
@@ -289,12 +337,12 @@ class Node:
             other = self.fleet.reached(self, duty.node)
             got = other.answer(container_of("shop", duty), asked) if other is not None else None
             check = spec.health[0] if spec.health else None
-            sight, statement = self.sees(duty.node, *judge(duty, asked, check, got))
+            sight, statement = self._sees(duty.node, *judge(duty, asked, check, got))
             self._later(self._wire(), lambda: self.tell(Inspected(self.now_ms, duty, sight, statement)))
 
         self._later(self._wire(), asks)
 
-    def sees(self, node: str, sight: str, statement: bytes) -> tuple[str, bytes]:
+    def _sees(self, node: str, sight: str, statement: bytes) -> tuple[str, bytes]:
         """What it says that it saw; whoever lies, lies here."""
         del node
         return sight, statement
@@ -302,18 +350,19 @@ class Node:
     def answer(self, name: str, asked: Question) -> InspectionAnswer | None:
         """What it answers whoever looks at a container of it."""
         runs, well = self.runtime.runs(name), self.runtime.is_well(name)
-        return self.stated(name, asked, runs=runs, well=well, head=HTTP_WELL if well else b"")
+        return stated(self, name, asked, runs=runs, well=well, head=HTTP_WELL if well else b"")
 
-    def stated(self, name: str, asked: Question, *, runs: bool, well: bool, head: bytes) -> InspectionAnswer:
-        """A statement under its key."""
-        statement = Statement(
-            cluster=asked.cluster,
-            container=name,
-            asker=asked.asker,
-            nonce=asked.nonce,
-            time_ms=self.now_ms,
-            runs=runs,
-            well=well,
-            answer=sha256(head).digest(),
-        )
-        return state(statement, head, self.key)
+
+def stated(node: Node, name: str, asked: Question, *, runs: bool, well: bool, head: bytes) -> InspectionAnswer:
+    """A statement under a node's key."""
+    statement = Statement(
+        cluster=asked.cluster,
+        container=name,
+        asker=asked.asker,
+        nonce=asked.nonce,
+        time_ms=node.now_ms,
+        runs=runs,
+        well=well,
+        answer=sha256(head).digest(),
+    )
+    return state(statement, head, node.key)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from metanode.docklock.agent.events import Run
 from metanode.docklock.cluster.lifecycle import RUNNING
@@ -21,10 +21,7 @@ from metanode.docklock.cluster.state import (
 from metanode.ledger.view import Readable
 from metanode.records.cluster_events import NodeChanged, NodeDoubted, ReceiptsPinned, ReplicaChanged, ReplicaPlaced
 from metanode.sim.docklock.chain import Block
-
-if TYPE_CHECKING:
-    from metanode.sim.docklock.fleet import Fleet
-    from metanode.sim.docklock.node import Node
+from metanode.sim.docklock.node import Node, Surroundings
 
 STRAY_MS: Final = 2_000
 """What the share of a node that hears the chain names no more, or names to be stopped, has ended after so long: a few
@@ -45,7 +42,7 @@ class Oracle:
     `doubts`: nodes that the chain named, and when. `moved_ms`: after how long what ran on a node that died ran again.
     """
 
-    def __init__(self, fleet: "Fleet") -> None:
+    def __init__(self, fleet: Surroundings) -> None:
         self._fleet: Final = fleet
         self.wrong: list[str] = []
         self.prompt = False
@@ -58,13 +55,18 @@ class Oracle:
         self._down: dict[tuple[str, int], int] = {}
         self._accounts: dict[str, bytes] = {}
 
+    @property
+    def _honest(self) -> list[Node]:
+        """Those that run what they say; what they say of others is another matter."""
+        return [node for node in self._fleet.nodes.values() if not node.boasts]
+
     def _say(self, what: str) -> None:
         if len(self.wrong) < 20:
             self.wrong.append(f"after {self._fleet.clock.age_ms} ms: {what}")
 
     # --- as it happens ----------------------------------------------------------------------------------------------
 
-    def starts(self, node: "Node", effect: Run) -> None:
+    def starts(self, node: Node, effect: Run) -> None:
         """AGENT-1. Whatever starts was named by the last share that reached the node; AGENT-4: and there is room."""
         if not node.share.get(effect.name, False):
             self._say(f"{node.name} starts {effect.name}, which the share it knows does not name")
@@ -78,7 +80,7 @@ class Oracle:
         if any(times > 1 for times in ports.values()):
             self._say(f"{node.name} starts {effect.name} on a port that is taken")
 
-    def dies(self, node: "Node") -> None:
+    def dies(self, node: Node) -> None:
         """A node is about to die: what runs on it must run elsewhere soon."""
         if not self.prompt:
             return
@@ -86,10 +88,10 @@ class Oracle:
             if one.running and one.assignment.run and node.share.get(one.name, False):
                 self._down[one.assignment.workload, one.assignment.index] = self._fleet.clock.now_ms
 
-    def runs(self, node: "Node", workload: str, index: int) -> None:
+    def runs(self, node: Node, workload: str, index: int) -> None:
         """A container runs."""
         began = self._down.pop((workload, index), None)
-        if began is not None and node in self._fleet.honest:
+        if began is not None and not node.boasts:
             self.moved_ms.append(self._fleet.clock.now_ms - began)
 
     # --- after every block ------------------------------------------------------------------------------------------
@@ -194,7 +196,7 @@ class Oracle:
                 ports = [port for one in running for port in one.ports]
                 if len(set(ports)) < len(ports):
                     yield f"{node} is given a port twice"
-            if mine in self._fleet.honest and share.receipts > len(mine.steps):
+            if not mine.boasts and share.receipts > len(mine.steps):
                 yield f"{share.receipts} receipts of {node} are pinned, it wrote {len(mine.steps)}"
         for (name, index), replica in replicas.items():
             here = [one for one in replica.instances if one.state in (*RUNNING, "waiting")]
@@ -207,7 +209,7 @@ class Oracle:
         names to be stopped; and no attempt runs twice."""
         now_ms = self._fleet.clock.now_ms
         living: Counter[str] = Counter()
-        for node in self._fleet.honest:
+        for node in self._honest:
             if not node.alive or not node.linked:
                 self._settled[node.name] = now_ms
             wanted = {container(one): one.run for one in read_share(state, "shop", node.name).assignments}
@@ -271,7 +273,7 @@ class Oracle:
         strange = sorted(set(truth) - due)
         if strange:
             yield f"{strange[:4]} run, and should not"
-        for node in self._fleet.honest:
+        for node in self._honest:
             share = read_share(state, "shop", node.name)
             if node.alive and share.receipts != len(node.steps):
                 yield f"{node.name} wrote {len(node.steps)} receipts, {share.receipts} are pinned"
