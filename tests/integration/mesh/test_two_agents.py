@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import logging
 import os
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from errno import ECONNRESET
 from pathlib import Path
@@ -18,6 +20,7 @@ from tests.integration.mesh.town import Agent, port, settled, spec_of, town, unt
 
 from metanode.docklock.mesh import MeshRefusal, frames
 from metanode.docklock.mesh.frames import Kind
+from metanode.host.agent.mesh import foothold
 from metanode.host.agent.mesh.asking import PATH
 from metanode.host.agent.mesh.inside import inside
 from metanode.primitives import ed25519
@@ -31,6 +34,25 @@ WEB = spec_of("web", ("front",), (port(8_080),))
 CALLER = spec_of("caller", ("front",), (), egress=("localhost:22", "nowhere.invalid:443"))
 VAULT = spec_of("vault", ("back",), (port(8_080),))
 OPERATOR = ed25519.SigningKey(b"o" * 32)
+
+
+class Said(logging.Handler):
+    """The codes of what a logger says meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.codes += [record.code] if hasattr(record, "code") else []
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        logging.getLogger(name).addHandler(self)
+        try:
+            yield
+        finally:
+            logging.getLogger(name).removeHandler(self)
 
 
 def plays(*nodes: str) -> Callable[[Callable[..., Awaitable[None]]], Callable[[], None]]:
@@ -241,6 +263,34 @@ async def test_a_published_port_leads_to_the_replica_of_this_node(one: Agent):
     writer.write_eof()
     assert await reader.read() == b"<end>"
     writer.close()
+
+
+@plays("one")
+async def test_a_published_port_that_is_taken_is_said(one: Agent):
+    said = Said()
+    with socket.create_server(("127.0.0.1", 0)) as holder, said.of("metanode.agent"):
+        await one.runs(spec_of("web", (), (port(8_080, published=holder.getsockname()[1]),)), serves=8_080)
+    assert said.codes == [MeshRefusal.PORT_TAKEN]
+
+
+@plays("one")
+async def test_without_steering_there_is_a_socket_a_place_and_no_container_meets_itself(one: Agent):
+    def cannot(*_: object) -> int:
+        raise OSError(1, "Operation not permitted", "bpf")
+
+    steer, foothold.steer = foothold.steer, cannot
+    try:
+        await one.runs(WEB, serves=8_080)
+        caller = await one.runs(CALLER)
+        same = await one.runs(spec_of("same", ("front",), (port(8_080),)), serves=8_080)
+    finally:
+        foothold.steer = steer
+    await settled(one)
+    assert [each["steered"] for each in one.mesh.routes()["containers"]] == [False] * 3
+    await until(lambda: one.mesh._feet._feet[caller].hold.places, "it listens")
+    assert await one.inside(caller, "show([call('web', 8080), ask('web')[0]])") == ["web.0\n", 0]
+    await until(lambda: one.mesh._feet._feet[same].hold.taken, "it declares that port itself")
+    assert await one.inside(same, "show(ask('web'))") == [5, ""]
 
 
 @plays("one")

@@ -265,9 +265,9 @@ class Stream:
         if flow is None or other is None:
             raise Rejected(MeshRefusal.MALFORMED, f"{message.kind.name} on a flow that is not accepted")
         match message.kind:
+            case Kind.DATA if self.ended:
+                raise Rejected(MeshRefusal.MALFORMED, "data after the end")
             case Kind.DATA:
-                if self.ended:
-                    raise Rejected(MeshRefusal.MALFORMED, "data after the end")
                 self._in.receive(len(message.data))
                 self.said += len(message.data)
                 other.take(message.data)

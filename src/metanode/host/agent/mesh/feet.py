@@ -165,7 +165,7 @@ class Feet:
         """MESH-13. Without steering: a socket for each place that may be called."""
         flows = self.flows
         assert flows is not None, "given before anything runs"
-        for one in foot.hold.listen(self.places(name)):
+        for one in foot.hold.listen(self.places(name), self._known[name].ports):
             server = await asyncio.get_running_loop().create_server(partial(flows.called, name), sock=one)
             foot.servers.append(server)
         for address, port in sorted(foot.hold.taken):

@@ -96,13 +96,14 @@ class Foothold:
         finally:
             os.close(file)
 
-    def listen(self, wanted: Iterable[tuple[str, int]]) -> list[socket.socket]:
-        """MESH-13. Where nothing is steered: listen at these places and at no others. The sockets that are new; places
-        that somebody holds are in `taken`."""
-        places = set() if self.steered else set(wanted)
+    def listen(self, wanted: Iterable[tuple[str, int]], own: tuple[int, ...]) -> list[socket.socket]:
+        """MESH-13. Where nothing is steered: listen at these places and at no others, never at ports that the container
+        needs itself (`own`). The sockets that are new; places that cannot be had are in `taken`."""
+        every = set() if self.steered else set(wanted)
+        places = {place for place in every if place[1] not in own}
         for place in set(self.places) - places:
             self.places.pop(place).close()
-        self.taken = set()
+        self.taken = every - places
         missing = sorted(places - set(self.places))
         if not missing:
             return []
