@@ -46,8 +46,10 @@ def host(service: str) -> str:
 
 
 def refused(bpi: Shell, line: str, status: int, code: str) -> Any:
-    """Refused for people and for programs alike, with a rule, and with what would pass."""
-    error = bpi.refuses(line, status, code)
+    """Refused with this status and code, a rule, and what would pass."""
+    said = bpi.run(f"{line} --json")
+    assert (said.status, said.error["code"], said.error["exit"]) == (status, code, status), said
+    error = said.error
     assert error["rule"] or code.startswith(("cli.", "compose.")), error
     assert error["fix"], error
     return error

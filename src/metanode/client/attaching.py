@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from metanode.client.agent import ANSWER_BYTES_MAX, AgentClient, away, refusal_of
+from metanode.client.agent import AgentClient
+from metanode.client.agent_line import ANSWER_BYTES_MAX, away, refusal_of
 from metanode.client.failures import failure
 
 INPUT_BYTES: Final = 64 << 10

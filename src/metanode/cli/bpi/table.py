@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from metanode.cli.bpi.table_images import IMAGES
 from metanode.cli.bpi.table_kept import KEPT
 from metanode.cli.commands import Entry
 
@@ -33,6 +34,7 @@ GROUPS: Final[dict[str, str]] = {
 """Every group, with its line in the help."""
 
 COMMANDS: Final[dict[str, Entry]] = {
+    **IMAGES,
     **KEPT,
     "account create": Entry(
         f"{_HERE}.account:create",
@@ -104,48 +106,6 @@ COMMANDS: Final[dict[str, Entry]] = {
     "container exec": Entry(
         f"{_HERE}.container_agents:execute",
         "Execute a command in a running container; ends with the command's own exit status.",
-    ),
-    "container images export": Entry(
-        f"{_HERE}.container_images:export",
-        "Write an image as one tar, an OCI layout that docker load takes too.",
-    ),
-    "container images import": Entry(
-        f"{_HERE}.container_images:import_",
-        "Import an image from an OCI layout (a folder or a tar) or from what docker save wrote, to the cluster's "
-        "agents.",
-    ),
-    "container images list": Entry(
-        f"{_HERE}.container_images:list_",
-        "List the images that the cluster's agents have, and which nodes have each.",
-    ),
-    "container images prune": Entry(
-        f"{_HERE}.container_images:prune",
-        "Take away, at every agent, content that belongs to no image and no container.",
-    ),
-    "container images pull": Entry(
-        f"{_HERE}.container_images_registry:pull",
-        "Pull an image from a registry and give it to the cluster's agents.",
-    ),
-    "container images push": Entry(
-        f"{_HERE}.container_images_registry:push",
-        "Push an image that the agents have to a registry, under a name and tag of its own.",
-    ),
-    "container images rm": Entry(
-        f"{_HERE}.container_images:rm",
-        "Forget an image at every agent; or, of one with several names, the name by which it is called here.",
-    ),
-    "container images show": Entry(
-        f"{_HERE}.container_images:show",
-        "Show an image: platform, layers, how it is started, and which nodes have it.",
-    ),
-    "container images sign": Entry(
-        f"{_HERE}.container_images_trust:sign",
-        "Sign an image, or hand in signatures made elsewhere: every validator verifies them and the chain keeps them.",
-    ),
-    "container images verify": Entry(
-        f"{_HERE}.container_images_trust:verify",
-        "Check an image layer by layer: its content at every agent, who has signed it, whether the cluster lets it "
-        "run.",
     ),
     "container lint": Entry(
         f"{_HERE}.container_run:lint",

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 import click
@@ -10,15 +10,18 @@ import click
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.clusters import chosen_cluster, cluster_option, memory
 from metanode.cli.bpi.keys import Names
+from metanode.cli.bpi.log_lines import Prefixer, Source, Wanted, pieces, since_ns
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.running import Running, agents_of, container_of, containers_of
 from metanode.cli.bpi.showing import size_words
+from metanode.cli.bpi.terminal import check_terminal, put, raw, typed
 from metanode.cli.bpi.trust import local_genesis
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
 from metanode.client import Client, ClientError, Unreachable
 from metanode.client.agent import AgentClient
+from metanode.client.attaching import Attached
 
 BETWEEN_S: Final = 0.5
 """Between the two looks of which the share of a processor is told."""
@@ -90,8 +93,6 @@ def logs(session: Session, /, container: str, follow: bool, cluster: str, accoun
     What a container said that is no more is kept by its node for a while: a job's, an earlier attempt's (web.2.1), or
     with --previous that of the tries before the one that runs.
     """
-    from metanode.cli.bpi.log_lines import Source, Wanted, pieces, since_ns
-
     try:
         since = since_ns(options["since"])
     except ValueError:
@@ -114,9 +115,6 @@ def _named(found: list[Running], named: str) -> list[Running]:
 
 
 def _show(session: Session, said: Any, labels: list[str]) -> None:
-    from metanode.cli.bpi.log_lines import Prefixer
-    from metanode.cli.bpi.terminal import put
-
     prefixer = Prefixer(max(len(label) for label in labels))
     for one in said:
         if session.as_json:
@@ -151,8 +149,6 @@ def execute(
     terminal: bool,  # noqa: FBT001
 ) -> None:
     """Execute a command in a running container; ends with the command's own exit status."""
-    from metanode.cli.bpi.terminal import check_terminal, put
-
     if terminal:
         check_terminal()
     with connect(session) as client:
@@ -167,11 +163,6 @@ def execute(
 
 def _attach(agent: AgentClient, name: str, command: tuple[str, ...], *, with_input: bool, terminal: bool) -> int:
     """AGENT-16. Stand at the command until it has ended; the terminal is as it was before, however it ends."""
-    from contextlib import ExitStack
-
-    from metanode.cli.bpi.terminal import put, raw, typed
-    from metanode.client.attaching import Attached
-
     attached = Attached(agent, name, command, tty=terminal)
     with ExitStack() as stack:
         stack.callback(attached.close)

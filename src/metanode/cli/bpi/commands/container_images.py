@@ -8,11 +8,16 @@ import click
 
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.clusters import cluster_option
+from metanode.cli.bpi.image_moves import agents_asked, every_image, fetch_image, find_image, hand_image, scratch_store
 from metanode.cli.bpi.showing import size_words
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.session import Session, pass_session
 from metanode.client import ClientError
+from metanode.client.agent_images import AgentImages
+from metanode.docklock.images.references import parse_reference
+from metanode.host.images.exporting import export_archive
+from metanode.host.images.importing import import_archive, import_layout
 
 account_option = click.option("--account", default="", metavar="NAME", help="Who asks.")
 
@@ -28,9 +33,6 @@ def import_(session: Session, file: str, cluster: str, account: str) -> None:
     Everything in it is checked here first, and by each agent again. It prints the digest by which a Compose file pins
     the image.
     """
-    from metanode.cli.bpi.image_moves import agents_asked, hand_image, scratch_store
-    from metanode.host.images.importing import import_archive, import_layout
-
     path = Path(file)
     if not path.exists():
         raise Failure(CliRefusal.FILE_NOT_FOUND, ExitStatus.NOT_FOUND, f"no file {file}", fix="check the path")
@@ -55,8 +57,6 @@ def import_(session: Session, file: str, cluster: str, account: str) -> None:
 @pass_session
 def list_(session: Session, cluster: str, account: str) -> None:
     """List the images that the cluster's agents have, and which nodes have each."""
-    from metanode.cli.bpi.image_moves import agents_asked, every_image
-
     _, agents = agents_asked(session, cluster, account)
     images, silent = every_image(agents)
     items = [{**held.row, "nodes": list(held.nodes)} for held in images.values()]
@@ -88,9 +88,6 @@ def list_(session: Session, cluster: str, account: str) -> None:
 @pass_session
 def show(session: Session, image: str, cluster: str, account: str) -> None:
     """Show an image: platform, layers, how it is started, and which nodes have it."""
-    from metanode.cli.bpi.image_moves import agents_asked, find_image
-    from metanode.client.agent_images import AgentImages
-
     _, agents = agents_asked(session, cluster, account)
     held = find_image(agents, image)
     told = AgentImages(agents[held.nodes[0]]).show(str(held.digest))
@@ -127,10 +124,6 @@ def rm(session: Session, image: str, cluster: str, account: str) -> None:
 
     Its content goes with the next bpi container images prune.
     """
-    from metanode.cli.bpi.image_moves import agents_asked, find_image
-    from metanode.client.agent_images import AgentImages
-    from metanode.docklock.images.references import parse_reference
-
     _, agents = agents_asked(session, cluster, account)
     held = find_image(agents, image)
     named = parse_reference(image) if image in held.row["names"] or f"{image}:latest" in held.row["names"] else None
@@ -162,9 +155,6 @@ def prune(session: Session, cluster: str, account: str) -> None:
 
     Specifications of workloads stay.
     """
-    from metanode.cli.bpi.image_moves import agents_asked
-    from metanode.client.agent_images import AgentImages
-
     _, agents = agents_asked(session, cluster, account)
     items, silent = [], []
     for node, agent in agents.items():
@@ -193,9 +183,6 @@ def export(session: Session, image: str, output: str, cluster: str, account: str
 
     Equal images make equal files. Everything is compared with its digest on the way.
     """
-    from metanode.cli.bpi.image_moves import agents_asked, fetch_image, find_image, scratch_store
-    from metanode.host.images.exporting import export_archive
-
     _, agents = agents_asked(session, cluster, account)
     held = find_image(agents, image)
     with scratch_store() as images:

@@ -5,22 +5,23 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.clusters import cluster_option
 from metanode.cli.bpi.commands.container_images import account_option
+from metanode.cli.bpi.image_moves import agents_asked, fetch_image, find_image, hand_image, scratch_store
 from metanode.cli.bpi.showing import size_words
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_text
 from metanode.cli.session import Session, pass_session
-
-if TYPE_CHECKING:
-    from metanode.docklock.images.references import Reference
-    from metanode.host.images.registry import Registry
+from metanode.docklock.images.references import Reference, parse_reference
+from metanode.host.images import pulling
+from metanode.host.images.registry import Credentials, Registry
+from metanode.host.images.web import Web
 
 PASSWORD_VARIABLE = "BPI_REGISTRY_PASSWORD"  # noqa: S105 - the name of a variable
 """Where a registry's password is looked for if no file is named."""
@@ -38,11 +39,8 @@ class Way:
         self._password_file = password_file
         self._token_hosts = token_hosts
 
-    def registry(self, reference: "Reference") -> "Registry":
+    def registry(self, reference: Reference) -> Registry:
         """IMG-22. The registry that a reference names. Raises `Failure`, `Rejected`."""
-        from metanode.host.images.registry import Credentials, Registry
-        from metanode.host.images.web import Web
-
         if not reference.host:
             raise Failure(
                 CliRefusal.USAGE,
@@ -98,10 +96,6 @@ def pull(session: Session, reference: str, way: Way, cluster: str, account: str)
 
     A tag is looked up once: the digest that is printed is what a Compose file pins.
     """
-    from metanode.cli.bpi.image_moves import agents_asked, hand_image, scratch_store
-    from metanode.docklock.images.references import parse_reference
-    from metanode.host.images import pulling
-
     named = parse_reference(reference)
     registry = way.registry(named)
     _, agents = agents_asked(session, cluster, account)
@@ -136,10 +130,6 @@ def pull(session: Session, reference: str, way: Way, cluster: str, account: str)
 @pass_session
 def push(session: Session, image: str, reference: str, way: Way, cluster: str, account: str) -> None:
     """Push an image that the agents have to a registry, under a name and tag of its own."""
-    from metanode.cli.bpi.image_moves import agents_asked, fetch_image, find_image, scratch_store
-    from metanode.docklock.images.references import parse_reference
-    from metanode.host.images import pulling
-
     to = parse_reference(reference)
     registry = way.registry(to)
     _, agents = agents_asked(session, cluster, account)

@@ -5,7 +5,7 @@ import binascii
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,27 +14,35 @@ from metanode.api.exits import ExitStatus
 from metanode.cli.bpi.clusters import chosen_cluster, cluster_option
 from metanode.cli.bpi.commands.container_images import account_option
 from metanode.cli.bpi.commands.container_images_registry import Way, way
+from metanode.cli.bpi.guilt import write_file
 from metanode.cli.bpi.image_keys import private_key, read_key
+from metanode.cli.bpi.image_moves import agents_asked, find_image
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.sending import How, Sending, sending
 from metanode.cli.bpi.showing import size_words
+from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.cli.files import read_bytes
 from metanode.cli.session import Session, pass_session
+from metanode.client import ClientError, state_keys
+from metanode.client.agent import AgentClient
+from metanode.client.agent_images import AgentImages
+from metanode.client.verify import GenesisBasis, LightClient
+from metanode.docklock.cluster.signed import about_image
+from metanode.docklock.cluster.state import CLUSTERS, cluster_key
+from metanode.docklock.images.digests import Digest, parse_digest
+from metanode.docklock.images.policy import check, signers
+from metanode.docklock.images.references import parse_reference
+from metanode.docklock.images.signatures import payload_of
+from metanode.docklock.images.signatures import sign as signed
+from metanode.host.images import pulling
 from metanode.records.cluster_calls import ClusterSignImage
 from metanode.records.image_policy import POLICY_KEYS_MAX, ImagePolicy, ImageSignature
 
-if TYPE_CHECKING:
-    from metanode.client.agent import AgentClient
-    from metanode.docklock.images.digests import Digest
 
-
-def _digest_of(session: Session, image: str, cluster: str, account: str) -> "Digest":
+def _digest_of(session: Session, image: str, cluster: str, account: str) -> Digest:
     """The digest that is meant: written out, or that of an image which the agents have. Raises `Failure`."""
-    from metanode.cli.bpi.image_moves import agents_asked, find_image
-    from metanode.docklock.images.digests import parse_digest
-
     if image.startswith("sha256:") and len(image) == len("sha256:") + 64:
         return parse_digest(image)
     _, agents = agents_asked(session, cluster, account)
@@ -70,8 +78,6 @@ def sign(session: Session, /, image: str, way: Way, cluster: str, how: How, **op
     elif options["key_file"]:
         found = (_by_key(options["key_file"], digest, image, options["output"]),)
     else:
-        from metanode.docklock.images.signatures import sign as signed
-
         found = (signed(desk.signer.key, digest),)
     return desk.send(ClusterSignImage(cluster=name, image=digest.raw, signatures=found[:POLICY_KEYS_MAX]))
 
@@ -86,10 +92,7 @@ def _decoded(file: str) -> bytes:
         ) from None
 
 
-def _of_registry(way: Way, reference: str, digest: "Digest") -> tuple[ImageSignature, ...]:
-    from metanode.docklock.images.references import parse_reference
-    from metanode.host.images import pulling
-
+def _of_registry(way: Way, reference: str, digest: Digest) -> tuple[ImageSignature, ...]:
     named = parse_reference(reference)
     found = pulling.signatures(way.registry(named), named.name, digest)
     if not found:
@@ -102,11 +105,8 @@ def _of_registry(way: Way, reference: str, digest: "Digest") -> tuple[ImageSigna
     return found
 
 
-def _by_key(file: str, digest: "Digest", name: str, output: str) -> ImageSignature:
+def _by_key(file: str, digest: Digest, name: str, output: str) -> ImageSignature:
     """IMG-20. As cosign does it, by the key of a file."""
-    from metanode.cli.bpi.guilt import write_file
-    from metanode.docklock.images.signatures import payload_of
-
     payload = payload_of(digest, name)
     made = private_key(file).sign(payload)
     if output:
@@ -126,14 +126,8 @@ class Known:
     signatures: tuple[ImageSignature, ...]
 
 
-def _proved(session: Session, cluster: str, digest: "Digest") -> Known:
+def _proved(session: Session, cluster: str, digest: Digest) -> Known:
     """CLUSTER-23. Settings, admission and signatures, by proofs from the local genesis on. Raises `Failure`."""
-    from metanode.cli.bpi.trust import trusted_genesis
-    from metanode.client import state_keys
-    from metanode.client.verify import GenesisBasis, LightClient
-    from metanode.docklock.cluster.signed import about_image
-    from metanode.docklock.cluster.state import CLUSTERS, cluster_key
-
     with connect(session) as client:
         name = chosen_cluster(client, cluster)
         light = LightClient(client, GenesisBasis(trusted_genesis(session, "").genesis))
@@ -162,9 +156,6 @@ def verify(session: Session, image: str, keys: tuple[str, ...], cluster: str, ac
 
     Signatures are verified here, from what is proved of the chain; a node that has other content is named.
     """
-    from metanode.cli.bpi.image_moves import agents_asked, find_image
-    from metanode.docklock.images.policy import check, signers
-
     _, agents = agents_asked(session, cluster, account)
     held = find_image(agents, image)
     began = time.monotonic()
@@ -203,10 +194,7 @@ def verify(session: Session, image: str, keys: tuple[str, ...], cluster: str, ac
     return explain(code).exit if code else None
 
 
-def _content(agents: "dict[str, AgentClient]", nodes: tuple[str, ...], digest: str) -> list[dict[str, Any]]:
-    from metanode.client import ClientError
-    from metanode.client.agent_images import AgentImages
-
+def _content(agents: dict[str, AgentClient], nodes: tuple[str, ...], digest: str) -> list[dict[str, Any]]:
     found = []
     for node in nodes:
         try:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
@@ -17,12 +17,27 @@ from metanode.cli.bpi.trust import trusted_genesis
 from metanode.cli.commands import leaf
 from metanode.cli.failure import CliRefusal, Failure, form_of
 from metanode.cli.session import Session, pass_session
+from metanode.client import state_keys
+from metanode.client.agent import AgentClient
+from metanode.client.agent_images import AgentImages
+from metanode.client.agent_receipts import Wanted, every_receipt
+from metanode.client.verify import GenesisBasis, LightClient, verify_workload_receipt
+from metanode.docklock.cluster.signed import about_image, check_image
+from metanode.docklock.cluster.state import (
+    CLUSTERS,
+    SHARES,
+    WORKLOADS,
+    Assignment,
+    Revision,
+    cluster_key,
+    share_key,
+    workload_key,
+)
+from metanode.docklock.images.digests import Digest
+from metanode.docklock.images.policy import signers
+from metanode.primitives.codec import encode
 from metanode.primitives.refusal import Rejected
-
-if TYPE_CHECKING:
-    from metanode.client.agent import AgentClient
-    from metanode.client.verify import LightClient
-    from metanode.docklock.cluster.state import Assignment, Revision
+from metanode.records.workload import WORKLOAD_SPECS, check_pinned
 
 RECEIPTS_MAX: Final = 1_000
 """Most receipts of one container that are checked."""
@@ -60,8 +75,6 @@ def verify(session: Session, container: str, cluster: str, account: str) -> Exit
     """
     began = time.monotonic()
     with connect(session) as client:
-        from metanode.client.verify import GenesisBasis, LightClient
-
         chosen = chosen_cluster(client, cluster)
         one = containers_of(client, chosen, container)[0]
         agent = Asking(session, client, chosen, account).agent(one.node)
@@ -100,7 +113,7 @@ def _tell(session: Session, data: dict[str, Any]) -> None:
 class _Look:
     """One container, looked at from the outside in."""
 
-    def __init__(self, light: "LightClient", agent: "AgentClient", cluster: str, one: Running, basis: Any) -> None:
+    def __init__(self, light: LightClient, agent: AgentClient, cluster: str, one: Running, basis: Any) -> None:
         self._light = light
         self._agent = agent
         self._cluster = cluster
@@ -131,8 +144,6 @@ class _Look:
 
     def placement(self) -> str:
         """CLUSTER-7. The share of its node names it, by a proof under a final header."""
-        from metanode.docklock.cluster.state import SHARES, share_key
-
         value = self._prove(share_key(self._cluster, self._one.node))
         wanted = (self._one.workload, self._one.index, self._one.attempt)
         for one in SHARES.decode(value).assignments if value is not None else ():
@@ -143,10 +154,6 @@ class _Look:
 
     def specification(self) -> str:
         """PLACE-2. Its bytes are those that the assignment pins, and their terms those on chain."""
-        from metanode.docklock.cluster.state import WORKLOADS, workload_key
-        from metanode.primitives.codec import encode
-        from metanode.records.workload import WORKLOAD_SPECS, check_pinned
-
         assert self._assigned is not None, "placement came first"
         value = self._prove(workload_key(self._cluster, self._one.workload))
         kept = WORKLOADS.decode(value) if value is not None else None
@@ -161,13 +168,6 @@ class _Look:
 
     def image(self) -> str:
         """CLUSTER-20, CLUSTER-23. The image is pinned, here whole, and one that the cluster lets run."""
-        from metanode.client import state_keys
-        from metanode.client.agent_images import AgentImages
-        from metanode.docklock.cluster.signed import about_image, check_image
-        from metanode.docklock.cluster.state import CLUSTERS, cluster_key
-        from metanode.docklock.images.digests import Digest
-        from metanode.docklock.images.policy import signers
-
         assert self._revision is not None, "the specification came first"
         image = self._revision.terms.demand.image
         if not image:
@@ -201,9 +201,6 @@ class _Look:
     def receipts(self) -> str:
         """WREC-9. Its receipts, each by its signature, its batch and the block that pinned it; they say that it began
         by this specification."""
-        from metanode.client.agent_receipts import Wanted, every_receipt
-        from metanode.client.verify import verify_workload_receipt
-
         assert self._assigned is not None, "placement came first"
         wanted = Wanted(self._one.workload, self._one.index, self._one.attempt, files=True)
         pinned, waiting, steps, height = 0, 0, [], 0
