@@ -93,14 +93,13 @@ def test_what_is_no_query_gets_a_code(data: bytes, code: Code):
     assert (refuse(wrong)[:2], refuse(wrong)[3] & 15, len(refuse(wrong))) == (b"\0\7", code, 12)
 
 
-def test_pointers_lead_backwards_and_not_for_ever():
-    names = b"\1a\0" + b"\xc0\x0c"
-    data = query(b"\1a\0", counts=(1, 0, 0, 1), more=b"\xc0\x0c\0\1\0\1\0\0\0\0\0\0")
-    assert names
-    assert isinstance(read_query(data), Question)
-    chain = b"".join(struct.pack(">H", 0xC000 | 12 + 7 + 2 * (one - 1)) for one in range(1, 20))
-    long = query(b"\1a\0", counts=(1, 0, 0, 1), more=struct.pack(">H", 0xC00C) + chain)
-    assert isinstance(read_query(long), Unanswerable)
+@pytest.mark.parametrize(("jumps", "kind"), [(2, Question), (16, Question), (17, Unanswerable)])
+def test_pointers_lead_backwards_and_not_for_ever(jumps: int, kind: type):
+    """A record whose content is a chain of pointers, each to the one before, and a record whose name is the last."""
+    chain = b"".join(struct.pack(">H", 0xC000 | (12 if not one else 28 + 2 * one)) for one in range(jumps - 1))
+    first = b"\0" + struct.pack(">HHIH", 16, 1, 0, len(chain)) + chain
+    last = struct.pack(">H", 0xC000 | 28 + 2 * (jumps - 1)) + struct.pack(">HHIH", 16, 1, 0, 0)
+    assert isinstance(read_query(query(b"\1a\0", counts=(1, 0, 0, 2), more=first + last)), kind)
 
 
 def test_what_has_no_header_or_is_an_answer_is_not_answered():
