@@ -32,7 +32,16 @@ def main() -> int:
     environment = {**os.environ, PROGRAMS: str(cache / "bin"), RECORD: "1" if "--record" in words else ""}
     rest = [word for word in words if word != "--record"]
     command = ["unshare", "-n", "-m", "-p", "-f", "--mount-proc", "--propagation", "private", "--kill-child"]
-    command += [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(HERE / "test_cluster.py"), *rest]
+    command += [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        str(HERE / "test_cluster.py"),
+        str(HERE / "test_journey.py"),
+        *rest,
+    ]
     return subprocess.run(command, check=False, env=environment).returncode
 
 

@@ -27,17 +27,6 @@ pytestmark = [pytest.mark.live, pytest.mark.root]
 RECORDINGS = Path(__file__).parent / "recordings"
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster(Path(os.environ[PROGRAMS]), tmp_path_factory.mktemp("k"))
-    try:
-        cluster.start()
-        cluster.ask("POST", "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-        yield cluster
-    finally:
-        cluster.end()
-
-
 @pytest.fixture
 def stage(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
     recorder = Recorder(ADDRESS, API_PORT, cluster.authority)
