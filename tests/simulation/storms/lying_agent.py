@@ -9,7 +9,7 @@ from tests.simulation.fleets import FleetPlan
 
 from metanode.docklock.cluster.refusals import ClusterRefusal
 from metanode.records.workload import WorkloadSpec
-from metanode.sim.docklock.acts import SETTLED_MS, Weather
+from metanode.sim.docklock.acts import Weather
 from metanode.sim.docklock.fleet import TIMEOUT_MS, Fleet
 from metanode.sim.docklock.liars import Boaster, Braggart, Meddler
 from metanode.sim.docklock.node import Node
@@ -23,8 +23,8 @@ class Signer(Boaster):
 
 
 LIARS: tuple[type[Node], ...] = (Boaster, Signer, Braggart, Meddler)
-NAMED_MS = SETTLED_MS + 4 * TIMEOUT_MS
-"""Every node is looked at once a timeout, and its probers have another to speak."""
+NAMED_MS = 9 * TIMEOUT_MS
+"""Every node is looked at once in a timeout or a little more; at most five replicas of whoever boasts run truly."""
 
 
 @dataclass(slots=True)

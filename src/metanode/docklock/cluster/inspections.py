@@ -113,20 +113,25 @@ def _after(nodes: tuple[str, ...], last: str) -> tuple[str, ...]:
 
 
 def _chosen(books: Books, node: str, busy: set[tuple[str, str, int, int]], room: int) -> list[Assignment]:
-    """PROBE-1. So many of a node's replicas that are said to be ready, by the seed of the block."""
+    """PROBE-1. So many of a node's replicas that are said to be ready: those that were looked at longest ago, by the
+    seed of the block."""
     seed = books.frame.block.parent
-    drawn = sorted(
-        (one for one in books.share(node).assignments if one.run),
-        key=lambda one: sha256(seed + f"{one.workload} {one.index} {one.attempt}".encode()).digest(),
-    )
-    chosen: list[Assignment] = []
-    for one in drawn:
-        if len(chosen) == room:
-            break
-        instances = books.replica(one.workload, one.index).instances
-        ready = any(i.attempt == one.attempt and i.state == "ready" for i in instances)
-        if ready and (node, one.workload, one.index, one.attempt) not in busy:
-            chosen.append(one)
+    found: list[tuple[int, bytes, Assignment]] = []
+    for one in books.share(node).assignments:
+        if not one.run or (node, one.workload, one.index, one.attempt) in busy:
+            continue
+        for instance in books.replica(one.workload, one.index).instances:
+            if (instance.attempt, instance.state) == (one.attempt, "ready"):
+                name = f"{one.workload} {one.index} {one.attempt}".encode()
+                found.append((instance.looked_ms, sha256(seed + name).digest(), one))
+    chosen = [one for *_, one in sorted(found, key=lambda each: each[:2])[:room]]
+    for one in chosen:
+        replica = books.replica(one.workload, one.index)
+        looked = tuple(
+            replace(instance, looked_ms=books.now_ms) if instance.attempt == one.attempt else instance
+            for instance in replica.instances
+        )
+        books.keep_replica(one.workload, one.index, replace(replica, instances=looked))
     return chosen
 
 

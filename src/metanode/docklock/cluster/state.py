@@ -180,7 +180,7 @@ class Workload(Wire):
 
 
 class Instance(Wire):
-    """One attempt to run a replica; `node` empty while it waits."""
+    """One attempt to run a replica; `node` empty while it waits. `looked_ms`: when it was last to be looked at."""
 
     attempt: int
     revision: int
@@ -188,6 +188,7 @@ class Instance(Wire):
     state: str
     code: int
     since_ms: int
+    looked_ms: int = 0
 
 
 class Replica(Wire):

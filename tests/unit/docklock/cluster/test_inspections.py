@@ -119,6 +119,21 @@ def test_every_node_is_inspected_in_its_turn_and_probers_are_drawn_anew() -> Non
     assert len(parties) > len(looked)
 
 
+def test_each_replica_of_a_node_is_looked_at_before_any_is_again() -> None:
+    town = running(nodes=3, replicas=12)
+    town.sees = lambda _prober, _duty: "seen"
+    looked: list[tuple[int, int]] = []
+    while len(looked) < 8:
+        town.lives()
+        for one in open_in(town):
+            key = (one.duty.index, one.duty.since_ms)
+            if one.duty.node == LIAR and key not in looked:
+                looked.append(key)
+    mine = {one.index for one in town.share(LIAR).assignments}
+    assert len(mine) == 4
+    assert {index for index, _ in looked[:4]} == {index for index, _ in looked[4:]} == mine
+
+
 def test_others_machines_are_preferred_and_no_owner_has_a_majority_that_could_be_avoided() -> None:
     town = Town(nodes=0)
     owners = {"a1": "ann", "a2": "ann", "a3": "ann", "a4": "ann", "b1": "ben", "b2": "ben", "c1": "cas", "d1": "dot"}
