@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,16 +94,16 @@ class Agents:
             raise Failure(CliRefusal.NOT_READY, ExitStatus.DATA_UNAVAILABLE, f"{only}: {told[0].away}", fix=fix)
         return told
 
-    def between(self, told: Told, first: int, last: int) -> list[SignedEntry]:
+    def between(self, told: Told, first: int, last: int) -> Iterator[SignedEntry]:
         """All entries of a node from one number to another, whatever they are about. Raises `ClientError`."""
         if told.copied:
-            return [one.signed for number, one in sorted(told.copied.items()) if first <= number <= last]
-        entries: list[SignedEntry] = []
+            yield from (one.signed for number, one in sorted(told.copied.items()) if first <= number <= last)
+            return
         for page in every_receipt(self._agent(told.node), Wanted(first=first)):
-            entries += [one.signed for one in page.shown() if first <= one.signed.entry.number <= last]
-            if not page.items or page.shown()[-1].signed.entry.number >= last:
-                break
-        return entries
+            for one in page.shown():
+                if one.signed.entry.number > last:
+                    return
+                yield one.signed
 
     def one(self, name: str) -> Shown:
         """The entry of a name. Raises `Failure`, `Rejected` where there is another one in its place, `ClientError`."""
@@ -233,8 +234,8 @@ def write_folder(
 
 def _write_between(agents: Agents, told: Told, folder: Path) -> int:
     numbers = [one.signed.entry.number for one in told.proved]
-    entries = agents.between(told, numbers[0], numbers[-1])
-    for at in range(0, len(entries), ENTRIES_MAX):
-        part = entries[at : at + ENTRIES_MAX]
+    entries, count = agents.between(told, numbers[0], numbers[-1]), 0
+    while part := list(islice(entries, ENTRIES_MAX)):
         (folder / f"{entry_name(part[0])}.entries").write_bytes(entries_file(part))
-    return len(entries)
+        count += len(part)
+    return count

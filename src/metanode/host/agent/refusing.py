@@ -61,11 +61,11 @@ class Refusals:
         self._windows[key] = _Window(refused, self._now_ms())
         self._tell(refused, {"reason": refused.reason})
 
-    def sweep(self, *, all_of_them: bool = False) -> None:
+    def sweep(self) -> None:
         """Write down what was counted in windows that are over."""
         now_ms = self._now_ms()
         for key, window in list(self._windows.items()):
-            if all_of_them or now_ms - window.since_ms >= WINDOW_MS:
+            if now_ms - window.since_ms >= WINDOW_MS:
                 del self._windows[key]
                 if window.times:
                     first = window.first
