@@ -58,7 +58,7 @@ def test_a_help_desk_answers_through_the_mesh_and_on_its_published_port(bpi):
         "it calls web, web calls store",
     )
     with urllib.request.urlopen(f"http://127.0.0.1:{bpi.environment['PUBLISHED']}/", timeout=10) as answer:
-        assert answer.read() == b"Help: the printer is on fire"
+        assert answer.read() == b"Help: the printer is on fire\n"
     shown = bpi.says(
         "container exec web.0 /usr/bin/python3 -c 'import os; print(os.getuid(), os.uname().nodename, "
         'os.environ["QUEUE"], os.environ["RAW"])\''
@@ -66,7 +66,7 @@ def test_a_help_desk_answers_through_the_mesh_and_on_its_published_port(bpi):
     assert shown == '1001 desk first Help $HOME "as it stands"\n'
     assert bpi.run("container exec web.0 /usr/bin/touch /usr/x").status != 0, "its root is read-only"
     for name in ("worker", "web", "store", "prepare"):
-        bpi.says(f"container rm {name}")
+        bpi.says(f"container rm {name} --observe")
 
 
 def test_jobs_of_the_night_wait_for_each_other(bpi):
@@ -76,7 +76,7 @@ def test_jobs_of_the_night_wait_for_each_other(bpi):
     assert bpi.says("container logs clean.1") == "cleaned\nshared by all"
     assert len(bpi.says("container logs count.0").split()) == 3
     for name in ("count", "clean", "fetch"):
-        bpi.says(f"container rm {name}")
+        bpi.says(f"container rm {name} --observe")
 
 
 def test_a_monitor_sees_what_it_looks_at(bpi):
