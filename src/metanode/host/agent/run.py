@@ -115,9 +115,8 @@ async def _serve(
     engine = await _engine(settings, images)
     author = Author(settings.chain_id, settings.cluster, settings.node, key.public_key)
     receipts = ReceiptLog(folder / "receipts", Disk(), random_bytes, author, key.sign)
-    held = tuple(image.digest.raw for image in images.list())
-    offered, volumes = (settings.cpu_millicores, settings.memory_kib), NodeVolumes(folder / VOLUMES)
-    has = inventory_of(seed, settings.endpoint, offered, driver_name(engine.works.engine), held, volumes.names())
+    volumes = NodeVolumes(folder / VOLUMES)
+    has = _inventory(settings, seed, engine, images, volumes)
     mesh = NodeMesh(_mesh_settings(settings), key, engine.driver, mesh_chain, chain.wait)
     has = replace(has, mesh=await mesh.open())
     await asyncio.to_thread(join, chain, settings.cluster, settings.node, has)
@@ -184,6 +183,15 @@ def _mesh_settings(settings: AgentSettings) -> MeshSettings:
         advertise=settings.mesh_advertise,
         address=settings.host,
     )
+
+
+def _inventory(
+    settings: AgentSettings, seed: bytes, engine: Engine, images: ImageStore, volumes: NodeVolumes
+) -> Inventory:
+    """CLUSTER-2. What this node is and holds now."""
+    held = tuple(image.digest.raw for image in images.list())
+    offered = settings.cpu_millicores, settings.memory_kib
+    return inventory_of(seed, settings.endpoint, offered, driver_name(engine.works.engine), held, volumes.names())
 
 
 def _opening(settings: AgentSettings, seed: bytes, has: Inventory, images: ImageStore) -> Opening:
