@@ -133,13 +133,11 @@ async def _serve(
 
     witness = Witness(records, refusals, loop.about)
     loop.inspector = Inspector(settings.cluster, key, chain, content, random_bytes, now_ms)
-    pages = ReceiptPages(records, pins, author)
     keeper, copier = _keeping(settings, records, pins, chain, key)
     loop.deeds.mesh, mesh.write_down = mesh, witness.call_refused
     loop.beside = (records.run, witness.run, keeper.run, copier.run, furnishing.holdings.run, mesh.run)
-    port = AgentPort(
-        settings.cluster, engine.driver, Stored(blobs, pictures, loop.images), chain.settled, witness, pages
-    )
+    kept, pages = Stored(blobs, pictures, loop.images), ReceiptPages(records, pins, author)
+    port = AgentPort(settings.cluster, engine.driver, kept, chain.settled, witness, pages)
     port.add(Answerer(settings.cluster, key, engine.driver, loop.spec_of, now_ms).routes)
     witnesses = Witnesses(settings.chain_id, settings.cluster, blobs, content, engine.works.cage)
     loop.deeds.witnesses, records.witnessed = witnesses, witnesses.told
