@@ -110,7 +110,11 @@ class Feet:
         except Rejected:
             return
         foot = self._feet.get(name)
-        if state.phase not in (Phase.RUNNING, Phase.PAUSED) or (foot is not None and foot.hold.is_of(state.network)):
+        if (
+            not state.pid
+            or state.phase not in (Phase.RUNNING, Phase.PAUSED)
+            or (foot is not None and foot.hold.is_of(state.network))
+        ):
             return
         self.gone(name)
         try:
