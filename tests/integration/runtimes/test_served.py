@@ -1,17 +1,23 @@
 """What is said of engines that are reached by an API: they keep what runs, agents come and go, and so do they."""
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
 import pytest
 from tests.integration.runtimes.served import ServedStand
-from tests.integration.runtimes.stand import LIMITS, SERVED, Stand, ended, says, wait_for_nothing
+from tests.integration.runtimes.stand import BUSYBOX, LIMITS, SERVED, Stand, ended, says, wait_for_nothing
+from tests.unit.host.images.made import file, folder, image, image_store, layout, tar
 
+from metanode.host.agent.engine_images import from_store
 from metanode.host.agent.engines import AgentRefusal, end_containers, open_engine
+from metanode.host.images.importing import import_archive
+from metanode.host.images.tree import KeepOwners
 from metanode.host.runtimes.docker.config import FOLDER, ID, KEY, PLAN
 from metanode.host.runtimes.docker.driver import DockerDriver
 from metanode.host.runtimes.docker.place import Place
@@ -225,6 +231,43 @@ def test_an_agent_takes_the_engine_it_is_told_and_its_folder_ends_it(stand: Serv
     end_containers(folder)
     wait_for_nothing(lambda: [path for path in (f"/proc/{pid}",) if Path(path).exists()])
     assert list((folder / stand.engine / "c").iterdir()) == []
+
+
+def test_an_image_of_the_store_goes_to_the_engine_by_its_layers_and_once(
+    stand: ServedStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = image_store(stand.folder / "images")
+    base = tar([folder("bin/"), file("bin/sh", Path(BUSYBOX).read_bytes(), mode=0o755), file("gone", b"x")])
+    made = image(base, tar([file(".wh.gone"), file("here", b"said by a layer\n")]), run={"Env": ["OF=the image"]})
+    (found,) = import_archive(images, io.BytesIO(tar(layout(made))))
+    loads = []
+
+    async def play() -> None:
+        driver = DockerDriver(Place(stand.engine, stand.service.socket, stand.state, from_store(images)))
+        load = driver._hold.api.load
+
+        async def counted(archive: Iterable[bytes]) -> None:
+            loads.append(1)
+            await load(archive)
+
+        monkeypatch.setattr(driver._hold.api, "load", counted)
+        with images.blobs.leases.lease() as lease:
+            root = images.root(found, KeepOwners(), lease)
+            for _ in range(2):
+                script = "read a < /here; echo $a; echo /gone /here; echo ${OF-nothing}; test -e /gone || echo gone"
+                plan = stand.plan("/bin/sh", "-c", script, root=str(root.files))
+                state, out, err = await stand.run(cast("ShimDriver", driver), plan)
+                assert (out, err) == (b"said by a layer\n/gone /here\nnothing\ngone\n", b""), state
+        listed = await driver._hold.api.call("GET", "/images/json")
+        assert b"localhost/metanode-" in listed
+        await driver.recover()  # no container is of it: it is taken away
+        assert f"localhost/metanode-{driver._hold.key}:".encode() not in await driver._hold.api.call(
+            "GET", "/images/json"
+        )
+        await driver.close()
+
+    asyncio.run(play())
+    assert len(loads) == 1
 
 
 @pytest.mark.parametrize("engine", SERVED)

@@ -34,7 +34,7 @@ from metanode.docklock.images.refusals import ImageRefusal
 from metanode.host.blobs import BlobRefusal
 from metanode.host.fault import Fault, FaultReason
 from metanode.host.images import catalogue
-from metanode.host.images.exporting import export_archive
+from metanode.host.images.exporting import export_archive, export_layers
 from metanode.host.images.importing import import_archive, import_layout
 from metanode.host.images.roots import this_boot
 from metanode.host.images.store import ImageStore
@@ -339,6 +339,17 @@ def test_an_image_is_exported_and_equal_images_make_equal_archives(tmp_path):
     export_archive(unnamed, MADE.digest, again := io.BytesIO())
     assert import_archive(image_store(tmp_path / "3"), io.BytesIO(again.getvalue())) == (found,)
     refuses(ImageRefusal.NOT_FOUND, export_archive, other, "shop/web:1", io.BytesIO())
+
+
+def test_the_layers_of_an_image_are_exported_under_another_name_and_configuration(tmp_path):
+    images = image_store(tmp_path)
+    take(images, layout(MADE))
+    config = json.dumps({**MADE.config, "config": {}}).encode()
+    out = io.BytesIO()
+    assert export_layers(images, "shop/web:1", out, "localhost/x:1", config) == len(out.getvalue())
+    (found,) = import_archive(image_store(tmp_path / "other"), io.BytesIO(out.getvalue()))
+    assert (found.names, found.chain) == (("localhost/x:1",), images.find("shop/web:1").chain)
+    refuses(ImageRefusal.NOT_FOUND, export_layers, images, "shop/none:1", io.BytesIO(), "x", config)
 
 
 def test_a_root_is_unpacked_once_and_shared(tmp_path):

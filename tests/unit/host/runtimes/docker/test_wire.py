@@ -1,6 +1,7 @@
 """An engine that answers too much, nothing, nonsense, or not at all: refused by name, and nothing is believed."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from metanode.host.runtimes.docker import api
 from metanode.host.runtimes.docker.answers import Version
 from metanode.host.runtimes.docker.api import EngineApi, EngineSays
+from metanode.host.runtimes.docker.driver import DockerDriver
 from metanode.host.runtimes.docker.images import EngineImages
-from metanode.host.runtimes.docker.place import no_image
+from metanode.host.runtimes.docker.place import Place, no_image
 from metanode.host.runtimes.docker.streams import open_stream
+from metanode.host.runtimes.driver import Capability, Lacks
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.primitives.refusal import Rejected
 
@@ -132,3 +135,32 @@ def test_an_image_of_other_layers_is_not_used(tmp_path: Path) -> None:
     with pytest.raises(Rejected) as refused:
         against(ok(other), use)
     assert refused.value.reason is RuntimeRefusal.ENGINE_ANSWER
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root is told so before anything is asked")
+@pytest.mark.parametrize(
+    ("version", "info", "reason", "fix"),
+    [
+        ("1.40", b"{}", "speaks version 1.40 of the API", "1.41 or later"),
+        ("1.41", b'{"SecurityOptions": ["name=rootless"]}', "is run without root", "run it as root"),
+    ],
+)
+def test_an_engine_that_could_not_keep_the_rules_is_not_used(version: str, info: bytes, reason: str, fix: str) -> None:
+    said = b'{"Version": "1", "ApiVersion": "%s"}' % version.encode()
+
+    def answer(head: bytes) -> bytes:
+        path = head.split()[1].partition(b"?")[0]
+        if path == b"/version":
+            return ok(said)
+        return ok(info if path.endswith(b"/info") else b"[]")
+
+    async def ask(place: Path) -> Capability:
+        driver = DockerDriver(Place("docker", place, place.parent))
+        try:
+            return await driver.probe()
+        finally:
+            await driver.close()
+
+    lacks = against(answer, ask)
+    assert isinstance(lacks, Lacks)
+    assert (lacks.reason, fix in lacks.fix) == (reason, True)
