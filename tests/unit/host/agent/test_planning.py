@@ -63,8 +63,8 @@ ELSEWHERE = {
     "health": "docklock/agent/machine.py",
     "restart": "docklock/agent/rules.py",
     "egress": "host/agent/mesh/",
-    "inputs": "records/determinism.py",
-    "outputs": "records/determinism.py",
+    "inputs": "host/agent/witnessed.py",
+    "outputs": "host/agent/witnessed.py",
     "agreement": "docklock/compose/",  # pinned by the digest of the specification, and so far nothing more
 }
 """Fields that are acted on elsewhere, and the file or folder that does."""
@@ -77,7 +77,7 @@ OF_TERMS: dict[str, str] = {
     "dependencies": "docklock/cluster/",
     "ports": "docklock/mesh/",
     "networks": "docklock/mesh/",
-    "deterministic": "docklock/compose/",  # lets it run in the sandbox alone
+    "deterministic": "host/agent/",
     "balance": "docklock/mesh/",
 }
 
