@@ -1,6 +1,7 @@
 """What is said of engines that are reached by an API: they keep what runs, agents come and go, and so do they."""
 
 import asyncio
+import contextlib
 import io
 import os
 import subprocess
@@ -18,6 +19,7 @@ from metanode.host.agent.engine_images import from_store
 from metanode.host.agent.engines import AgentRefusal, end_containers, open_engine
 from metanode.host.images.importing import import_archive
 from metanode.host.images.tree import KeepOwners
+from metanode.host.runtimes.docker.api import THREADS
 from metanode.host.runtimes.docker.config import FOLDER, ID, KEY, PLAN
 from metanode.host.runtimes.docker.driver import DockerDriver
 from metanode.host.runtimes.docker.place import Place
@@ -188,8 +190,13 @@ def test_two_agents_of_one_engine_do_not_see_each_other(stand: ServedStand) -> N
 
 
 def test_many_containers_leave_nothing_in_the_agent(stand: ServedStand) -> None:
-    def files() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
+    def files() -> tuple[int, int]:
+        """Open files that are no sockets, and sockets."""
+        found = []
+        for file in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(str(file.readlink()).startswith("socket:"))
+        return found.count(False), found.count(True)
 
     async def cycle(driver: ShimDriver) -> None:
         plan = stand.plan("sleep", "60")
@@ -202,10 +209,12 @@ def test_many_containers_leave_nothing_in_the_agent(stand: ServedStand) -> None:
     async def play(driver: ShimDriver) -> None:
         for _ in range(2):
             await cycle(driver)
-        before, tasks = files(), len(asyncio.all_tasks())
+        (before, _), tasks = files(), len(asyncio.all_tasks())
         for _ in range(4):
             await cycle(driver)
-        assert files() <= before
+        after, sockets = files()
+        assert after <= before
+        assert sockets <= THREADS + 8  # those that wait for the next call; the loop's own and the line of events
         assert len(asyncio.all_tasks()) <= tasks
         assert stand.left() == []
 
