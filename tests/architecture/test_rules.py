@@ -8,7 +8,7 @@ from tests.architecture.source import MODULES, ROOT, docstring_text, tree
 PREFIXES = (
     "BYTES", "BLS", "IBFT", "GUARD", "POOL", "PROP", "SYNC", "LIGHT", "EVID", "LEDGER", "STATE", "BPCI", "GEN", "HTTP",
     "DISK", "CHAIN", "FORK", "STALL", "COMPOSE", "PLACE", "WREC", "IMG", "RUN",
-    "CLUSTER", "AGENT", "MESH", "DOCKER", "KUBE", "SECRET", "VOLUME", "PROBE",
+    "CLUSTER", "AGENT", "MESH", "DOCKER", "KUBE", "SECRET", "VOLUME", "PROBE", "DET",
 )  # fmt: skip
 """One a protocol page; another word before a hyphen and a number (SHA-256, EIP-2335) is no rule."""
 LISTED = re.compile(r"\*\*([A-Z]+-[A-Z]*\d+)\*\*")

@@ -1,17 +1,15 @@
 """Deterministic jobs: what one is given and leaves, the seed of its chance, and the witness of a run."""
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
 from metanode.primitives.codec import Decoder, Wire, encode
 from metanode.primitives.digest import Tag, digest
 from metanode.primitives.merkle import counted_root
 from metanode.primitives.names import Hash
 from metanode.primitives.refusal import Refusal, Rejected
-from metanode.records.demand import check_ascending, check_count, check_digest
-
-if TYPE_CHECKING:
-    from metanode.records.workload import Terms, WorkloadSpec
+from metanode.records.demand import Demand, check_ascending, check_count, check_digest
 
 FILES_MAX: Final = 32
 """Files that a job is given; as many that it may leave."""
@@ -128,38 +126,30 @@ def check_file_name(name: str) -> None:
         raise Rejected(DeterminismRefusal.BAD_FILE, f"{name[:80]!r}: like data.csv, at most 64 characters")
 
 
-def check_deterministic_terms(terms: "Terms") -> None:
-    """DET-1. Where it may be placed: the committee sees to it. Raises `Rejected`."""
-    if not terms.deterministic:
-        return
-    demand = terms.demand
-    if (terms.kind, demand.engines, demand.architecture) != ("job", (ENGINE,), ARCHITECTURE):
-        asked = f"{terms.kind} on {', '.join(demand.engines) or 'any engine'}, {demand.architecture or 'any machine'}"
-        raise Rejected(DeterminismRefusal.NOT_A_JOB, f"{terms.workload}: {asked}; a job on {ENGINE}, {ARCHITECTURE}")
+def check_deterministic_terms(workload: str, kind: str, demand: Demand) -> None:
+    """DET-1. Where a deterministic job may be placed: the committee sees to it. Raises `Rejected`."""
+    if (kind, demand.engines, demand.architecture) != ("job", (ENGINE,), ARCHITECTURE):
+        asked = f"{kind} on {', '.join(demand.engines) or 'any engine'}, {demand.architecture or 'any machine'}"
+        raise Rejected(DeterminismRefusal.NOT_A_JOB, f"{workload}: {asked}; a job on {ENGINE}, {ARCHITECTURE}")
 
 
-def check_deterministic(spec: "WorkloadSpec") -> None:
-    """DET-8, DET-9, DET-10. What a job is given and leaves, and that it is given nothing else. Raises `Rejected`."""
-    names = tuple(one.name for one in spec.inputs)
-    for what, listed in (("inputs", names), ("outputs", spec.outputs)):
+def check_deterministic(
+    inputs: tuple[InputFile, ...], outputs: tuple[str, ...], outside: Mapping[str, object], *, deterministic: bool
+) -> None:
+    """DET-8, DET-9, DET-10. What a job is given and leaves, and that it has nothing of the world `outside`, by what
+    each thing is called. Raises `Rejected`."""
+    for what, listed in (("inputs", tuple(one.name for one in inputs)), ("outputs", outputs)):
         check_count(what, len(listed), FILES_MAX)
         check_ascending(what, listed)
         for name in listed:
             check_file_name(name)
-    for one in spec.inputs:
+    for one in inputs:
         check_digest("an input", one.digest)
-    if not spec.terms.deterministic:
-        if spec.inputs or spec.outputs:
+    if not deterministic:
+        if inputs or outputs:
             raise Rejected(DeterminismRefusal.NOT_A_JOB, "inputs and outputs are those of a deterministic job")
         return
-    outside = (
-        ("volumes", bool(spec.mounts)),
-        ("secrets", bool(spec.secrets)),
-        ("a health check", bool(spec.health)),
-        ("destinations", bool(spec.egress)),
-        ("ports", bool(spec.terms.ports)),
-    )
-    found = [what for what, there in outside if there]
+    found = [what for what, there in outside.items() if there]
     if found:
         raise Rejected(
             DeterminismRefusal.OPEN_TO_THE_WORLD, f"{', '.join(found)}; files are given by digest, as inputs"

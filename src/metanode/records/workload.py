@@ -310,7 +310,8 @@ def check_terms(terms: Terms) -> None:
         check_range("a container's port", port.container, 1, PORT_MAX)
         check_range("a published port", port.published, 0, PORT_MAX)
         check_word("the protocol of a port", port.protocol, PROTOCOLS)
-    check_deterministic_terms(terms)
+    if terms.deterministic:
+        check_deterministic_terms(terms.workload, terms.kind, terms.demand)
     published = tuple(sorted({port.published for port in terms.ports if port.published}))
     if published != terms.demand.ports:
         raise Rejected(SpecRefusal.CONTRADICTION, f"publishes {published}, but demands the ports {terms.demand.ports}")
@@ -436,7 +437,14 @@ def check_spec(spec: WorkloadSpec) -> None:
     check_ascending("destinations", spec.egress)
     for destination in spec.egress:
         _check_text("a destination", destination, 255)
-    check_deterministic(spec)
+    outside = {
+        "volumes": spec.mounts,
+        "secrets": spec.secrets,
+        "a health check": spec.health,
+        "destinations": spec.egress,
+        "ports": spec.terms.ports,
+    }
+    check_deterministic(spec.inputs, spec.outputs, outside, deterministic=spec.terms.deterministic)
     if len(spec.agreement) not in (0, 32):
         raise Rejected(SpecRefusal.CONTRADICTION, "the agreement is named by 32 bytes, or by none")
 

@@ -41,8 +41,8 @@ PLANTED = {
         CAGE + "made.py", "self.clock_ns += TICK_NS", "self.clock_ns = __import__('time').time_ns()",
         "import time; time.monotonic()", "rdtsc",
     ),
-    "the-counter": Plant(CAGE + "life.py", "    kernel.trap_counter()\n", "", "COUNT", "stdout"),
-    "addresses": Plant(CAGE + "life.py", "    kernel.fix_addresses()\n", "", "print(id(object()))", "stdout"),
+    "the-counter": Plant("host/runtimes/shim/caged.py", "    kernel.trap_counter()\n", "", "COUNT", "stdout"),
+    "addresses": Plant("host/runtimes/shim/caged.py", "    kernel.fix_addresses()\n", "", "print(id(object()))", "stdout"),
     "chance": Plant(
         CAGE + "made.py", 'return seeded(self._facts.seed, b"drawn", self._drawn, length)',
         "return __import__('os').urandom(length)", "import os; os.urandom(1)", "getrandom",

@@ -20,13 +20,11 @@ from metanode.records.determinism import (
     LeftFile,
     Said,
     Witness,
-    check_deterministic,
-    check_deterministic_terms,
     check_file_name,
     seed_of,
     witness_root,
 )
-from metanode.records.workload import HealthCheck, Mount, SecretFile, WorkloadSpec
+from metanode.records.workload import HealthCheck, Mount, SecretFile, WorkloadSpec, check_spec
 
 IDENTITY = Identity(
     chain_id=bytes([1] * 32),
@@ -98,18 +96,13 @@ def job(**changed: Any) -> WorkloadSpec:
 
 
 def refusal_of(one: WorkloadSpec) -> object:
-    def check() -> None:
-        check_deterministic_terms(one.terms)
-        check_deterministic(one)
-
     with pytest.raises(Rejected) as refused:
-        check()
+        check_spec(one)
     return refused.value.reason
 
 
 def test_a_deterministic_job_runs_in_the_sandbox_of_one_machine_alone() -> None:
-    check_deterministic_terms(job().terms)
-    check_deterministic(job())
+    check_spec(job())
     good = job().terms
     for changed in (
         {"kind": "service"},
@@ -120,7 +113,7 @@ def test_a_deterministic_job_runs_in_the_sandbox_of_one_machine_alone() -> None:
     ):
         asked = msgspec.structs.replace(good, **changed)
         assert refusal_of(job(terms=asked)) is DeterminismRefusal.NOT_A_JOB
-        check_deterministic_terms(msgspec.structs.replace(asked, deterministic=False))
+        check_spec(job(terms=msgspec.structs.replace(asked, deterministic=False)))
 
 
 CHECK = HealthCheck(
@@ -131,7 +124,12 @@ CHECK = HealthCheck(
 @pytest.mark.parametrize(
     "changed",
     [
-        {"mounts": (Mount(volume="a", target="/a", read_only=True),)},
+        {
+            "mounts": (Mount(volume="a", target="/a", read_only=True),),
+            "terms": msgspec.structs.replace(
+                job().terms, demand=msgspec.structs.replace(job().terms.demand, volumes=("a",))
+            ),
+        },
         {"secrets": (SecretFile(secret="key", version=0, commitment=b"", target="/run/secrets/key", mode=0o400),)},
         {"health": (CHECK,)},
         {"egress": ("example.org:1",)},
@@ -146,14 +144,14 @@ def test_nothing_of_the_world_is_given_to_it(changed: dict[str, Any]) -> None:
 
 def test_files_are_named_once_in_order_and_by_whole_digests() -> None:
     one = InputFile(name="a.csv", digest=bytes(32))
-    check_deterministic(job(inputs=(one, InputFile(name="b", digest=bytes(32))), outputs=("x", "y-1.txt")))
+    check_spec(job(inputs=(one, InputFile(name="b", digest=bytes(32))), outputs=("x", "y-1.txt")))
     assert refusal_of(job(inputs=(one, one))) is DemandRefusal.NOT_ASCENDING
     assert refusal_of(job(outputs=("b", "a"))) is DemandRefusal.NOT_ASCENDING
     assert refusal_of(job(inputs=(InputFile(name="a", digest=b"short"),))) is DemandRefusal.BAD_DIGEST
     assert refusal_of(job(outputs=tuple(f"f{n:03}" for n in range(FILES_MAX + 1)))) is DemandRefusal.TOO_MANY
     usual = msgspec.structs.replace(job().terms, deterministic=False)
     assert refusal_of(job(terms=usual, outputs=("x",))) is DeterminismRefusal.NOT_A_JOB
-    check_deterministic(job(terms=usual, health=(CHECK,)))
+    check_spec(job(terms=usual, health=(CHECK,)))
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/a", ".hidden", "-a", "a b", "ä", "a" * 65, "a\n"])

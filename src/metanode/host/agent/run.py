@@ -139,10 +139,7 @@ async def _serve(
     kept, pages = Stored(blobs, pictures, loop.images), ReceiptPages(records, pins, author)
     port = AgentPort(settings.cluster, engine.driver, kept, chain.settled, witness, pages)
     port.add(Answerer(settings.cluster, key, engine.driver, loop.spec_of, now_ms).routes)
-    witnesses = Witnesses(settings.chain_id, settings.cluster, blobs, content, engine.works.cage)
-    loop.deeds.witnesses, records.witnessed = witnesses, witnesses.told
-    means = Means(engine.driver, content, blobs, pictures.unpacked, folder / VOLUMES)
-    port.add(RepeatPages(settings.cluster, Repeating(settings.cluster, means, witnesses, chain, records)).routes)
+    port.add(_repeating(settings, engine, materials, blobs, chain, loop.deeds).routes)
     port.add(furnishing.pages(engine.driver, random_bytes))
     port.add(MeshPages(mesh).routes)
     port.add(CopyStore(folder / "copies", Disk()).routes)
@@ -217,6 +214,16 @@ def _content(settings: AgentSettings, key: ed25519.SigningKey, blobs: BlobStore,
         return {"Authorization": authorization(settings.cluster, verb, path, b"", now_ms(), key)}
 
     return Content(blobs, chain.agents, headers)
+
+
+def _repeating(
+    settings: AgentSettings, engine: Engine, materials: Materials, blobs: BlobStore, chain: ChainPort, deeds: Deeds
+) -> RepeatPages:
+    """What is kept of deterministic jobs, and the page on which they are run again."""
+    witnesses = Witnesses(settings.chain_id, settings.cluster, blobs, materials.content, engine.works.cage)
+    deeds.witnesses, deeds.records.witnessed = witnesses, witnesses.told
+    means = Means(engine.driver, materials.content, blobs, materials.image, materials.volumes)
+    return RepeatPages(settings.cluster, Repeating(settings.cluster, means, witnesses, chain, deeds.records))
 
 
 async def _until_told(settings: AgentSettings, port: AgentPort, loop: AgentLoop, ready: Callable[[str], None]) -> str:

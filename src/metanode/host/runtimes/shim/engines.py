@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 from metanode.host.runtimes.plan import ContainerPlan
 from metanode.host.runtimes.refusals import RuntimeRefusal
+from metanode.host.runtimes.shim import caged as cages
 from metanode.host.runtimes.shim import jail
-from metanode.host.runtimes.shim.cage import life
 from metanode.host.runtimes.shim.children import Children
 from metanode.host.runtimes.shim.container import Container, exit_of
 from metanode.host.runtimes.shim.loop import Loop
@@ -95,7 +95,7 @@ class JailEngine:
     def _cell(self, container: Container, plan: ContainerPlan) -> jail.Cell:
         without = container.group is None
         place = Place(str(container.folder), self._rootless, os.geteuid(), os.getegid())
-        return jail.Cell(plan, place, Shortfall(without, without), last=life.close if plan.cage is not None else None)
+        return jail.Cell(plan, place, Shortfall(without, without), last=cages.close if plan.cage is not None else None)
 
     def prepare(self, container: Container) -> None:
         """Its folders and three files."""
@@ -106,7 +106,7 @@ class JailEngine:
         assert container.secrets is not None, "a container is started once"
         caged = container.plan.cage is not None
         try:
-            birth = (life.start if caged else jail.start)(self._cell(container, container.secrets), files)
+            birth = (cages.start if caged else jail.start)(self._cell(container, container.secrets), files)
         except OSError as error:
             hopes.failed(refusal_of({"step": error.filename, "text": error.strerror, "error": error.errno}))
             return

@@ -50,9 +50,6 @@ ARCH_PRCTL: Final = 158
 SET_CPUID: Final = 0x1012
 """The code of arch_prctl(2) that lets a process see the machine's CPUID, or not."""
 MUNMAP: Final = 11
-PERSONALITY: Final = 135
-OPENAT2: Final = 437
-PIDFD_GETFD: Final = 438
 
 NAMES: Final[dict[int, str]] = {
     number: name

@@ -12,12 +12,10 @@ _PTRACE.restype = ctypes.c_long
 
 TRACE_ME: Final = 0
 CONTINUE: Final = 7
-SINGLE_STEP: Final = 9
 GET_REGISTERS: Final = 12
 SET_REGISTERS: Final = 13
 UNTIL_SYSTEM_CALL: Final = 24
 SET_OPTIONS: Final = 0x4200
-GET_SIGNAL: Final = 0x4202
 """Requests of ptrace(2)."""
 
 EVENT_EXEC: Final = 4
