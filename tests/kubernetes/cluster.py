@@ -215,7 +215,8 @@ class Cluster:
 
     def _api_server(self) -> None:
         key = self.folder / "service-accounts.key"
-        subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
+        if not key.exists():
+            subprocess.run(["openssl", "genrsa", "-out", str(key), "2048"], check=True, capture_output=True)
         (self.folder / "tokens.csv").write_text(f"{self.token},admin,1,system:masters\n{self.guest},guest,2\n")
         self._run(
             "kube-apiserver", str(self.programs / "kube-apiserver"), "--etcd-servers", f"http://127.0.0.1:{ETCD_PORT}",
@@ -228,6 +229,17 @@ class Cluster:
             "--watch-cache-sizes", "pods#0",  # watches are etcd's: what that forgot is gone (410)
         )  # fmt: skip
         self._wait("the API server", lambda: self.ask("GET", "/readyz", quiet=True) is not None, 60)
+
+    def stop_api_server(self) -> None:
+        """End the API server alone: the node goes on by itself."""
+        (found,) = [one for one in self._children if one[0] == "kube-apiserver"]
+        self._children.remove(found)
+        _end(found[1])
+
+    def start_api_server(self) -> None:
+        """Begin it again, on what etcd has."""
+        self._api_server()
+        self._children.insert(1, self._children.pop())
 
     def ask(self, method: str, path: str, body: Any = None, *, quiet: bool = False) -> Any:
         """One request to the API server, as administrator; nothing where it says no and `quiet` is asked for."""

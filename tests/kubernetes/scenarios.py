@@ -12,6 +12,7 @@ import pytest
 from metanode.host.runtimes.driver import Chunk, Enforcement, Event, EventKind, Lacks, Works
 from metanode.host.runtimes.kubernetes.driver import KubernetesDriver, open_kubernetes
 from metanode.host.runtimes.kubernetes.place import KubernetesPlace, place_of
+from metanode.host.runtimes.kubernetes.pods import pod_of
 from metanode.host.runtimes.plan import HOST_USR, ContainerPlan, Limits, LogBounds, Mount, Secret, Temporary
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.states import Exit, Phase
@@ -285,6 +286,37 @@ async def an_agent_comes_back(stage: Stage) -> None:
         await second.remove(name)
 
 
+async def an_agent_goes_before_it_began(stage: Stage) -> None:
+    """A pod that waited for its image when its agent went: the next takes it away, and nobody takes it for ended."""
+    first = await stage.driver("pull=if-not-present")
+    plan = stage.plan("shop.web.0.1", "true", image=f"localhost:1/none@sha256:{'0' * 64}")
+    body = pod_of(stage.place("pull=if-not-present"), plan)
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    await stage.others("its pod was asked for", lambda: stage.ask("POST", path, body))
+    while not any(one.phase is Phase.STARTING for one in await first.list()):  # noqa: ASYNC110
+        await asyncio.sleep(0)  # until the watch tells
+    await first.close()
+    second = await stage.driver("pull=if-not-present")
+    assert await second.list() == ()
+    await run(second, stage.plan("shop.web.0.1", "sh", "-c", UP))  # its name is free
+    await second.kill("shop.web.0.1")
+    await second.remove("shop.web.0.1")
+
+
+async def an_answer_never_comes(stage: Stage) -> None:
+    """A pod was made and nobody was told: whoever removes the attempt removes the pod."""
+    driver = await stage.driver()
+    plan = stage.plan("shop.web.0.1", "sh", "-c", UP)
+    await driver.create(plan)
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods"
+    await stage.others("its pod is there", lambda: stage.ask("POST", path, pod_of(stage.place(), plan)))
+    driver._waiting[plan.id].asked = True
+    await driver.remove(plan.id)
+    assert await driver.list() == ()
+    left = stage.ask("GET", path)
+    assert not stage.is_real or left["items"] == []
+
+
 async def a_log_is_bounded(stage: Stage) -> None:
     """The newest files of the copy are kept, and every record is in the chain."""
     driver = await stage.driver()
@@ -370,8 +402,6 @@ async def a_gap(stage: Stage) -> None:
 async def an_answer_is_lost(stage: Stage) -> None:
     """A pod of this very plan is there already (409): it is taken for this one's. Another's is not."""
     driver = await stage.driver()
-    from metanode.host.runtimes.kubernetes.pods import pod_of
-
     plan = stage.plan("shop.web.0.1", "sh", "-c", UP)
     other = stage.plan("shop.web.1.1", "sh", "-c", UP)
     path = f"/api/v1/namespaces/{NAMESPACE}/pods"
@@ -469,8 +499,9 @@ async def words_for_a_command(stage: Stage) -> None:
 SCENARIOS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     one.__name__: one
     for one in (
-        a_life, how_it_ends, what_a_container_has, it_cannot_begin, an_agent_comes_back, a_log_is_bounded,
-        others_delete, a_gap, an_answer_is_lost, whether_it_works, on_one_node, words_for_a_command,
+        a_life, how_it_ends, what_a_container_has, it_cannot_begin, an_agent_comes_back,
+        an_agent_goes_before_it_began, an_answer_never_comes, a_log_is_bounded, others_delete, a_gap,
+        an_answer_is_lost, whether_it_works, on_one_node, words_for_a_command,
     )
 }  # fmt: skip
 

@@ -12,8 +12,11 @@ from tests.kubernetes.recording import Recorder
 from tests.kubernetes.scenarios import NAMESPACE, SCENARIOS, Stage, play
 
 from metanode.host.agent.probes import look
-from metanode.host.runtimes.driver import Works
+from metanode.host.runtimes.driver import EventKind, Works
 from metanode.host.runtimes.kubernetes.driver import open_kubernetes
+from metanode.host.runtimes.refusals import RuntimeRefusal
+from metanode.host.runtimes.states import Phase
+from metanode.primitives.refusal import Rejected
 from metanode.records.workload import HealthCheck
 
 if not os.environ.get(PROGRAMS):
@@ -84,6 +87,36 @@ def test_a_health_check_reaches_a_pod_at_its_address(stage: Stage) -> None:
         await driver.close()
 
     asyncio.run(asyncio.wait_for(played(), 90))
+
+
+def test_what_runs_goes_on_while_the_api_server_is_away(cluster: Cluster, stage: Stage) -> None:
+    async def played() -> None:
+        driver = await stage.driver(f"kubeconfig={cluster.kubeconfig('direct')}")
+        events = driver.events()
+        plan = stage.plan("shop.web.0.1", "sh", "-c", "for i in $(seq 100000); do echo $i; sleep 0.1; done")
+        await driver.create(plan)
+        await driver.start(plan.id)
+        assert (await anext(events)).kind is EventKind.STARTED
+        await asyncio.to_thread(cluster.stop_api_server)
+        other = stage.plan("shop.web.1.1", "sh", "-c", "sleep 60")
+        for asked in (driver.create(other), driver.stop(plan.id, 1_000)):
+            with pytest.raises(Rejected) as refused:
+                await asked
+            assert refused.value.reason is RuntimeRefusal.ENGINE_GONE
+        assert (await driver.inspect(plan.id)).phase is Phase.RUNNING
+        end = (await driver.inspect(plan.id)).log.end
+        await asyncio.to_thread(cluster.start_api_server)
+        while (await driver.inspect(plan.id)).log.end == end:  # noqa: ASYNC110 - the log is followed again
+            await asyncio.sleep(0.1)
+        said = b"".join([record.data async for record in driver.logs(plan.id)]).split()
+        assert said == [b"%d" % number for number in range(1, len(said) + 1)], "nothing lost, nothing twice"
+        await driver.kill(plan.id)
+        event = await anext(events)
+        assert (event.kind, event.state.id if event.state else "") == (EventKind.EXITED, plan.id)
+        await driver.remove(plan.id)
+        await driver.close()
+
+    asyncio.run(asyncio.wait_for(played(), 150))
 
 
 def test_the_certificate_of_the_server_is_checked(cluster: Cluster, stage: Stage) -> None:

@@ -187,11 +187,16 @@ class Deeds:
         if self.ended is not None:
             with contextlib.suppress(Rejected, OSError):
                 await self.ended.keep(effect.name, self._driver.logs(effect.name))
-        try:
-            await self._driver.remove(effect.name)
-        except Rejected as refused:
-            if refused.reason is not RuntimeRefusal.UNKNOWN:
-                self._log.warning("not removed", extra={"container": effect.name, "why": str(refused)})
+        while True:
+            try:
+                await self._driver.remove(effect.name)
+            except Rejected as refused:
+                if refused.reason is not RuntimeRefusal.UNKNOWN:
+                    self._log.warning("not removed", extra={"container": effect.name, "why": str(refused)})
+                if refused.reason is RuntimeRefusal.ENGINE_GONE:  # something of it may be there
+                    await asyncio.sleep(AGAIN_S)
+                    continue
+            break
         self._furnishing.leave(effect.name)
         self._tell(Removed(now_ms(), effect.name))
 

@@ -139,7 +139,11 @@ async def _open_cluster(folder: Path, options: Sequence[str]) -> Engine:
     match await driver.probe():
         case Works() as works:
             (own / NOTE).write_text("\n".join(options))
-            await driver.begin()
+            try:
+                await driver.begin()
+            except Rejected:
+                await driver.close()
+                raise
             return Engine(driver, works)
         case Lacks() as lacks:
             await driver.close()

@@ -29,8 +29,8 @@ READ_BYTES: Final = 64 << 10
 """One read of a stream."""
 DETAIL_CHARACTERS_MAX: Final = 400
 """What is kept of a server's own words."""
-MERGE_PATCH: Final = "application/merge-patch+json"
 STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
+"""A change of an object that can take one word out of a list."""
 
 Json = dict[str, Any]
 

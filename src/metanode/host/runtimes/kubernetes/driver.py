@@ -12,7 +12,6 @@ from typing import Any, Final
 from metanode.docklock.compose.kubernetes.pods import seconds
 from metanode.host.runtimes.driver import Capability, ContainerState, Event, Execution, LogRecord, Stats
 from metanode.host.runtimes.kubernetes.access import (
-    MERGE_PATCH,
     STRATEGIC_PATCH,
     Api,
     ApiFailure,
@@ -52,12 +51,13 @@ KILL_GRACE_S: Final = 1
 """The least that is no force: with 0 the API server would forget the pod before it has ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
-    """A plan that was accepted and has no pod yet."""
+    """A plan that was accepted and has no pod yet. `asked`: a pod was asked for; what came of it is not known."""
 
     plan: ContainerPlan
     created_ns: int
+    asked: bool = False
 
 
 class KubernetesDriver:
@@ -71,8 +71,11 @@ class KubernetesDriver:
         self._roster: Final = Roster(api, place)
 
     async def begin(self) -> None:
-        """KUBE-6. Watch: when this returns, every pod that an earlier agent began is known. Raises `Rejected`."""
+        """KUBE-6. Watch: when this returns, every pod that an earlier agent began is known. One that had not begun to
+        run is taken away: nobody waits for its start any more. Raises `Rejected`."""
         await self._roster.begin()
+        for name in [one for one, known in self._roster.known.items() if known.sight.phase is Phase.STARTING]:
+            await self._take_away(name)
 
     async def _ask(self, method: str, path: str, *rest: Any) -> Json:
         try:
@@ -124,7 +127,7 @@ class KubernetesDriver:
             self._found(name)
             raise Rejected(RuntimeRefusal.WRONG_PHASE, f"{name}: started before")
         plan = waiting.plan
-        self._roster.bounds[name] = plan.log
+        self._roster.bounds[name], waiting.asked = plan.log, True
         pod = await self._make(plan)
         del self._waiting[name]
         self._roster.expect(pod)
@@ -144,27 +147,47 @@ class KubernetesDriver:
         return known.state
 
     async def _make(self, plan: ContainerPlan) -> Json:
-        """The Secret, the pod, and that the one goes with the other. A pod of this very plan that an answer was lost
-        of is taken for it."""
-        if plan.secrets:
-            with contextlib.suppress(Rejected):
-                await self._ask("DELETE", f"/secrets/{name_in(secret_name(plan.id))}")
-            await self._ask("POST", "/secrets", None, secret_of(self._place, plan))
+        """The pod, and its secrets, for which it waits. A pod of this very plan that an answer was lost of is it."""
         try:
             pod = await self._ask("POST", "/pods", None, pod_of(self._place, plan))
         except Rejected as refused:
             if refused.reason is not RuntimeRefusal.EXISTS:
                 raise
-            pod = await self._ask("GET", f"/pods/{name_in(pod_name(plan.id))}")
-            metadata = pod["metadata"]
-            is_ours = (metadata.get("labels") or {}).get(AGENT) == self._place.agent
-            if not is_ours or (metadata.get("annotations") or {}).get(PLAN) != plan_digest(plan):
+            found = await self._there(plan)
+            if found is None:
                 raise
+            pod = found
         if plan.secrets:
-            owner = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
-            body = {"metadata": {"ownerReferences": [owner]}}
-            await self._ask("PATCH", f"/secrets/{name_in(secret_name(plan.id))}", None, body, MERGE_PATCH)
+            try:
+                await self._give_secrets(plan, pod)
+            except Rejected:
+                self._roster.expect(pod)
+                await self._take_away(plan.id)
+                raise
         return pod
+
+    async def _there(self, plan: ContainerPlan) -> Json | None:
+        """The pod of this very plan, if there is one."""
+        try:
+            pod = await self._ask("GET", f"/pods/{name_in(pod_name(plan.id))}")
+        except Rejected as refused:
+            if refused.reason is not RuntimeRefusal.UNKNOWN:
+                raise
+            return None
+        metadata = pod["metadata"]
+        is_ours = (metadata.get("labels") or {}).get(AGENT) == self._place.agent
+        return pod if is_ours and (metadata.get("annotations") or {}).get(PLAN) == plan_digest(plan) else None
+
+    async def _give_secrets(self, plan: ContainerPlan, pod: Json) -> None:
+        """KUBE-4. One Secret that goes with its pod; one that an earlier try has left goes first."""
+        body = secret_of(self._place, plan, pod["metadata"]["uid"])
+        try:
+            await self._ask("POST", "/secrets", None, body)
+        except Rejected as refused:
+            if refused.reason is not RuntimeRefusal.EXISTS:
+                raise
+            await self._ask("DELETE", f"/secrets/{name_in(secret_name(plan.id))}")
+            await self._ask("POST", "/secrets", None, body)
 
     async def _end(self, known: Known, grace_s: int) -> ContainerState:
         """KUBE-8. Delete with a grace: the finalizer keeps the pod until how it ended is seen."""
@@ -243,7 +266,13 @@ class KubernetesDriver:
 
     async def remove(self, name: str) -> None:
         """Forget one that does not run: pod, Secret, copy of the log."""
-        if self._waiting.pop(name, None) is not None:
+        waiting = self._waiting.get(name)
+        if waiting is not None:
+            pod = await self._there(waiting.plan) if waiting.asked else None
+            if pod is not None:
+                self._roster.expect(pod)
+                await self._take_away(name)
+            self._waiting.pop(name, None)
             return
         known = self._found(name)
         if known.sight.phase is not Phase.EXITED:
@@ -254,19 +283,15 @@ class KubernetesDriver:
         """KUBE-8. Nobody needs to know of it any more: the finalizer goes, and with it the pod."""
         known = self._roster.known.get(name)
         if known is not None:
-            path, body = (
-                f"/pods/{name_in(known.sight.name)}",
-                {"metadata": {"$deleteFromPrimitiveList/finalizers": [MARK]}},
-            )
+            body: Json = {"metadata": {"$deleteFromPrimitiveList/finalizers": [MARK]}}
             try:
-                await self._ask("PATCH", path, None, body, STRATEGIC_PATCH)
+                await self._ask("PATCH", f"/pods/{name_in(known.sight.name)}", None, body, STRATEGIC_PATCH)
             except Rejected as refused:
                 if refused.reason is not RuntimeRefusal.UNKNOWN:
                     raise
             with contextlib.suppress(_Gone):
-                await self._delete(
-                    known.sight.name, {"gracePeriodSeconds": 0, "preconditions": {"uid": known.sight.uid}}
-                )
+                body = {"gracePeriodSeconds": 0, "preconditions": {"uid": known.sight.uid}}
+                await self._delete(known.sight.name, body)
             try:
                 await self._roster.until(name, lambda _: False, END_S)
             except TimeoutError:

@@ -185,13 +185,14 @@ def pod_of(place: KubernetesPlace, plan: ContainerPlan) -> Json:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
-def secret_of(place: KubernetesPlace, plan: ContainerPlan) -> Json:
-    """KUBE-4. Its secrets, as one object that lives as long as the pod."""
+def secret_of(place: KubernetesPlace, plan: ContainerPlan, pod: str) -> Json:
+    """KUBE-4. Its secrets, as one object that lives as long as the pod of this uid."""
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": pod_name(plan.id), "uid": pod}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
         "immutable": True,
-        "metadata": _metadata(place, plan, secret_name(plan.id)),
+        "metadata": {**_metadata(place, plan, secret_name(plan.id)), "ownerReferences": [owner]},
         "data": {f"s{index}": base64.b64encode(one.data).decode() for index, one in enumerate(plan.secrets)},
     }

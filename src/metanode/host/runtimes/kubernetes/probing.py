@@ -16,7 +16,7 @@ RIGHTS: Final = (
     ("pods", "", ("create", "delete", "get", "list", "patch", "watch")),
     ("pods", "log", ("get",)),
     ("pods", "exec", ("create", "get")),
-    ("secrets", "", ("create", "delete", "patch")),
+    ("secrets", "", ("create", "delete")),
     ("persistentvolumeclaims", "", ("get",)),
 )
 """Resource, subresource, verbs: what a Role must give the agent, and nothing else."""

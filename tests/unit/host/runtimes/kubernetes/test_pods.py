@@ -94,7 +94,7 @@ def test_volumes_are_claims_and_secrets_are_apart() -> None:
     assert volumes[paths["/dev/shm"]]["emptyDir"]["medium"] == "Memory"
     assert [item["path"] for item in volumes[paths["/run/s"]]["secret"]["items"]] == ["a", "deep/b"]
     assert [item["path"] for item in volumes[paths["/srv/s"]]["secret"]["items"]] == ["c"]
-    assert secret_of(PLACE, full)["data"] == {"s0": "/w==", "s1": "dHdv", "s2": ""}
+    assert secret_of(PLACE, full, "uid")["data"] == {"s0": "/w==", "s1": "dHdv", "s2": ""}
     assert "dHdv" not in str(pod_of(PLACE, full))
 
 
