@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from metanode.host.agent.engines import ENGINES, SOCKETS, driver_name, socket_of
+from metanode.host.agent.engines import ENGINES, KUBERNETES, SOCKETS, driver_name, socket_of
 from metanode.records.demand import ENGINES as DRIVERS
 
 
@@ -20,3 +20,8 @@ def test_a_socket_is_the_given_one_else_the_variables_else_the_usual_one(monkeyp
 def test_every_engine_has_a_name_that_placement_knows() -> None:
     assert {driver_name(engine) for engine in ENGINES} <= set(DRIVERS)
     assert (driver_name("podman"), driver_name("runc")) == ("docker", "oci")
+
+
+def test_a_cluster_is_used_only_where_it_is_asked_for() -> None:
+    assert KUBERNETES not in ENGINES
+    assert driver_name(KUBERNETES) == "kubernetes"
