@@ -54,7 +54,7 @@ class Desk:
             about_image=lambda _image: (admitted, known),
         )
         content: Any = SimpleNamespace(spec=lambda *_: spec)
-        materials = Materials(content, unpack, Path(), SimpleNamespace(gather=gather, leave=print))  # type: ignore[arg-type]
+        materials = Materials(content, unpack, Path(), SimpleNamespace(gather=gather, leave=str))  # type: ignore[arg-type]
         driver: Any = SimpleNamespace(inspect=inspect)
         deeds = Deeds("shop", "node-1", driver, chain, materials, SimpleNamespace(), self.told.append)  # type: ignore[arg-type]
         asyncio.run(deeds.fetch(Fetch("shop.web.0.1", assignment())))
