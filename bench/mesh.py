@@ -27,7 +27,7 @@ import uvloop
 from bench.kit.mesh_town import Chain, Engine, View, caller_of, server_of
 from bench.kit.report import Report, parser, quantile
 
-from metanode.docklock.mesh.services import Node, Replica, Service
+from metanode.docklock.mesh.services import Node, Replica, Served
 from metanode.host.agent.mesh.node_mesh import MeshSettings, NodeMesh
 from metanode.host.runtimes.driver import Driver
 from metanode.primitives import ed25519
@@ -188,9 +188,9 @@ async def first_agent(chain: Chain, names: dict[str, int]) -> tuple[NodeMesh, "a
     return mesh, task
 
 
-def service(name: str, node: str) -> Service:
+def service(name: str, node: str) -> Served:
     """A service with one replica."""
-    return Service(name, 1, "round-robin", ("net",), (("http", PORT),), (Replica(0, 1, node),))
+    return Served(name, 1, "round-robin", ("net",), (("http", PORT),), (Replica(0, 1, node),))
 
 
 async def measure(report: Report, rounds: int, requests: int) -> None:

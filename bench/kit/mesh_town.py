@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from metanode.docklock.cluster.state import Assignment
 from metanode.docklock.mesh.refusals import MeshRefusal
-from metanode.docklock.mesh.services import Node, Service
+from metanode.docklock.mesh.services import Node, Served
 from metanode.host.runtimes.driver import ContainerState
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.states import LogMark, Phase
@@ -19,7 +19,7 @@ class Chain:
     """Other nodes, services, and which workload stands where with which networks."""
 
     members: dict[str, Node] = field(default_factory=dict)
-    services: dict[str, Service] = field(default_factory=dict)
+    services: dict[str, Served] = field(default_factory=dict)
     standing: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     height: int = 1
 
@@ -46,7 +46,7 @@ class View:
         """The others."""
         return tuple(one for name, one in sorted(self._chain.members.items()) if name != self._node)
 
-    def services(self) -> tuple[int, tuple[Service, ...]]:
+    def services(self) -> tuple[int, tuple[Served, ...]]:
         """What can be called."""
         return self._chain.height, tuple(self._chain.services.values())
 

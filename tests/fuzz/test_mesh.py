@@ -9,7 +9,7 @@ from tests.unit.docklock.mesh.switchboard import OPENING
 from metanode.docklock.mesh import MeshRefusal, frames
 from metanode.docklock.mesh.dns import NAME_BYTES_MAX, QUERY_BYTES_MAX, Code, Question, read_query, refuse, respond
 from metanode.host.agent.mesh.asking import read_call
-from metanode.host.agent.mesh.stub import answer
+from metanode.host.agent.mesh.stub import Reply, answer
 from metanode.primitives.refusal import Rejected
 
 LABELS = st.lists(st.binary(max_size=70), max_size=6)
@@ -39,7 +39,12 @@ def near_queries(draw: st.DrawFn) -> bytes:
 def test_a_query_is_answered_or_not_and_nothing_else(data: bytes):
     said: list[bytes] = []
     asked: list[str] = []
-    answer(data, lambda name, reply: (asked.append(name), reply(Code.NO_ERROR, "127.64.0.1"))[0], said.append)
+
+    def resolve(name: str, reply: Reply) -> None:
+        asked.append(name)
+        reply(Code.NO_ERROR, "127.64.0.1")
+
+    answer(data, resolve, said.append)
     assert len(said) <= 1
     for one in said:
         assert one[:2] == data[:2]

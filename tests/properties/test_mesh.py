@@ -8,7 +8,7 @@ from tests.unit.docklock.mesh.switchboard import CALLER, NODES, SERVER, WEB, Swi
 
 from metanode.docklock.mesh import MeshRefusal
 from metanode.docklock.mesh.events import Abandon, Ask, Check, Connect, Effect, Join, Refuse, WriteDown
-from metanode.docklock.mesh.services import Replica, Service, Turns
+from metanode.docklock.mesh.services import Replica, Served, Turns
 from metanode.docklock.mesh.state import TRIES_MAX, TRY_MS
 from metanode.docklock.mesh.window import WINDOW, Incoming, Outgoing, cost
 from metanode.records.workload import BALANCES
@@ -115,7 +115,7 @@ class Walker:
         elif kind == "learn":
             board.learns(*self.services())
 
-    def services(self) -> list[Service]:
+    def services(self) -> list[Served]:
         if not self.data.draw(st.booleans()):
             return []
         return [replace(WEB, replicas=self.data.draw(REPLICAS), balance=self.data.draw(st.sampled_from(BALANCES)))]

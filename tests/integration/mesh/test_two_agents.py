@@ -278,13 +278,11 @@ async def test_without_steering_there_is_a_socket_a_place_and_no_container_meets
     def cannot(*_: object) -> int:
         raise OSError(1, "Operation not permitted", "bpf")
 
-    steer, foothold.steer = foothold.steer, cannot
-    try:
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(foothold, "steer", cannot)
         await one.runs(WEB, serves=8_080)
         caller = await one.runs(CALLER)
         same = await one.runs(spec_of("same", ("front",), (port(8_080),)), serves=8_080)
-    finally:
-        foothold.steer = steer
     await settled(one)
     assert [each["steered"] for each in one.mesh.routes()["containers"]] == [False] * 3
     await until(lambda: one.mesh._feet._feet[caller].hold.places, "it listens")

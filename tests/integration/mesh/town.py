@@ -16,7 +16,7 @@ from tests.unit.docklock.agent.desk import SPEC, assignment
 from tests.unit.docklock.cluster.town import terms
 
 from metanode.docklock.mesh import MeshRefusal
-from metanode.docklock.mesh.services import Node, Replica, Service
+from metanode.docklock.mesh.services import Node, Replica, Served
 from metanode.host.agent.mesh.node_mesh import MeshSettings, NodeMesh
 from metanode.host.runtimes.driver import ContainerState, Driver
 from metanode.host.runtimes.refusals import RuntimeRefusal
@@ -68,7 +68,7 @@ class Chain:
     """What is on chain, for all agents of a town."""
 
     members: dict[str, Node] = field(default_factory=dict)
-    services: dict[str, Service] = field(default_factory=dict)
+    services: dict[str, Served] = field(default_factory=dict)
     standing: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     operators: set[bytes] = field(default_factory=set)
     height: int = 1
@@ -94,7 +94,7 @@ class View:
     def nodes(self) -> tuple[Node, ...]:
         return tuple(one for name, one in sorted(self.chain.members.items()) if name != self.node)
 
-    def services(self) -> tuple[int, tuple[Service, ...]]:
+    def services(self) -> tuple[int, tuple[Served, ...]]:
         return self.chain.height, tuple(self.chain.services.values())
 
     def caller(self, workload: str, revision: int, node: str) -> tuple[str, ...]:
@@ -185,7 +185,7 @@ class Agent:
         replicas = () if known is None else known.replicas
         ports = tuple((one.name, one.container) for one in spec.terms.ports if one.protocol == "tcp")
         if ports:
-            self.chain.services[workload] = Service(
+            self.chain.services[workload] = Served(
                 workload,
                 1,
                 spec.terms.balance,

@@ -22,7 +22,7 @@ from metanode.docklock.cluster.state import (
     workload_key,
 )
 from metanode.docklock.mesh.refusals import MeshRefusal
-from metanode.docklock.mesh.services import Node, Replica, Service
+from metanode.docklock.mesh.services import Node, Replica, Served
 from metanode.host.agent.chain import ChainUnreachable
 from metanode.primitives.refusal import Rejected
 from metanode.records.genesis import Genesis
@@ -84,11 +84,11 @@ class MeshChain:
         has = member.inventory[0]
         self._nodes[name] = time.monotonic(), Node(name, has.transport_key, has.mesh)
 
-    def services(self) -> tuple[int, tuple[Service, ...]]:
+    def services(self) -> tuple[int, tuple[Served, ...]]:
         """MESH-4. As the chain node tells them."""
 
-        def question(client: Client, _light: LightClient) -> tuple[int, tuple[Service, ...]]:
-            found: list[Service] = []
+        def question(client: Client, _light: LightClient) -> tuple[int, tuple[Served, ...]]:
+            found: list[Served] = []
             told: dict[str, tuple[str, str]] = {}
             cursor, height = "", 0
             while True:
@@ -135,8 +135,8 @@ class MeshChain:
         return record is not None and account in (record.owner, *record.settings.operators)
 
 
-def _service(view: ServiceView) -> Service:
-    return Service(
+def _service(view: ServiceView) -> Served:
+    return Served(
         name=view.workload,
         revision=view.revision,
         balance=view.balance,

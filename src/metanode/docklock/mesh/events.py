@@ -6,7 +6,7 @@ from typing import TypeAlias
 from metanode.docklock.mesh.dns import Code
 from metanode.docklock.mesh.frames import Opening
 from metanode.docklock.mesh.refusals import MeshRefusal
-from metanode.docklock.mesh.services import Container, Node, Service
+from metanode.docklock.mesh.services import Container, Node, Served
 
 # --- heard ----------------------------------------------------------------------------------------------------------
 
@@ -17,7 +17,7 @@ class Learned:
 
     now_ms: int
     height: int
-    services: tuple[Service, ...]
+    services: tuple[Served, ...]
 
 
 @dataclass(frozen=True, slots=True)

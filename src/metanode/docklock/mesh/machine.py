@@ -37,7 +37,7 @@ from metanode.docklock.mesh.events import (
 from metanode.docklock.mesh.frames import VERSION, Opening
 from metanode.docklock.mesh.names import service_of
 from metanode.docklock.mesh.refusals import ELSEWHERE, MeshRefusal
-from metanode.docklock.mesh.services import Container, Node, Replica, Service, Turns, share
+from metanode.docklock.mesh.services import Container, Node, Replica, Served, Turns, share
 from metanode.docklock.mesh.state import (
     CONTAINER_FLOWS_MAX,
     FLOWS_MAX,
@@ -71,7 +71,7 @@ class Mesh:
         self._cluster: Final = cluster
         self._node: Final = node
         self._height = 0
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, Served] = {}
         self._nodes: dict[str, Node] = {}
         self._containers: Final[dict[str, Container]] = {}
         self._reachable: Final[dict[str, Reachable]] = {}
@@ -128,7 +128,7 @@ class Mesh:
         """At which the services were last told."""
         return self._height
 
-    def services(self, container: str) -> dict[str, tuple[str, Service]]:
+    def services(self, container: str) -> dict[str, tuple[str, Served]]:
         """What a container may call in the cluster: address and service by name."""
         table = self._table(container)
         return {} if table is None else {name: (table.addresses[name], one) for name, one in table.services.items()}
@@ -297,7 +297,7 @@ class Mesh:
             last = code
         self._end(flow, last, service.name)
 
-    def _try(self, flow: Flow, service: Service, replica: Replica) -> MeshRefusal | None:
+    def _try(self, flow: Flow, service: Served, replica: Replica) -> MeshRefusal | None:
         """One replica: here, or on another node. Why it cannot even be asked, or nothing."""
         here = replica.node == self._node
         node = None if here else self._nodes.get(replica.node)
@@ -325,7 +325,7 @@ class Mesh:
         known = self._containers.get(caller)
         return known is not None and share(known.networks, container.networks)
 
-    def _opening(self, flow: Flow, service: Service, replica: Replica) -> Opening:
+    def _opening(self, flow: Flow, service: Served, replica: Replica) -> Opening:
         caller = self._containers.get(flow.caller)
         return Opening(
             version=VERSION,

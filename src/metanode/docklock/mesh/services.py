@@ -18,7 +18,7 @@ class Replica:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class Served:
     """MESH-4. A workload with ports by its revision: how it is balanced, its networks, its TCP ports by name, and who
     is ready, ascending."""
 
@@ -59,7 +59,7 @@ class Container:
     egress: tuple[tuple[str, int], ...] = ()
     published: tuple[tuple[int, int], ...] = ()
 
-    def may_call(self, service: Service) -> bool:
+    def may_call(self, service: Served) -> bool:
         """MESH-3. Whether it shares a network with a service."""
         return share(self.networks, service.networks)
 
@@ -79,7 +79,7 @@ class Turns:
     def __init__(self) -> None:
         self._turns: Final[dict[str, int]] = {}
 
-    def pick(self, service: Service, tried: frozenset[Replica], here: str, load: Load) -> Replica | None:
+    def pick(self, service: Served, tried: frozenset[Replica], here: str, load: Load) -> Replica | None:
         """The next replica that was not tried, `None` where there is none."""
         able = [one for one in service.replicas if one not in tried]
         if not able:

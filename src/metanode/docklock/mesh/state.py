@@ -6,7 +6,7 @@ from typing import Final
 from metanode.docklock.mesh.counters import Row
 from metanode.docklock.mesh.frames import Opening
 from metanode.docklock.mesh.names import addresses
-from metanode.docklock.mesh.services import Container, Node, Replica, Service
+from metanode.docklock.mesh.services import Container, Node, Replica, Served
 
 FLOWS_MAX: Final = 2_048
 """Most flows of a node: two sockets each."""
@@ -51,7 +51,7 @@ class Flow:
 class Reachable:
     """MESH-1, MESH-3. What one container may call, by the names it says and the addresses they stand for."""
 
-    services: dict[str, Service]
+    services: dict[str, Served]
     hosts: dict[str, frozenset[int]]
     addresses: dict[str, str]
     names: dict[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Reachable:
         self.names = {address: name for name, address in self.addresses.items()}
 
 
-def reachable(cluster: str, container: Container, services: dict[str, Service]) -> Reachable:
+def reachable(cluster: str, container: Container, services: dict[str, Served]) -> Reachable:
     """What a container may call, of these services and outside."""
     may = {name: service for name, service in services.items() if container.may_call(service)}
     ports: dict[str, set[int]] = {}

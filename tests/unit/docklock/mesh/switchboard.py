@@ -28,10 +28,10 @@ from metanode.docklock.mesh.events import (
     Tick,
 )
 from metanode.docklock.mesh.frames import VERSION, Opening
-from metanode.docklock.mesh.services import Container, Node, Replica, Service
+from metanode.docklock.mesh.services import Container, Node, Replica, Served
 
 NODES = tuple(Node(name, name.encode() * 8, f"{name}:1") for name in ("two", "three"))
-WEB = Service("web", 1, "round-robin", ("front",), (("http", 80),), (Replica(0, 1, "one"), Replica(1, 1, "two")))
+WEB = Served("web", 1, "round-robin", ("front",), (("http", 80),), (Replica(0, 1, "one"), Replica(1, 1, "two")))
 CALLER = Container("shop.caller.0.1", "caller", 0, 1, 3, ("front",), ())
 SERVER = Container("shop.web.0.1", "web", 0, 1, 1, ("front",), (80,))
 OPENING = Opening(
@@ -47,14 +47,14 @@ OPENING = Opening(
 )
 
 
-def service(name: str = "web", **changes: Any) -> Service:
+def service(name: str = "web", **changes: Any) -> Served:
     return replace(replace(WEB, name=name), **changes)
 
 
 class Switchboard:
     """Hands events to a mesh; numbers of flows are given in turn."""
 
-    def __init__(self, *services: Service, nodes: tuple[Node, ...] = NODES) -> None:
+    def __init__(self, *services: Served, nodes: tuple[Node, ...] = NODES) -> None:
         self.mesh = Mesh("shop", "one")
         self.now_ms = 1_000_000
         self.height = 0
@@ -65,7 +65,7 @@ class Switchboard:
     def hears(self, event: Event) -> list[Effect]:
         return self.mesh.handle(event)
 
-    def learns(self, *services: Service, height: int = 0) -> None:
+    def learns(self, *services: Served, height: int = 0) -> None:
         self.height = height or self.height + 1
         self.hears(Learned(self.now_ms, self.height, services))
 

@@ -95,8 +95,8 @@ def _show(session: Session, data: dict[str, Any]) -> None:
         for one in data["counters"]
     ]
     if counted:
-        columns = ("from", "service", "on", "flows", "open", "refused", "bytes to it", "bytes from it")
-        session.output.table(columns, counted, "")
+        carried = ("from", "service", "on", "flows", "open", "refused", "bytes to it", "bytes from it")
+        session.output.table(carried, counted, "")
     for one in data["refusals"]:
         said = f"refused  {one['container']} calls {one['target']} [{one['code']}, {one['rule']}]: {one['fix']}"
         session.output.line(said)

@@ -98,28 +98,73 @@ class Carried:
             self.fail(MeshRefusal.IDLE.value)
 
 
-class End(asyncio.Protocol):
-    """A socket of this machine. `began` hears that it is there, `lost` that it went before it was joined."""
+class _Speaking(asyncio.Protocol):
+    """What a socket of this machine is told."""
 
-    __slots__ = ("_began", "_early", "_flow", "_lost", "_other", "_transport", "ended", "gone", "number", "said")
+    __slots__ = ("_transport", "ended", "gone")
 
-    def __init__(self, began: Callable[["End"], None], lost: Callable[["End"], None]) -> None:
-        self._began: Final = began
-        self._lost: Final = lost
+    def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._flow: Carried | None = None
-        self._other: Sink | None = None
-        self._early = b""
         self.ended = False
         self.gone = False
-        self.said = 0
-        self.number = 0
 
     @property
     def transport(self) -> asyncio.Transport:
         """The connection."""
         assert self._transport is not None, "it was made"
         return self._transport
+
+    def take(self, data: bytes) -> None:
+        """Say it to the socket."""
+        if not self.gone:
+            self.transport.write(data)
+
+    def end(self) -> None:
+        """Close one way."""
+        if not self.gone:
+            with contextlib.suppress(OSError):  # whoever is there has gone meanwhile
+                self.transport.write_eof()
+
+    def hold(self) -> None:
+        """Read nothing more."""
+        if not self.gone and not self.ended:
+            self.transport.pause_reading()
+
+    def go(self) -> None:
+        """Read again."""
+        if not self.gone and not self.ended:
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """Close after what was said has left."""
+        if not self.gone:
+            self.transport.close()
+
+    def reset(self, code: str) -> None:  # noqa: ARG002 - a socket has no words for why
+        """Whoever is at the other side of the socket sees that it was cut, not that it ended."""
+        if self.gone:
+            return
+        made = self.transport.get_extra_info("socket")
+        if made is not None:
+            with contextlib.suppress(OSError):
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
+
+
+class End(_Speaking):
+    """A socket of this machine. `began` hears that it is there, `lost` that it went before it was joined."""
+
+    __slots__ = ("_began", "_early", "_flow", "_lost", "_other", "number", "said")
+
+    def __init__(self, began: Callable[["End"], None], lost: Callable[["End"], None]) -> None:
+        super().__init__()
+        self._began: Final = began
+        self._lost: Final = lost
+        self._flow: Carried | None = None
+        self._other: Sink | None = None
+        self._early = b""
+        self.said = 0
+        self.number = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there, and says nothing until it is joined."""
@@ -177,42 +222,6 @@ class End(asyncio.Protocol):
             self._flow.fail(MeshRefusal.LOST.value)
         else:
             self._lost(self)
-
-    def take(self, data: bytes) -> None:
-        """Say it to the socket."""
-        if not self.gone:
-            self.transport.write(data)
-
-    def end(self) -> None:
-        """Close one way."""
-        if not self.gone:
-            with contextlib.suppress(OSError):  # whoever is there has gone meanwhile
-                self.transport.write_eof()
-
-    def hold(self) -> None:
-        """Read nothing more."""
-        if not self.gone and not self.ended:
-            self.transport.pause_reading()
-
-    def go(self) -> None:
-        """Read again."""
-        if not self.gone and not self.ended:
-            self.transport.resume_reading()
-
-    def close(self) -> None:
-        """Close after what was said has left."""
-        if not self.gone:
-            self.transport.close()
-
-    def reset(self, code: str) -> None:  # noqa: ARG002 - a socket has no words for why
-        """Whoever is at the other side of the socket sees that it was cut, not that it ended."""
-        if self.gone:
-            return
-        made = self.transport.get_extra_info("socket")
-        if made is not None:
-            with contextlib.suppress(OSError):
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
 
 
 class Stream:

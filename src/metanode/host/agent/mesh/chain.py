@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from metanode.docklock.mesh.services import Node, Service
+from metanode.docklock.mesh.services import Node, Served
 
 
 class MeshPort(Protocol):
@@ -11,7 +11,7 @@ class MeshPort(Protocol):
     def nodes(self) -> tuple[Node, ...]:
         """MESH-8. The other nodes of the cluster that were let in, as proved."""
 
-    def services(self) -> tuple[int, tuple[Service, ...]]:
+    def services(self) -> tuple[int, tuple[Served, ...]]:
         """MESH-4. The services of the cluster as a chain node tells them, and the height it tells them of."""
 
     def caller(self, workload: str, revision: int, node: str) -> tuple[str, ...]:
