@@ -111,8 +111,7 @@ class NodeDoubted(Wire, tag="cluster.node-doubted"):
 
 
 class ProbersDiffer(Wire, tag="cluster.probers-differ"):
-    """PROBE-8. Enough probers agreed about an attempt, and these others did not: one of both sides is wrong or cut
-    off."""
+    """PROBE-8. Probers differ about an attempt from each other, or from what its node reports: who said what."""
 
     cluster: str
     node: str

@@ -255,8 +255,13 @@ class Agent:
         self._after_end(event.now_ms, task, "exited", event.code)
 
     def _vanished(self, event: Vanished) -> None:
-        """AGENT-12. What the runtime took with it has ended as if it had been killed."""
+        """AGENT-12. What the runtime took with it has ended as if it had been killed; what was found and is there no
+        more is not adopted."""
+        self._found = {name: code for name, code in self._found.items() if code >= 0 or name in event.left}
         for task in list(self._tasks.values()):
+            if task.phase == "fetching" and task.found == -1 and task.name not in event.left:
+                task.found = None
+                self._tell(task, "starting", 0)
             if task.phase in ("starting", "running", "stopping") and task.name not in event.left:
                 self._ended(Ended(event.now_ms, task.name, KILLED, out_of_memory=False), LOST_ENGINE)
 

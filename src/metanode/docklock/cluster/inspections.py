@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from metanode.docklock.cluster.agenda import freed
 from metanode.docklock.cluster.books import Books
-from metanode.docklock.cluster.instances import doubt_instance, report_instance
+from metanode.docklock.cluster.instances import doubt_instance
 from metanode.docklock.cluster.state import (
     NEVER,
     NO_INSPECTIONS,
@@ -23,7 +23,7 @@ from metanode.docklock.cluster.state import (
     read_inspections,
     write,
 )
-from metanode.records.cluster import ReplicaReport, Said, Sighting
+from metanode.records.cluster import Said, Sighting
 from metanode.records.cluster_events import NodeChanged, NodeDoubted, ProbersDiffer
 
 PROBERS_MAX: Final = 5
@@ -256,18 +256,16 @@ def _follow(books: Books, one: Inspection, found: str) -> None:
         )
         doubt_instance(books, duty.node, duty.workload, duty.index, duty.attempt)
         _doubt(books, duty.node)
-    elif found == "unwell" and still:
-        unready = ReplicaReport(workload=duty.workload, index=duty.index, attempt=duty.attempt, state="unready", code=0)
-        report_instance(books, duty.node, unready)
     elif found == "seen":
         _forgive(books, duty.node)
     if found != "unseen":
-        _say_differences(books, one)
+        _say_differences(books, one, by_all=found == "unwell" and still)
 
 
-def _say_differences(books: Books, one: Inspection) -> None:
-    """PROBE-8. Where some saw a node well and others did not, both are named: one side is wrong, or cut off."""
-    if len({said.sight == "seen" for said in one.verdicts}) == 2:
+def _say_differences(books: Books, one: Inspection, *, by_all: bool = False) -> None:
+    """PROBE-8. Where some saw a node well and others did not, both are named: one side is wrong, or cut off. So are all
+    who were told by the node itself that it is not well."""
+    if by_all or len({said.sight == "seen" for said in one.verdicts}) == 2:
         books.say(
             ProbersDiffer(
                 cluster=books.name,

@@ -366,3 +366,22 @@ def test_an_agent_that_was_just_started_takes_back_what_an_earlier_one_said() ->
     assert desk.heard() == [(0, "starting", 0)], "the other one runs"
     desk.wants(assignment(), assignment(1), assignment(2))
     assert desk.heard() == [], "what is new was never said to be ready"
+
+
+def test_what_an_earlier_agent_left_and_the_runtime_then_lost_is_not_adopted() -> None:
+    """The runtime is lost while the specification is on its way: nothing is there to be taken over."""
+    desk = Desk()
+    desk.hears(Found(desk.now_ms, ((name(), True, 0), (name(1), True, 0))))
+    desk.wants(assignment(), assignment(1))
+    assert desk.hears(Vanished(desk.now_ms, (name(1),))) == []
+    assert desk.fetches() == [Run(name(), assignment(), SPEC, 0)]
+    assert desk.fetches(of=name(1)) == [], "this one is still there"
+    assert desk.heard() == [(0, "starting", 0), (1, "ready", 0)]
+
+
+def test_what_was_found_and_then_lost_before_the_first_share_is_started() -> None:
+    desk = Desk()
+    desk.hears(Found(desk.now_ms, ((name(), True, 0),)))
+    desk.hears(Vanished(desk.now_ms, ()))
+    desk.wants(assignment())
+    assert desk.fetches() == [Run(name(), assignment(), SPEC, 0)]

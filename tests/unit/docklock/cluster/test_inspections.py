@@ -294,13 +294,13 @@ def test_a_replica_that_its_node_gave_up_meanwhile_is_no_lie() -> None:
     assert (town.node(LIAR), town.said(NodeDoubted)) == ("active", [])
 
 
-def test_what_its_own_node_calls_unwell_is_unready_and_nobody_is_doubted() -> None:
+def test_what_its_own_node_calls_unwell_is_said_and_nobody_is_doubted() -> None:
     town = running()
     town.sees = lambda _prober, duty: "unwell" if duty.node == LIAR else "seen"
-    town.lives(6)
-    town.asleep.add(LIAR)
-    town.lives(3)
-    assert {state for ((node, state, _),) in town.where().values() if node == LIAR} == {"unready"}
+    before = town.where()
+    town.lives(8)
+    assert town.where() == before, "what is ready is for its node to say"
+    assert {event.node for event in town.events if isinstance(event, ProbersDiffer)} == {LIAR}
     assert (town.node(LIAR), town.said(NodeDoubted)) == ("active", [])
 
 
