@@ -84,6 +84,8 @@ def test_a_job_is_run_again_on_another_node_and_is_equal(bpi):
     bpi.refuses("container replay nothing.0", 3, "determinism.no-witness")
     steps = [one["entry"]["step"] for one in bpi.data("receipt list --container sums.0")["items"]]
     assert steps.count("replayed") == 3, "each run again is a receipt"
+    here = bpi.data("container replay sums.0 --local")
+    assert (here["equal"], here["again"], here["root"]) == (True, "here", again["root"])
 
 
 def lie(bpi: Shell, change: Callable[[Entry], Entry]) -> str:

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from metanode.docklock.cluster.state import Assignment
 from metanode.docklock.images.digests import Digest
 from metanode.docklock.receipts.differing import KEPT, Difference, first_difference
-from metanode.host.agent.chain import ChainPort
 from metanode.host.agent.content import Content
 from metanode.host.agent.planning import NO_IMAGE, Unpacked, plan_of
-from metanode.host.agent.records import Records
 from metanode.host.agent.witnessed import Seen, Witnesses
 from metanode.host.blobs import BlobStore
 from metanode.host.runtimes.driver import ContainerState, Driver
@@ -22,7 +20,7 @@ from metanode.host.runtimes.shim.cage.numbers import name_of
 from metanode.host.runtimes.shim.cage.observed import KEPT_MAX
 from metanode.primitives.refusal import Rejected
 from metanode.records.determinism import WITNESS_BYTES_MAX, WITNESSES, DeterminismRefusal, Witness, witness_root
-from metanode.records.workload import WorkloadSpec
+from metanode.records.workload import Terms, WorkloadSpec
 from metanode.records.workload_receipt import DetailValue
 
 WITHIN_S: Final = 600.0
@@ -82,10 +80,26 @@ class Means:
     volumes: Path
 
 
+class Pinned(Protocol):
+    """Who knows terms: the chain, for an agent."""
+
+    def terms(self, workload: str, revision: int) -> Terms:
+        """The terms of a revision. Raises `Rejected`."""
+
+
+class Written(Protocol):
+    """Who writes down what came of it."""
+
+    async def write(
+        self, step: str, one: Assignment | None, image: bytes, told: dict[str, DetailValue], code: str = ""
+    ) -> object:
+        """A step that is durable when this returns."""
+
+
 class Repeating:
     """DET-11. One at a time, beside what is placed here; each is a receipt, equal or not."""
 
-    def __init__(self, cluster: str, means: Means, witnesses: Witnesses, chain: ChainPort, records: Records) -> None:
+    def __init__(self, cluster: str, means: Means, witnesses: Witnesses, chain: Pinned, records: Written) -> None:
         self._cluster: Final = cluster
         self._means: Final = means
         self._witnesses: Final = witnesses

@@ -27,6 +27,7 @@ ACTIVE: Final = "active"
 @leaf()
 @click.argument("receipt", metavar="CONTAINER|RECEIPT")
 @click.option("--on", "elsewhere", default="", metavar="NODE", help="Where; by default a node that has not run it.")
+@click.option("--local", is_flag=True, help="On this machine, which needs the sandbox; writes no receipt.")
 @click.option("--receipt-file", "file", is_flag=True, help="CONTAINER is a receipt file (NAME.receipt) instead.")
 @cluster_option
 @account_option
@@ -35,6 +36,7 @@ def replay(
     session: Session,
     receipt: str,
     elsewhere: str,
+    local: bool,  # noqa: FBT001 - click calls it
     file: bool,  # noqa: FBT001 - click calls it
     cluster: str,
     account: str,
@@ -46,9 +48,13 @@ def replay(
     with connect(session) as client:
         agents = Agents.of(session, client, cluster, account)
         signed = _from_file(receipt) if file else _told(agents, receipt)
-        chosen, endpoint = _chosen(agents, signed.entry.node, elsewhere)
-        told = run_again(AgentClient(endpoint, agents.cluster, agents.key), signed)
-    entry, expected = signed.entry, _root(signed)
+        expected = _root(signed)
+        if local:
+            chosen, told = _here(agents, signed)
+        else:
+            chosen, endpoint = _chosen(agents, signed.entry.node, elsewhere)
+            told = run_again(AgentClient(endpoint, agents.cluster, agents.key), signed)
+    entry = signed.entry
     data = {
         "container": f"{entry.workload}.{entry.index}.{entry.attempt}",
         "receipt": str(entry_name(signed)),
@@ -59,6 +65,15 @@ def replay(
     }
     session.output.result("container.replay/1", data, lambda: _say(session, data))
     return None if told["equal"] else ExitStatus.INVALID_PROOF
+
+
+def _here(agents: Agents, signed: SignedEntry) -> tuple[str, dict[str, Any]]:
+    """What this machine is called, and what came of it here. Raises `Failure`, `Rejected`, `Fault`."""
+    from metanode.cli.bpi.replaying_here import HERE, replay_here
+    from metanode.cli.bpi.running import agents_of
+
+    peers = tuple(agents_of(agents.client, agents.cluster).values())
+    return HERE, replay_here(signed, agents.cluster, peers, agents.key)
 
 
 def _from_file(path: str) -> SignedEntry:
