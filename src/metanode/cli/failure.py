@@ -56,6 +56,8 @@ class CliRefusal(Refusal):
     """A node runs, but did not get ready in time."""
     NOTHING_THERE = "cli.nothing-there"
     """What the command would work on does not exist yet."""
+    RECEIPT_NOT_HERE = "cli.receipt-not-here"
+    """A workload's receipt is with nobody who answers, was dropped, or is not pinned yet."""
     NOT_RUNNING = "cli.not-running"
     """No process runs the node."""
     DEVELOPMENT_ONLY = "cli.development-only"

@@ -16,16 +16,18 @@ from tests.unit.docklock.receipts.samples import (
     chain_file,
     happening,
     pinned,
+    refusal,
     written,
 )
 
-from metanode.api.errors import ApiRefusal
+from metanode.api.errors import ApiError, ApiRefusal, error_form
 from metanode.cli.bpi import node_receipts
 from metanode.cli.bpi.node_receipts import Agents, in_order, wanted_by, write_folder
-from metanode.cli.failure import Failure
+from metanode.cli.failure import CliRefusal, Failure
 from metanode.client.agent_receipts import Page, Wanted, copied_batch, copies_kept, every_receipt
-from metanode.client.failures import ClientError, failure
+from metanode.client.failures import ClientError, Unreachable, failure
 from metanode.docklock.receipts import (
+    WorkloadReceiptRefusal,
     batch_copy,
     batch_of,
     continuity,
@@ -56,7 +58,7 @@ class Agent:
     def ask(self, _verb: str, path: str) -> bytes:
         self.asked.append(path)
         if self.away:
-            raise failure(ApiRefusal.UNREACHABLE, "nobody answers")
+            raise Unreachable(error_form(ApiError(ApiRefusal.UNREACHABLE, path)))
         if path not in self.pages:
             raise failure(ApiRefusal.NOT_FOUND, path)
         found = self.pages[path]
@@ -197,7 +199,7 @@ def test_one_node_alone_that_is_away_and_kept_by_nobody_is_refused(asking: Askin
     agents = asking(Chain(7), {"node-1": Agent({}), "node-2": Agent({}, away=True)})
     with pytest.raises(Failure) as caught:
         agents.ask(Wanted(), "node-2")
-    assert caught.value.form.exit == 30
+    assert (caught.value.form.code, caught.value.form.exit) == (CliRefusal.RECEIPT_NOT_HERE, 30)
     with pytest.raises(Failure) as caught:
         agents.ask(Wanted(), "node-9")
     assert caught.value.form.exit == 3
@@ -209,3 +211,24 @@ def test_an_agent_that_names_files_for_others_is_not_followed(asking: Asking) ->
     pages = {path(0): page(strange, -1, node="node-1"), "/v1/receipts/copies": []}
     told = asking(Chain(0, ("node-1",)), {"node-1": Agent(pages)}).ask(Wanted())
     assert told[0].shown == []
+
+
+def test_one_entry_is_had_by_its_name_or_it_is_said_why_not(asking: Asking) -> None:
+    entries = row(6)
+    names = [str(entry_name(one)) for one in entries]
+
+    def agents(found: dict[str, Any]) -> Agents:
+        pages = {f"/v1/receipts?{Wanted(files=True).query(n, 1)}": found for n in range(9)}
+        return asking(Chain(6), {"node-1": Agent(kept(entries, 0)), "node-2": Agent(pages)})
+
+    assert agents(page(entries[4:5], 5)).one(names[4]).signed == entries[4]
+    with pytest.raises(Failure) as caught:
+        agents(page(entries[5:6], -1, kept_from=5, dropped_ms=1_000)).one(names[4])
+    assert caught.value.form.code == CliRefusal.RECEIPT_NOT_HERE
+    assert "was dropped at 1970-01-01 00:00:01" in caught.value.form.message
+    with pytest.raises(Failure) as caught:
+        agents(page([], -1)).one("node-2.8.0000")
+    assert caught.value.form.code == CliRefusal.NOTHING_THERE
+    alone = asking(Chain(6), {"node-1": Agent(kept(entries, 0)), "node-2": Agent({}, away=True)})
+    assert refusal(alone.one, "node-2.4.0000") == WorkloadReceiptRefusal.NAME
+    assert alone.one(names[4]).signed == entries[4], "out of another agent's copy"

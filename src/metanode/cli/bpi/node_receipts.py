@@ -91,7 +91,7 @@ class Agents:
             raise Failure(CliRefusal.UNKNOWN_NODE, ExitStatus.NOT_FOUND, message, fix="bpi node list")
         if only and told[0].away and not told[0].copied:
             fix = "ask again when it is back; what was exported before proves itself"
-            raise Failure(CliRefusal.NOT_READY, ExitStatus.DATA_UNAVAILABLE, f"{only}: {told[0].away}", fix=fix)
+            raise Failure(CliRefusal.RECEIPT_NOT_HERE, ExitStatus.DATA_UNAVAILABLE, f"{only}: {told[0].away}", fix=fix)
         return told
 
     def between(self, told: Told, first: int, last: int) -> Iterator[SignedEntry]:
@@ -120,7 +120,7 @@ class Agents:
             dropped = f"{name} was dropped at {instant(page.dropped_ms)}"
             message = f"{named.node} keeps entries from {page.kept_from} on; {dropped}"
             fix = "the chain still has the root it is under: whoever has exported it can prove it"
-            raise Failure(CliRefusal.NOTHING_THERE, ExitStatus.DATA_UNAVAILABLE, message, fix=fix)
+            raise Failure(CliRefusal.RECEIPT_NOT_HERE, ExitStatus.DATA_UNAVAILABLE, message, fix=fix)
         shown = [one for one in page.shown() if one.signed.entry.number == named.number]
         if not shown:
             message = f"{named.node} has written {page.count} entries, none number {named.number}"
@@ -133,7 +133,7 @@ class Agents:
         view = self.client.cluster.node(self.cluster, node)
         if not view.api:
             message = f"nobody knows where the agent of {node} answers"
-            raise Failure(CliRefusal.NOT_READY, ExitStatus.DATA_UNAVAILABLE, message, fix="bpi node list")
+            raise Failure(CliRefusal.RECEIPT_NOT_HERE, ExitStatus.DATA_UNAVAILABLE, message, fix="bpi node list")
         return AgentClient(view.api, self.cluster, self.key)
 
     def _told(self, node: str, endpoint: str, wanted: Wanted, most: int) -> Told:

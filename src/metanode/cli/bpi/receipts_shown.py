@@ -104,7 +104,7 @@ def export_entry(session: Session, name: str, cluster: str, signer: str) -> byte
     if not one.file:
         message = f"{name} is not pinned yet, so nothing proves it"
         fix = "again in a few seconds"
-        raise Failure(CliRefusal.NOT_READY, ExitStatus.DATA_UNAVAILABLE, message, fix=fix, retryable=True)
+        raise Failure(CliRefusal.RECEIPT_NOT_HERE, ExitStatus.DATA_UNAVAILABLE, message, fix=fix, retryable=True)
     return one.file
 
 
