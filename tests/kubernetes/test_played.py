@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def test_recordings_are_small_and_say_nothing_of_a_machine() -> None:
     for path in RECORDINGS.iterdir():
         text = path.read_text()
         assert len(text) <= BYTES_MAX
-        for word in ("Bearer", '"authorization"', "BEGIN CERT", "/tmp/pytest", "/root/", "/home/", "machineID"):
+        here = (str(Path.home()) + "/", str(Path.cwd()), f"{tempfile.gettempdir()}/pytest")
+        for word in ("Bearer", '"authorization"', "BEGIN CERT", "machineID", *here):
             assert word.lower() not in text.lower(), (path.name, word)
 
 
