@@ -102,6 +102,13 @@ class Service:
         mark = os.fsencode(self.folder)
         return self._found(lambda entry: mark in (entry / "cmdline").read_bytes() or self._is_inside(entry))
 
+    def waiting(self) -> list[str]:
+        """Processes of podman that wait a while for whoever asks how a command ended."""
+        mark = os.fsencode(self.folder)
+        return self._found(
+            lambda entry: (words := (entry / "cmdline").read_bytes()).find(b"conmon") > 0 and mark in words
+        )
+
     def _found(self, fits: Callable[[Path], bool]) -> list[str]:
         found = []
         for entry in Path("/proc").iterdir():
@@ -160,6 +167,8 @@ class ServedStand(Stand):
         """End what runs, and the engine."""
         with contextlib.suppress(Exception):
             self.play(remove_all)
+            wait_for_nothing(self.service.waiting)
+            self.play(lambda driver: driver.list())  # whoever leaves last takes the agent's group away
         self.service.end()
         wait_for_nothing(self.service.processes)
 

@@ -99,6 +99,7 @@ class EngineApi:
             self._client = docker.APIClient(
                 base_url=f"unix://{self.socket}", version="1.41", timeout=CALL_TIMEOUT_S, max_pool_size=THREADS
             )
+            self._client.headers["Connection"] = "close"  # it would keep one open for each URL
         return self._client
 
     def versioned(self, path: str) -> str:
