@@ -168,6 +168,8 @@ def test_it_is_in_no_file_of_the_network_and_in_no_receipt_its_digest(bpi, token
     assert logs, "what the containers printed is found, so the search works"
     assert {"agents", "validator-1"} <= kinds, kinds
     assert files > 60, files
+    limits = Path(f"/proc/{LocalAgent(bpi.folder / '.bpi/agents/node-1').process}/limits").read_text()
+    assert ["0", "0"] in [line.split()[4:6] for line in limits.splitlines() if line.startswith("Max core file size")]
 
 
 def test_the_release_is_a_receipt_of_the_node(bpi):

@@ -153,6 +153,7 @@ class Deeds:
             if effect.name not in self._starting:
                 return  # it was asked to end while this was prepared, and what never began has ended
             await self._driver.create(plan)
+            del plan, secrets  # what was released is the runtime's now
             self.records.tell("created", one, spec.terms.demand.image, {})
             await self._driver.start(effect.name)
         except (Rejected, Fault, OSError) as error:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import platform
+import resource
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ def run_agent(
 ) -> str:
     """Run until SIGINT or SIGTERM; containers run on. Returns the reason it stopped. Raises `Rejected`, `Fault`. The
     folder stays locked until this process ends."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # secrets pass through here, and through the shim that it starts
     lock_directory(settings.folder, settings.folder / "LOCK")
     open_log(settings.folder)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
