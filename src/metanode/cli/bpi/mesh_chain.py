@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from metanode.api.shapes import PAGE_MAX
 from metanode.api.workloads import ServiceView
 from metanode.cli.bpi.agent_chain import MODULE, Line
@@ -25,6 +27,7 @@ from metanode.docklock.mesh.refusals import MeshRefusal
 from metanode.docklock.mesh.services import Node, Replica, Served
 from metanode.host.agent.chain import ChainUnreachable
 from metanode.primitives.refusal import Rejected
+from metanode.records.cluster import WORKLOADS_MAX
 from metanode.records.genesis import Genesis
 
 AGAIN_S: Final = 10.0
@@ -93,7 +96,9 @@ class MeshChain:
             cursor, height = "", 0
             while True:
                 page = client.workload.services(self._cluster, "", cursor, PAGE_MAX)
-                found += [_service(one) for one in page.items]
+                found += [_served(one) for one in page.items]
+                if len(found) > WORKLOADS_MAX:
+                    raise Rejected(MeshRefusal.MALFORMED, f"more than {WORKLOADS_MAX} services")
                 told |= {end.node: (end.mesh, end.transport_key) for one in page.items for end in one.endpoints}
                 height, cursor = height or page.height, page.next
                 if not cursor:
@@ -135,12 +140,25 @@ class MeshChain:
         return record is not None and account in (record.owner, *record.settings.operators)
 
 
-def _service(view: ServiceView) -> Served:
+class _Port(msgspec.Struct):
+    """What is looked at of a port."""
+
+    name: str
+    container: int
+    protocol: str
+
+
+def _served(view: ServiceView) -> Served:
+    """A service as a chain node tells it. Raises `Rejected` where it is none."""
+    try:
+        ports = msgspec.convert(view.ports, tuple[_Port, ...])
+    except msgspec.ValidationError as error:
+        raise Rejected(MeshRefusal.MALFORMED, f"ports of {view.workload}: {error}") from None
     return Served(
         name=view.workload,
         revision=view.revision,
         balance=view.balance,
         networks=view.networks,
-        ports=tuple((port["name"], port["container"]) for port in view.ports if port["protocol"] == "tcp"),
+        ports=tuple((port.name, port.container) for port in ports if port.protocol == "tcp"),
         replicas=tuple(sorted(Replica(one.index, one.attempt, one.node) for one in view.endpoints)),
     )

@@ -72,6 +72,7 @@ class Relay:
         self._check: Final = check
         self._write_down: Final = write_down
         self._numbers: Final = count(1)
+        self._last = 0
         self._callers: Final[dict[int, Sink]] = {}
         self._callees: Final[dict[int, Sink]] = {}
         self._open: Final[dict[int, Carried]] = {}
@@ -237,8 +238,8 @@ class Relay:
 
     def _ask(self, effect: Ask) -> None:
         """A number is used for one try: what is left of an earlier one cannot be taken for it."""
-        peer, number = effect.node.key, next(self._numbers)
-        assert number <= frames.FLOW_MAX, "no agent lives so long"
+        peer = effect.node.key
+        number = self._unused(peer)
         stream = self._stream(peer, number, ours=True)
         self._flows[stream] = effect.flow
         self._asked[effect.flow] = stream
@@ -251,6 +252,13 @@ class Relay:
             del self._asked[effect.flow]
             stream.leave()
             self.tell(Answered(now_ms(), effect.flow, MeshRefusal.UNREACHABLE.value))
+
+    def _unused(self, peer: bytes) -> int:
+        """The next number that names no flow of ours with a node: they begin anew after four thousand million."""
+        self._last = self._last % frames.FLOW_MAX + 1
+        while (peer, True, self._last) in self._streams:
+            self._last = self._last % frames.FLOW_MAX + 1
+        return self._last
 
     def _stream(self, peer: bytes, number: int, *, ours: bool) -> Stream:
         stream = Stream(peer, number, partial(self._sessions.say, peer), self._left, ours=ours)

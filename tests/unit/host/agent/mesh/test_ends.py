@@ -2,11 +2,12 @@
 
 import asyncio
 import base64
+from typing import Any
 
 import msgspec
 import pytest
 
-from metanode.docklock.mesh import MeshRefusal, frames
+from metanode.docklock.mesh import Mesh, MeshRefusal, frames
 from metanode.docklock.mesh.frames import DATA_BYTES_MAX, Kind
 from metanode.docklock.mesh.window import WINDOW
 from metanode.host.agent.mesh import foothold
@@ -14,6 +15,10 @@ from metanode.host.agent.mesh.asking import ANSWER_BYTES_MAX, Collector, read_ca
 from metanode.host.agent.mesh.asking import DATA_BYTES_MAX as SENT_MAX
 from metanode.host.agent.mesh.carrying import Carried, Sink, Stream
 from metanode.host.agent.mesh.outside import connect_outside, leads_home
+from metanode.host.agent.mesh.relay import Relay
+from metanode.host.agent.mesh.sessions import Sessions
+from metanode.network.bpci import BpciSettings
+from metanode.primitives import ed25519
 from metanode.primitives.refusal import Rejected
 
 
@@ -215,6 +220,24 @@ def test_who_may_not_enter_a_namespace_says_so(monkeypatch):
     with pytest.raises(Rejected) as refused:
         foothold.Foothold("/dev/null")
     assert refused.value.reason is MeshRefusal.NO_PRIVILEGE
+
+
+def test_numbers_of_flows_begin_anew_and_are_not_given_twice():
+    key = ed25519.SigningKey(b"k" * 32)
+    sessions = Sessions(BpciSettings(bytes(32), key.public_key, bytes(16)), key)
+
+    async def unused(*_: object) -> Any:
+        raise AssertionError
+
+    relay = Relay(Mesh("shop", "one"), sessions, unused, unused, unused, lambda _: None)
+    relay._last = frames.FLOW_MAX - 1
+    held = [relay._stream(b"peer", relay._unused(b"peer"), ours=True) for _ in range(2)]
+    assert [one.number for one in held] == [frames.FLOW_MAX, 1]
+    relay._last = frames.FLOW_MAX - 1
+    assert relay._unused(b"peer") == 2
+    held[1].leave()
+    relay._last = frames.FLOW_MAX
+    assert relay._unused(b"peer") == 1
 
 
 def test_an_operators_call_is_read():
