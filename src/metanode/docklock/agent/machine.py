@@ -236,7 +236,9 @@ class Agent:
         task = self._tasks.get(event.name)
         if task is None:
             if event.name in self._leaving:
-                self._effects.append(Record(event.now_ms, "stopped", event.name, None, b"", str(event.code)))
+                self._leaving.discard(event.name)
+                step, why = ("killed", TOO_SLOW) if event.code == KILLED else ("stopped", "")
+                self._effects.append(Record(event.now_ms, step, event.name, None, b"", str(event.code), why))
             self._effects.append(Remove(event.name))
             return
         if task.phase in ("waiting", "resting"):

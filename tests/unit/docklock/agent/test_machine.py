@@ -69,9 +69,19 @@ def test_what_an_earlier_agent_left_is_adopted_or_cleared_away() -> None:
     assert desk.heard() == [(0, "ready", 0)]
     assert desk.steps == [("moved", ""), ("moved", ""), ("verified", "")], "nothing was started"
     assert desk.ends(0, name(7, 3)) == [Remove(name(7, 3))]
+    assert desk.ends(0, name(7, 3)) == [Remove(name(7, 3))], "heard of twice"
     assert desk.steps[3:] == [("stopped", "0")]
     assert desk.ends(0, name(9)) == [Remove(name(9))]
     assert len(desk.steps) == 4, "what nobody knew of is removed, and nothing said of it"
+
+
+def test_what_an_earlier_agent_left_and_does_not_end_in_time_is_told_as_a_kill() -> None:
+    desk = Desk()
+    desk.hears(Found(desk.now_ms, ((name(7, 3), True, 0),)))
+    desk.wants()
+    desk.ends(137, name(7, 3))
+    assert desk.steps == [("moved", ""), ("killed", "137")]
+    assert desk.reasons[-1] == "it did not end within its grace"
 
 
 def test_what_ended_while_no_agent_was_there_is_dealt_with_by_its_rule() -> None:
