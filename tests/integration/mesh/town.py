@@ -52,6 +52,25 @@ while True:
 """Says its name, else what it hears; says `<end>` when it has heard all."""
 
 
+WEB_PROGRAM: Final = """
+import socket
+door = socket.create_server(("0.0.0.0", 8080))
+while True:
+    door.accept()[0].sendall(b"hello from web")
+"""
+CALLER_PROGRAM: Final = """
+import socket, time
+for _ in range(100):
+    try:
+        with socket.create_connection(("web.shop.mesh", 8080), timeout=5) as line:
+            print(line.recv(99).decode())
+            break
+    except OSError:
+        time.sleep(0.1)
+"""
+"""A program that calls before there is anybody tries again, as a program should."""
+
+
 def port(number: int, published: int = 0, protocol: str = "tcp") -> Port:
     return Port(name=f"{protocol}-{number}", container=number, published=published, protocol=protocol)
 

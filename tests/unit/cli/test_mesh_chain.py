@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 from msgspec.structs import replace
@@ -29,6 +29,7 @@ from metanode.docklock.mesh.services import Node, Replica
 from metanode.primitives.codec import encode
 from metanode.primitives.refusal import Rejected
 from metanode.records.cluster import ClusterSettings
+from metanode.records.genesis import Genesis
 from metanode.records.placement import Weights
 
 Value = TypeVar("Value")
@@ -92,7 +93,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> State:
 
 @pytest.fixture
 def chain(state: State) -> MeshChain:
-    return MeshChain((), None, "shop", "one")  # type: ignore[arg-type] - no line is made of it
+    return MeshChain((), cast("Genesis", None), "shop", "one")  # no line is made of it
 
 
 def told(node: str, mesh: str) -> EndpointView:
