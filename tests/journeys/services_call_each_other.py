@@ -129,9 +129,11 @@ def test_an_operator_calls_a_service_by_the_agent_of_any_node(bpi):
         assert replicas(bpi)[given["body"]] == given["node"]
         assert given["container"] == f"web.{given['body']}"
     assert bpi.says("mesh call vault / --send 'GET / HTTP/1.0\r\n\r\n'").startswith("HTTP/1.0 200")
-    bpi.refuses("mesh call nobody", 3, "mesh.unknown-service")
+    unknown = bpi.run("mesh call nobody --json")
+    assert (unknown.status, unknown.error["code"], unknown.error["rule"]) == (3, "mesh.unknown-service", "MESH-1")
     bpi.says("account create stranger")
-    bpi.refuses("mesh call web --account stranger", 4, "agent.not-allowed")
+    refused = bpi.run("mesh call web --account stranger --json")
+    assert (refused.status, refused.error["code"]) == (4, "agent.not-allowed")
 
 
 def test_a_call_that_nobody_declared_is_refused_with_what_would_allow_it(bpi):

@@ -30,6 +30,8 @@ from metanode.records.workload import WorkloadSpec
 
 AGAIN_S: Final = 0.5
 """Between two tries to reach the chain."""
+REASON_MAX: Final = 200
+"""Longest reason of a refusal that is written down: it fits a receipt."""
 REFUSALS_SHOWN: Final = 64
 """Latest refusals that are shown."""
 
@@ -200,7 +202,7 @@ class NodeMesh:
         del self._refusals[:-REFUSALS_SHOWN]
         why = f"{effect.target}: {effect.rule}; {effect.fix}"
         self._log.warning("call refused", extra={"container": effect.container, "code": effect.code.value, "why": why})
-        self.write_down(Rejected(effect.code, why), effect.container)
+        self.write_down(Rejected(effect.code, why[:REASON_MAX]), effect.container)
 
     # --- what is asked at the agent's port --------------------------------------------------------------------------
 
