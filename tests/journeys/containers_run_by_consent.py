@@ -145,6 +145,7 @@ def test_a_fifth_node_joins_with_a_key_of_its_own(bpi):
         until(lambda: state(bpi, "node-9") == "joining", "it says that it wants to be in")
         bpi.says(f"node admit node-9 {made['account']}")
         until(lambda: state(bpi, "node-9") == "active", "let in")
+        assert bpi.says("node agent status --data fifth").startswith("GREEN  node-9 of main")
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
     bpi.says("node remove node-9")
