@@ -67,6 +67,7 @@ class Service:
                 stderr=log,
                 env={**os.environ, "CONTAINERS_CONF": str(one / "containers.conf")},
                 start_new_session=True,
+                cwd=one,  # where podman's monitor writes a file when memory runs out
             )
         wait_until(self.answers, READY_TIMEOUT_S)
 
