@@ -75,7 +75,7 @@ def storm() -> Storm:
 PLAN = CommitteePlan(
     name="committee_underneath",
     weather=lambda seed: CommitteeUnderneath("committee_underneath", heals_ms=HEALS_MS, bound_ms=20_000, seed=seed),
-    seeds={4: 4},
+    seeds={4: 2},
 )
 
 

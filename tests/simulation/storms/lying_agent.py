@@ -67,7 +67,7 @@ class LyingAgent(Weather):
             yield f"reports in another's name got {liar.codes[:4]}"
 
 
-PLAN = FleetPlan(name="lying_agent", weather=lambda seed: LyingAgent("lying_agent", seed=seed), seeds={4: 8, 7: 2})
+PLAN = FleetPlan(name="lying_agent", weather=lambda seed: LyingAgent("lying_agent", seed=seed), seeds={4: 4, 7: 1})
 
 
 @pytest.mark.parametrize(("count", "seed"), PLAN.cases())

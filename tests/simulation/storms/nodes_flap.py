@@ -36,7 +36,7 @@ class NodesFlap(Weather):
         return iter(())
 
 
-PLAN = FleetPlan(name="nodes_flap", weather=lambda _: NodesFlap("nodes_flap"), seeds={4: 4, 7: 1})
+PLAN = FleetPlan(name="nodes_flap", weather=lambda _: NodesFlap("nodes_flap"), seeds={4: 3, 7: 1})
 
 
 @pytest.mark.parametrize(("count", "seed"), PLAN.cases())

@@ -37,7 +37,7 @@ class NodesLost(Weather):
             yield f"moved after {moved} ms"
 
 
-PLAN = FleetPlan(name="nodes_lost", weather=lambda _: NodesLost("nodes_lost"), seeds={4: 4, 7: 1})
+PLAN = FleetPlan(name="nodes_lost", weather=lambda _: NodesLost("nodes_lost"), seeds={4: 2, 7: 1})
 
 
 @pytest.mark.parametrize(("count", "seed"), PLAN.cases())

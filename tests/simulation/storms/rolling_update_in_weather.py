@@ -79,7 +79,7 @@ class RollingUpdate(Weather):
 PLAN = FleetPlan(
     name="rolling_update_in_weather",
     weather=lambda _: RollingUpdate("rolling_update_in_weather", heals_ms=26_000, bound_ms=40_000),
-    seeds={4: 4, 7: 1},
+    seeds={4: 2, 7: 1},
 )
 
 
