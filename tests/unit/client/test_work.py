@@ -2,11 +2,12 @@
 
 from typing import get_args
 
+from msgspec.structs import replace
 from tests.unit.records.cluster_calls import EVERY
 
 from metanode.client.work import AUTHORIZATION, FIRST_CREDIT, TRANSACTION, call_work, work_estimate
 from metanode.docklock.cluster.module import WORK_REPORT, WORK_WORKLOAD
-from metanode.docklock.cluster.nodes import WORK_A_REPLICA
+from metanode.docklock.cluster.nodes import WORK_A_REPLICA, WORK_A_SIGHTING
 from metanode.docklock.cluster.workloads import CHAIN_MAX, WORK_A_DEPENDENCY
 from metanode.ledger.execution import WORK_AUTHORIZATION, WORK_TRANSACTION
 from metanode.node.modules import MODULES
@@ -25,6 +26,7 @@ from metanode.records.calls import (
     GovernanceVote,
     RemoveValidator,
 )
+from metanode.records.cluster import Sighting
 from metanode.records.cluster_calls import ClusterApply, ClusterReport
 
 ADDRESS, ONE = bytes(20), amount_bytes(1)
@@ -68,3 +70,11 @@ def test_the_limit_covers_a_chain_of_dependencies() -> None:
 def test_a_report_reserves_what_each_of_its_replicas_costs() -> None:
     report = next(call for call in EVERY if isinstance(call, ClusterReport))
     assert call_work(report) == WORK_REPORT + WORK_A_REPLICA * len(report.replicas)
+
+
+def test_a_report_reserves_what_each_of_its_sightings_costs() -> None:
+    report = next(call for call in EVERY if isinstance(call, ClusterReport))
+    seen = tuple(
+        Sighting(node="n", workload="w", index=at, attempt=1, sight="seen", statement=bytes(32)) for at in range(3)
+    )
+    assert call_work(replace(report, sightings=seen)) == call_work(report) + 3 * WORK_A_SIGHTING
