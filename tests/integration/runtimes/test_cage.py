@@ -26,6 +26,7 @@ __all__ = ["words"]
 pytestmark = pytest.mark.live
 
 SIGHTS = Path(__file__).with_name("sights.py").read_text()
+ANYTHING = Path(__file__).with_name("anything.py").read_text()
 SEED = bytes(range(32))
 
 
@@ -74,6 +75,13 @@ def test_the_same_job_sees_and_says_the_same_twice(caged: Stand) -> None:
     assert seen(first) == seen(second)
     assert first.witness is not None
     assert [(one.path, one.size > 0) for one in first.witness.left] == [("/tmp/result", True), ("/tmp/none", False)]
+
+
+def test_whatever_a_job_calls_with_whatever_it_sees_the_same_twice(caged: Stand) -> None:
+    (first, out, _), (second, again, _) = (ran(caged, job(caged, ANYTHING)) for _ in range(2))
+    assert first.exit is not None
+    assert (first.exit.code, len(out)) == (0, 65)
+    assert (seen(first), out) == (seen(second), again)
 
 
 def test_root_and_nobody_see_the_same(tmp_path: Path) -> None:

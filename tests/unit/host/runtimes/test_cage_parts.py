@@ -14,7 +14,16 @@ from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.host.runtimes.shim.cage import filter as cage_filter
 from metanode.host.runtimes.shim.cage import numbers, processor
 from metanode.host.runtimes.shim.cage.files import LISTED_MAX, Files, made_devices
-from metanode.host.runtimes.shim.cage.made import RANDOM_BYTES_MAX, SECOND_NS, START_S, TICK_NS, Facts, Made, seeded
+from metanode.host.runtimes.shim.cage.made import (
+    CLOCK_MAX_NS,
+    RANDOM_BYTES_MAX,
+    SECOND_NS,
+    START_S,
+    TICK_NS,
+    Facts,
+    Made,
+    seeded,
+)
 from metanode.host.runtimes.shim.cage.observed import FIRST, KEPT, KEPT_MAX, Observed
 from metanode.host.runtimes.shim.cage.said import REPORT, Said
 from metanode.host.runtimes.shim.seccomp import ALLOW, AUDIT_ARCH, ERRNO, KILL_PROCESS
@@ -65,6 +74,15 @@ def test_a_sleep_until_a_moment_ends_then_and_one_in_the_past_at_once() -> None:
     assert one.clock_ns == 10 * SECOND_NS
     assert one.answer("clock_nanosleep", (1, 1, 0, 0)) == (0, ())
     assert one.clock_ns == 10 * SECOND_NS + TICK_NS
+
+
+def test_nobody_sleeps_past_the_end_of_numbers() -> None:
+    """Found by calling anything with anything: the supervisor gave up on a time of more than 63 bits."""
+    one = made(struct.pack("<qq", (1 << 63) - 1, 0))
+    for _ in range(3):
+        assert one.answer("nanosleep", (0, 0)) == (0, ())
+        assert len(one.answer("clock_gettime", (0, 8))[1][0][1]) == 16
+    assert one.clock_ns <= CLOCK_MAX_NS + 3 * TICK_NS
 
 
 def test_chance_follows_from_the_seed_and_is_never_twice_the_same() -> None:

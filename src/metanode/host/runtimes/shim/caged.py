@@ -15,7 +15,7 @@ from metanode.host.runtimes.shim.cage import leaving
 from metanode.host.runtimes.shim.cage.filter import program
 from metanode.host.runtimes.shim.cage.made import STACK_BYTES, Facts
 from metanode.host.runtimes.shim.cage.observed import Observed
-from metanode.host.runtimes.shim.cage.said import FAILED, LEFT, OBSERVATIONS, REPORT
+from metanode.host.runtimes.shim.cage.said import LEFT, OBSERVATIONS, REPORT
 from metanode.host.runtimes.shim.cage.supervisor import Supervisor
 from metanode.host.runtimes.shim.cage.tracing import trace_me
 
@@ -49,7 +49,8 @@ def _supervise(cell: jail.Cell) -> NoReturn:
     try:
         status = _served(cell, cage, folder, job, go_write)
     except Exception as error:  # the job ends with this process
-        (folder / FAILED).write_text(f"{type(error).__name__}: {error}"[:FAILED_MAX])
+        why = f"metanode: DET-1: the supervisor gave up: {type(error).__name__} {error}\n"
+        os.write(2, why.encode(errors="replace")[:FAILED_MAX])
         os._exit(jail.SETUP_EXIT)
     _end_as(status)
 

@@ -14,6 +14,8 @@ UPTIME_S: Final = 1
 TICK_NS: Final = 1_000
 """A look at a clock takes a microsecond."""
 SECOND_NS: Final = 1_000_000_000
+CLOCK_MAX_NS: Final = 1 << 61
+"""73 years: who sleeps longer than that wakes then."""
 RANDOM_BYTES_MAX: Final = 1 << 20
 """At one call; who wants more asks again."""
 _REAL_CLOCKS: Final = {0: 0, 5: 0, 8: 0, 11: 37}
@@ -133,7 +135,7 @@ class Made:
 
     def pass_over(self, nanoseconds: int) -> None:
         """Time that nobody waits."""
-        self.clock_ns += nanoseconds
+        self.clock_ns = min(self.clock_ns + nanoseconds, CLOCK_MAX_NS)
 
     def _sleep(self, place: int) -> Answer:
         duration = self._duration(place)

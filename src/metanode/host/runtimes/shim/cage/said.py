@@ -9,8 +9,6 @@ REPORT: Final = "witness.json"
 """In the container's folder, once its job has ended by itself: what the supervisor saw."""
 OBSERVATIONS: Final = "observations"
 """Single observations, in the same folder."""
-FAILED: Final = "supervisor-failed"
-"""In the same folder: why the supervisor gave up."""
 LEFT: Final = "left"
 """The files that the job left, by their place in the plan."""
 
