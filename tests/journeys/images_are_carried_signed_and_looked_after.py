@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.integration.images.real_registry import registry
 from tests.journeys.layout import BUSYBOX, make_layout
 from tests.journeys.shell import BPI, Shell
-from tests.journeys.town import free_base
+from tests.journeys.town import free_base, until
 
 LIMIT_S = 20.0
 
@@ -110,11 +110,7 @@ def test_what_several_replicas_said_stands_in_order_each_with_its_name(bpi, dige
     assert sorted(lines) == ["talk.0 | one", "talk.0 | two", "talk.1 | one", "talk.1 | two"]
     following = bpi.begins("container logs -f talk")
     try:
-        log = bpi.folder / "begun.log"
-        deadline = time.monotonic() + LIMIT_S
-        while log.read_text().count("| two") < 2:
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
+        until(lambda: (bpi.folder / "begun.log").read_text().count("| two") >= 2, LIMIT_S, "it follows")
     finally:
         following.terminate()
         assert following.wait(10) == 143
@@ -125,6 +121,12 @@ def test_what_containers_use(bpi, digest):
     assert {"main.busy.0.1", "main.web.0.1"} <= set(items)
     assert items["main.busy.0.1"]["memory_bytes"] > 0
     assert "main.busy.0.1  node-1" in bpi.says("container stats busy")
+    watching = bpi.begins("container stats busy --watch --json")
+    try:
+        until(lambda: (bpi.folder / "begun.log").read_text().count("bpi/container.stats/1") >= 2, LIMIT_S, "it goes on")
+    finally:
+        watching.terminate()
+        assert watching.wait(10) == 143
 
 
 def test_a_compose_file_as_manifests(bpi):

@@ -13,7 +13,7 @@ from metanode.cli.bpi.keys import Names
 from metanode.cli.bpi.log_lines import Prefixer, Source, Wanted, pieces, since_ns
 from metanode.cli.bpi.reach import connect
 from metanode.cli.bpi.running import Running, agents_of, container_of, containers_of
-from metanode.cli.bpi.showing import size_words
+from metanode.cli.bpi.showing import counted, size_words
 from metanode.cli.bpi.terminal import check_terminal, put, raw, typed
 from metanode.cli.bpi.trust import local_genesis
 from metanode.cli.commands import leaf
@@ -234,11 +234,12 @@ def _table(session: Session, items: list[dict[str, Any]], silent: list[str]) -> 
             memory(one["memory_peak_bytes"] >> 10),
             one["pids"],
             size_words(one["log_bytes"]),
-            one["oom_kills"],
         )
         for one in items
     ]
-    columns = ("container", "node", "core", "memory", "at most", "processes", "output", "out of memory")
-    session.output.table(columns, rows, "nothing runs")
+    session.output.table(("container", "node", "core", "memory", "at most", "pids", "output"), rows, "nothing runs")
+    for one in items:
+        if one["oom_kills"]:
+            session.output.note(f"{one['container']} ran out of memory {counted(one['oom_kills'], 'time')}")
     if silent:
         session.output.note(f"no figures of: {', '.join(silent)}")

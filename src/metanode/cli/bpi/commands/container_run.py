@@ -67,11 +67,13 @@ def _apply(session: Session, how: How, path: str, named: str, timeout_s: float, 
 
 
 def _say_running(session: Session, facts: dict[str, Any]) -> None:
+    done = facts["phase"] == "completed"
     where = f" on {', '.join(facts['nodes'])}" if facts["nodes"] else ""
-    word = session.output.styled("COMPLETED" if facts["phase"] == "completed" else "RUNNING", "good")
+    word = session.output.styled("COMPLETED" if done else "RUNNING", "good")
+    count = f"{facts['replicas'] if done else facts['running']} of {facts['replicas']}"
     by = f" · placed by block {facts['placed']}" if facts["placed"] else ""
     when = f" · seen {facts['seconds_after_finality']:.2f} s after finality"
-    session.output.line(f"{word}  {facts['workload']} · {facts['running']} of {facts['replicas']}{where}{by}{when}")
+    session.output.line(f"{word}  {facts['workload']} · {count}{where}{by}{when}")
 
 
 @leaf()
