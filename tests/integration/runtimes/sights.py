@@ -26,12 +26,13 @@ RDTSCP = bytes.fromhex("0f01f9 8907 895704 894f08 c3")
 CPUID_1 = bytes.fromhex("53 b801000000 31c9 0fa2 8907 895f04 894f08 89570c 5b c3")
 
 print("time", time.time(), time.monotonic(), time.process_time(), time.clock_gettime(time.CLOCK_BOOTTIME))
-print("sleep", [time.sleep(3600), time.time()])
+time.sleep(3600)
+print("sleep", time.time())
 print("waits", select.select([], [], [], 100), time.time(), select.poll().poll(5000), time.time())
 print("times", os.times(), time.localtime()[:6])
 print("chance", random.random(), os.urandom(8).hex(), hash("x"), list({"a", "b", "c", "d", "e"}))
-with open("/dev/urandom", "rb") as file:
-    print("device", file.read(8).hex())
+with open("/dev/urandom", "rb") as device:
+    print("device", device.read(8).hex())
 print("addresses", id(object()), id(sys), ctypes.addressof(ctypes.create_string_buffer(64)))
 print("numbers", os.getpid(), os.getppid(), os.getsid(0), os.uname(), os.sched_getaffinity(0), os.cpu_count())
 print("load", LIBC.sysinfo(ctypes.create_string_buffer(256)), os.getgroups(), os.getpriority(os.PRIO_PROCESS, 0))

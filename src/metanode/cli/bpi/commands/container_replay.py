@@ -69,8 +69,8 @@ def replay(
 
 def _here(agents: Agents, signed: SignedEntry) -> tuple[str, dict[str, Any]]:
     """What this machine is called, and what came of it here. Raises `Failure`, `Rejected`, `Fault`."""
-    from metanode.cli.bpi.replaying_here import HERE, replay_here
     from metanode.cli.bpi.running import agents_of
+    from metanode.host.agent.repeating_here import HERE, replay_here
 
     peers = tuple(agents_of(agents.client, agents.cluster).values())
     return HERE, replay_here(signed, agents.cluster, peers, agents.key)

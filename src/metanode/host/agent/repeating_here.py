@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from metanode.api.exits import ExitStatus
-from metanode.cli.failure import Failure
 from metanode.docklock.cluster.state import Assignment
 from metanode.docklock.images.digests import Digest
 from metanode.docklock.images.platforms import platform_of_machine
@@ -65,8 +63,8 @@ class _Unwritten:
 
 
 def replay_here(signed: SignedEntry, cluster: str, peers: tuple[str, ...], key: ed25519.SigningKey) -> dict[str, Any]:
-    """DET-11. Run the job of a receipt again on this machine, in a folder that is gone afterwards. Raises `Failure`
-    where this machine has no cage, `Rejected`, `Fault`."""
+    """DET-11. Run the job of a receipt again on this machine, in a folder that is gone afterwards. Raises `Rejected`,
+    also where this machine has no cage, and `Fault`."""
     first = original_of(encode(signed), cluster)
     with tempfile.TemporaryDirectory(prefix="bpi-replay-") as name:
         folder = Path(name)
@@ -97,7 +95,7 @@ async def _again(
     engine: Engine = await open_engine(folder, ENGINE)
     if engine.works.cage:
         await engine.driver.close()
-        raise Failure(RuntimeRefusal.NO_CAGE, ExitStatus.RUNTIME, engine.works.cage, fix="leave --local out")
+        raise Rejected(RuntimeRefusal.NO_CAGE, engine.works.cage)
     blobs = BlobStore(folder / "content", Disk(), random_bytes)
     content = Content(blobs, lambda: peers, headers)
     pictures = NodeImages(ImageStore(blobs, platform_of_machine(platform.machine()), this_boot()), content)
