@@ -72,8 +72,9 @@ CALLS: list[tuple[Call, str]] = [
         EVERY,
         (
             (
-                "creates the cluster shop, operated by bob, commands in containers by nobody else, listed images signed "
-                "by 1 of 1 keys, spread placement, nodes lost after 5000 ms, quotas: bob at most 4000 millicores, 65536 KiB, 8 replicas"
+                "creates the cluster shop, operated by bob, commands in containers by nobody else, listed images "
+                "signed by 1 of 1 keys, spread placement, nodes lost after 5000 ms, quotas: bob at most 4000 "
+                "millicores, 65536 KiB, 8 replicas"
             ),
             (
                 "sets up the cluster shop anew: operated by the owner alone, commands in containers by bob, any "

@@ -24,6 +24,7 @@ from metanode.client.failures import failure
 from metanode.docklock.scheduler import Fleet, Inputs, Newcomer, NodeView, Replica, inputs_of, why_of
 from metanode.primitives.codec import encode
 from metanode.records.address import show_address
+from metanode.records.image_policy import ImagePolicy
 from metanode.records.placement import Weights, explanation_digest
 
 OWNER = show_address(OPERATOR)
@@ -66,7 +67,8 @@ def test_amounts_for_people() -> None:
 
 def options(**given: Any) -> dict[str, Any]:
     nothing = {"operators": (), "executors": (), "strategy": None, "weights": (), "heartbeat_timeout": None}
-    return {**nothing, "images": None, "quotas": (), **given}
+    images = {"images": None, "image_keys": (), "image_signatures": None, "image_only": ()}
+    return {**nothing, **images, "quotas": (), **given}
 
 
 def test_settings_that_are_not_named_stay() -> None:
@@ -75,6 +77,8 @@ def test_settings_that_are_not_named_stay() -> None:
     assert _chosen(names, SETTINGS, options(quotas=("none",), operators=("none",))) == replace(
         SETTINGS, quotas=(), operators=()
     )
+    assert _chosen(names, SETTINGS, options(image_keys=("none",))).policy == ImagePolicy()
+    assert _chosen(names, FRESH, options(image_only=("ab" * 32,))).policy == ImagePolicy(digests=(b"\xab" * 32,))
     chosen = _chosen(names, FRESH, options(operators=("zoe", "bob"), weights=("fill=7",), quotas=("bob=1.5,64,3",)))
     assert [one[:3] for one in chosen.operators] == [b"bob", b"zoe"], "ascending, as it is signed"
     assert chosen.weights.fill == 7
