@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.kubernetes.__main__ import PROGRAMS
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.scenarios import NAMESPACE
+from tests.kubernetes.stage import NAMESPACE
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ import pytest
 from tests.kubernetes.__main__ import PROGRAMS, RECORD
 from tests.kubernetes.cluster import ADDRESS, API_PORT, Cluster
 from tests.kubernetes.recording import Recorder
-from tests.kubernetes.scenarios import NAMESPACE, SCENARIOS, Stage, play
+from tests.kubernetes.scenarios import SCENARIOS, play
+from tests.kubernetes.stage import NAMESPACE, Stage
 
 from metanode.host.agent.probes import look
 from metanode.host.runtimes.driver import EventKind, Works

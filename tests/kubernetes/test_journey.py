@@ -12,7 +12,7 @@ from tests.journeys.shell import Shell
 from tests.journeys.town import free_base
 from tests.kubernetes.__main__ import PROGRAMS
 from tests.kubernetes.cluster import Cluster
-from tests.kubernetes.scenarios import NAMESPACE
+from tests.kubernetes.stage import NAMESPACE
 
 from metanode.host.agent.engines import end_containers
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from tests.kubernetes.recording import BYTES_MAX, Player
-from tests.kubernetes.scenarios import SCENARIOS, Stage, play
+from tests.kubernetes.scenarios import SCENARIOS, play
+from tests.kubernetes.stage import Stage
 
 RECORDINGS = Path(__file__).parent / "recordings"
 
