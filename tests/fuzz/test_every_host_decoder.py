@@ -29,6 +29,7 @@ OURS = {
     "data_directory:lock_directory": "who holds the lock, for a sentence; shown whatever it is",
     "images/registry:Credentials.basic": "a header that it has just encoded",
     "images/roots:this_boot": "what the kernel says",
+    "runtimes/caging:witnessed_of": "what the shim has made, which is this program",
     "runtimes/shim/connection:peer_uid": "what the kernel says",
     "runtimes/shim/engines:_Watch._done": "a child's report, written by this program before anything else runs in it",
     "runtimes/shim/engines:_Watch._read": "the same",

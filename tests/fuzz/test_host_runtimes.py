@@ -23,12 +23,12 @@ JSON = st.recursive(
 )
 NAMES = st.sampled_from(
     ["id", "root", "workdir", "uid", "gid", "hostname", "read_only_root", "stop_signal", "stop_grace_ms", "command",
-     "env", "limits", "mounts", "secrets", "kept", "log"]
+     "env", "limits", "mounts", "temporary", "secrets", "kept", "log", "cage"]
 )  # fmt: skip
 GOOD = {
     "id": "a.b.0.1", "root": "/", "workdir": "/", "uid": 0, "gid": 0, "hostname": "h", "read_only_root": True,
     "stop_signal": "TERM", "stop_grace_ms": 1, "command": ["x"], "env": [], "limits": [1 << 26, 500, 9, 99],
-    "mounts": [], "secrets": [["/s/x", "eA==", 256]], "kept": [], "log": [4096, 2],
+    "mounts": [], "temporary": [], "secrets": [["/s/x", "eA==", 256]], "kept": [], "log": [4096, 2],
 }  # fmt: skip
 
 
@@ -50,6 +50,25 @@ def test_a_message_is_a_plan_or_refused(changed: dict[str, object]) -> None:
         assert isinstance(refused.reason, RuntimeRefusal)
     else:
         assert plan.command
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "seed": st.just("00" * 32) | st.text(max_size=70),
+            "inputs": JSON | st.lists(st.lists(st.text(max_size=70), max_size=4), max_size=3),
+            "outputs": JSON | st.lists(st.just("/tmp/a") | st.text(max_size=9), max_size=3),
+        }
+    )
+    | JSON
+)
+def test_a_cage_is_one_or_refused(cage: object) -> None:
+    try:
+        plan = plan_of({**GOOD, "cage": cage})
+    except Rejected as refused:
+        assert refused.reason in {RuntimeRefusal.BAD_FRAME, RuntimeRefusal.BAD_CAGE}
+    else:
+        assert plan.cage is None or len(plan.cage.seed) == 32
 
 
 @given(st.text(max_size=20))
