@@ -27,9 +27,7 @@ def first_difference(first: Witness, again: Witness, kept: bytes, kept_again: by
         return Difference("the job", str(first.identity), str(again.identity))
     if first.processor != again.processor:
         made, real = "made", "the machine's"
-        return Difference(
-            "the processor", made if first.processor else real, made if again.processor else real
-        )
+        return Difference("the processor", made if first.processor else real, made if again.processor else real)
     if (first.observations, first.chain) != (again.observations, again.chain):
         return _observation(first, again, kept, kept_again)
     for what, one, other in (("stdout", first.out, again.out), ("stderr", first.err, again.err)):
