@@ -36,6 +36,7 @@ services:
       resources: {{limits: {{cpus: "0.2", memory: 96m}}}}
     x-metanode:
       deterministic: true
+      inputs: ["numbers.txt=sha256:{digest}"]
       outputs: [sums.txt]
 """
 LOOK = """
@@ -52,10 +53,11 @@ services:
 PROGRAM = (
     "import os, random, time; "
     "print(time.time(), random.random(), os.getpid(), id(object()), list({'a', 'b', 'c'}), os.listdir('/usr')); "
-    "open('/tmp/sums.txt', 'w').write(str(sum(random.random() for _ in range(1000))))"
+    "open('/tmp/sums.txt', 'w').write(str(sum(map(int, open('/input/numbers.txt')))))"
 )
 
 
+NUMBERS = b"1\n2\n3\n"
 LIMIT_S = 40.0
 
 
@@ -80,7 +82,9 @@ def bpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 
 
 def test_a_job_is_run_again_on_another_node_and_is_equal(bpi):
-    (bpi.folder / "sums.yaml").write_text(JOB.format(program=PROGRAM))
+    (bpi.folder / "sums.yaml").write_text(JOB.format(program=PROGRAM, digest=sha256(NUMBERS).hexdigest()))
+    bpi.refuses("container run sums.yaml", 50, "determinism.missing")
+    (bpi.folder / "numbers.txt").write_bytes(NUMBERS)
     bpi.says("container run sums.yaml")
     until(lambda: bpi.data("container show sums")["phase"] == "completed", "the job ends")
     until(lambda: "witness" in bpi.says("receipt list --container sums.0 --json"), "its end is written down")
@@ -89,7 +93,7 @@ def test_a_job_is_run_again_on_another_node_and_is_equal(bpi):
     again = bpi.data("container replay sums.0")
     assert (again["equal"], again["root"], again["difference"]) == (True, again["expected"], None)
     assert again["first"] != again["again"]
-    assert list(again["files"]) == ["/tmp/sums.txt"]
+    assert again["files"] == {"/tmp/sums.txt": sha256(b"6").hexdigest()}
     nodes = {"node-1", "node-2", "node-3", "node-4"}
     other = min(nodes - {again["first"], again["again"]})
     assert bpi.data(f"container replay sums.0.{again['container'].rpartition('.')[2]} --on {other}")["again"] == other
@@ -163,8 +167,8 @@ def test_an_image_is_the_same_wherever_it_was_unpacked(bpi):
 
 
 def test_what_says_that_it_is_not_deterministic_has_no_witness(bpi):
-    text = JOB.format(program="print(1)").replace("sums", "plain").replace("deterministic: true", "priority: 1")
-    (bpi.folder / "plain.yaml").write_text(text.replace("      outputs: [plain.txt]\n", ""))
+    text = JOB.format(program="print(1)", digest="").partition("    x-metanode:")[0].replace("sums", "plain")
+    (bpi.folder / "plain.yaml").write_text(text)
     bpi.says("container run plain.yaml")
     until(lambda: bpi.data("container show plain")["phase"] == "completed", "the job ends")
     bpi.refuses("container replay plain.0", 3, "determinism.no-witness")

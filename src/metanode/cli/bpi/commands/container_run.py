@@ -11,6 +11,7 @@ from metanode.api.exits import ExitStatus
 from metanode.api.transactions import TransactionStatus
 from metanode.cli.bpi.clusters import chosen_cluster, cluster_option
 from metanode.cli.bpi.image_moves import Tags
+from metanode.cli.bpi.job_inputs import hand_out_inputs
 from metanode.cli.bpi.observing import Reader
 from metanode.cli.bpi.running import agents_of, await_running, hand_out, read_application, wanted
 from metanode.cli.bpi.secret_binding import seal_secrets
@@ -37,7 +38,9 @@ def _apply(session: Session, how: How, path: str, named: str, timeout_s: float, 
     cluster, application = _understood(session, sender, path, named)
     application = seal_secrets(session, sender, cluster, path, application)
     specs = [one.spec for one in application.workloads]
-    have = hand_out(agents_of(client, cluster), cluster, sender.signer.key, specs)
+    agents = agents_of(client, cluster)
+    hand_out_inputs(path, agents, cluster, sender.signer.key, specs)
+    have = hand_out(agents, cluster, sender.signer.key, specs)
     session.output.note(f"{len(specs)} specifications are with {have} agents")
     calls = [
         ClusterApply(cluster=cluster, spec=spec_digest(one.spec), terms=one.spec.terms, replicas=one.replicas)
