@@ -50,6 +50,12 @@ def steps(bpi: Shell, workload: str) -> list[str]:
     return [item["entry"]["step"] for item in bpi.data(f"receipt list --workload {workload}")["items"]]
 
 
+def ends(bpi: Shell, workload: str) -> set[int]:
+    """Replicas that ended as asked. A kubelet in haste tells no code: that is 137, taken for an end by force."""
+    entries = [item["entry"] for item in bpi.data(f"receipt list --workload {workload}")["items"]]
+    return {entry["index"] for entry in entries if entry["step"] in ("stopped", "killed")}
+
+
 def begin(bpi: Shell) -> "subprocess.Popen[bytes]":
     process = bpi.begins("node agent run --data pods")
     until(lambda: state(bpi, "node-k") in ("joining", "active"), "the agent has joined")
@@ -83,7 +89,7 @@ def lived(bpi: Shell, cluster: Cluster) -> None:
         until(lambda: bpi.run("container exec web.1 sh -c 'exit 8'").status == 8, "the next agent adopts what runs")
         assert {name: one["metadata"]["uid"] for name, one in pods(cluster).items() if "web" in name} == before
         bpi.says("container stop web --observe")
-        until(lambda: steps(bpi, "web").count("stopped") == 2, "it was stopped")
+        until(lambda: ends(bpi, "web") == {0, 1}, "both were stopped")
         until(lambda: not any("web" in name for name in pods(cluster)), "and its pods are gone")
     finally:
         process.send_signal(signal.SIGTERM)
