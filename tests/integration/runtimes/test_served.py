@@ -21,6 +21,7 @@ from metanode.host.agent.engine_images import from_store
 from metanode.host.agent.engines import AgentRefusal, end_containers, open_engine
 from metanode.host.images.importing import import_archive
 from metanode.host.images.tree import KeepOwners
+from metanode.host.runtimes.docker.answers import ImageListed
 from metanode.host.runtimes.docker.api import THREADS
 from metanode.host.runtimes.docker.config import FOLDER, ID, KEY, PLAN
 from metanode.host.runtimes.docker.driver import DockerDriver
@@ -132,7 +133,7 @@ def test_labels_say_whose_a_container_is(stand: ServedStand) -> None:
 
 def test_an_engine_that_is_killed_is_lost_and_reached_again(stand: ServedStand) -> None:
     async def play(driver: ShimDriver) -> None:
-        plan, late = stand.plan("sh", "-c", COUNT), stand.plan("sleep", "60")
+        plan, late = stand.plan("sh", "-c", COUNT, stop_grace_ms=0), stand.plan("sleep", "60")
         await driver.create(plan)
         await driver.create(late)
         await driver.start(plan.id)
@@ -272,12 +273,15 @@ def test_an_image_of_the_store_goes_to_the_engine_by_its_layers_and_once(
                 plan = stand.plan("/bin/sh", "-c", script, root=str(root.files))
                 state, out, err = await stand.run(cast("ShimDriver", driver), plan)
                 assert (out, err) == (b"said by a layer\n/gone /here\nnothing\ngone\n", b""), state
-        listed = await driver._hold.api.call("GET", "/images/json")
-        assert b"localhost/metanode-" in listed
+        own = f"localhost/metanode-{driver._hold.key}:"
+
+        async def names() -> list[str]:
+            listed = await driver._hold.api.asked(list[ImageListed], "GET", "/images/json")
+            return [name for one in listed for name in one.repo_tags or () if name.startswith(own)]
+
+        assert len(await names()) == 1
         await driver.recover()  # no container is of it: it is taken away
-        assert f"localhost/metanode-{driver._hold.key}:".encode() not in await driver._hold.api.call(
-            "GET", "/images/json"
-        )
+        assert await names() == []
         await driver.close()
 
     asyncio.run(play())

@@ -101,6 +101,7 @@ def body_of(plan: ContainerPlan, around: Surroundings) -> dict[str, Any]:
         "Cmd": [],
         "WorkingDir": plan.workdir,
         "StopSignal": f"SIG{plan.stop_signal}",
+        "StopTimeout": -(-plan.stop_grace_ms // 1000),  # of the engine's own end; its agent counts milliseconds
         "Healthcheck": {"Test": ["NONE"]},
         "Labels": labels(plan, around.key, around.folder),
         "HostConfig": _host_config(plan, around),

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import io
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -94,6 +95,8 @@ class EngineImages:
         with tempfile.TemporaryDirectory(dir=self._folder) as made:
             Path(made).chmod(0o755)
             root.fill_host_root(Path(made))
+            for path in (*Path(made).rglob("*"), Path(made)):
+                os.utime(path, (0, 0), follow_symlinks=False)  # the same image, whenever it is made
             return packed(Path(made), layer)
 
 

@@ -74,6 +74,7 @@ def test_its_program_and_its_variables_are_the_plans() -> None:
     assert (body["Entrypoint"], body["Cmd"], body["User"]) == (["/bin/web", "--loud"], [], "1000:1001")
     assert [one.partition("=")[0] for one in body["Env"]] == ["PATH", "HOME", "GREETING", "HOSTNAME"]
     assert body["Env"][-1] == "HOSTNAME"  # without a value: this one is left out
+    assert (body["StopSignal"], body["StopTimeout"]) == ("SIGINT", 2)
     assert body["Healthcheck"] == {"Test": ["NONE"]}
 
 
