@@ -12,11 +12,11 @@ from metanode.chain.light import LightRefusal
 from metanode.chain.mempool import PoolRefusal
 from metanode.docklock.cluster.refusals import ClusterRefusal
 from metanode.docklock.images import ImageRefusal, RegistryRefusal
+from metanode.docklock.mesh.refusals import MeshRefusal
 from metanode.host.agent.content import MISSING
 from metanode.host.agent.engines import AgentRefusal
-from metanode.host.blobs import BlobRefusal
 from metanode.host.agent.volumes import VolumeRefusal
-from metanode.docklock.mesh.refusals import MeshRefusal
+from metanode.host.blobs import BlobRefusal
 from metanode.host.runtimes.refusals import RuntimeRefusal
 from metanode.ledger import AdmissionRefusal, LedgerRefusal
 from metanode.ledger.accounts import AccountsRefusal, AuthorityRefusal

@@ -47,7 +47,7 @@ def connect_inside(namespace: str, port: int, timeout_s: float) -> socket.socket
 
 
 def _connect(state: ContainerState, port: int, timeout_s: float) -> socket.socket:
-    """RUN-28. To a port of a container: at its address where it is not on this host, else in its network namespace."""
+    """KUBE-7. To a port of a container: at its address where it is not on this host, else in its network namespace."""
     if state.address:
         return socket.create_connection((state.address, port), timeout=timeout_s)
     return connect_inside(state.network, port, timeout_s)
