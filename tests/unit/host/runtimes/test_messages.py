@@ -77,6 +77,20 @@ def test_what_is_no_message_is_refused(body: bytes) -> None:
     assert refused.value.reason is RuntimeRefusal.BAD_FRAME
 
 
+def test_nesting_is_bounded_whatever_the_recursion_limit_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found where another library had raised it: the parser ran out of stack, and the process was gone."""
+    monkeypatch.setattr(json, "loads", lambda _: pytest.fail("it was parsed"))
+    for body in (b"[" * 100_000, b'{"a":' * 33 + b"1" + b"}" * 33):
+        with pytest.raises(Rejected) as refused:
+            Unpacker().feed(len(body).to_bytes(4, "big") + body)
+        assert refused.value.reason is RuntimeRefusal.BAD_FRAME
+
+
+def test_brackets_in_texts_and_many_beside_each_other_are_no_nesting() -> None:
+    message = {"words": ["[" * 100, '\\"{{[', "\\\\"] * 50, "mounts": [{"at": [number]} for number in range(200)]}
+    assert Unpacker().feed(packed(message)) == [message]
+
+
 def test_a_frame_that_is_too_long_is_refused_before_it_arrives() -> None:
     with pytest.raises(Rejected) as refused:
         Unpacker().feed((FRAME_BYTES_MAX + 1).to_bytes(4, "big"))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any, Final
 
 from metanode.host.runtimes.refusals import RuntimeRefusal
@@ -10,6 +11,11 @@ from metanode.primitives.refusal import Rejected
 FRAME_BYTES_MAX: Final = 2 << 20
 """One message: a plan with all its secrets, commands and variables fits."""
 LENGTH_BYTES: Final = 4
+DEPTH_MAX: Final = 32
+"""Nesting of a message; the deepest of ours has six levels. The parser of the standard library goes as deep as the
+recursion limit of the process lets it, which a library may have set beyond what its stack can hold."""
+_ESCAPED: Final = re.compile(rb"\\.", re.DOTALL)
+_TEXT: Final = re.compile(rb'"[^"]*"')
 Message = dict[str, Any]
 
 
@@ -43,7 +49,24 @@ class Unpacker:
         return found
 
 
+def _is_deep(body: bytes) -> bool:
+    """Whether brackets outside of texts are nested too deeply. Most messages do not even have so many."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return False
+    depth = 0
+    for byte in _TEXT.sub(b"", _ESCAPED.sub(b"", body)):
+        if byte in b"[{":
+            depth += 1
+            if depth > DEPTH_MAX:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
+
+
 def _message(body: bytes) -> Message:
+    if _is_deep(body):
+        raise Rejected(RuntimeRefusal.BAD_FRAME, f"nested more than {DEPTH_MAX} levels deep")
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:
