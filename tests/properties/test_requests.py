@@ -59,7 +59,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "peers": st.lists(NAMES, max_size=3),
     "kinds": st.lists(st.sampled_from(["block", "transaction", "receipt"]), max_size=3).map(",".join),
     "kind": st.sampled_from(["pause", "partition", "latency"]),
-    **dict.fromkeys(("account", "coin", "name", "module"), NAMES),
+    **dict.fromkeys(("account", "coin", "name", "module", "cluster", "node", "workload", "network"), NAMES),
+    "index": NUMBERS,
     **dict.fromkeys(("height", "before", "above", "first", "last", "proposal", "value_ms"), NUMBERS),
 }
 
