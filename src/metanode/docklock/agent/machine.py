@@ -200,6 +200,9 @@ class Agent:
 
     def _ran(self, event: Ran) -> None:
         task = self._tasks.get(event.name)
+        if task is not None and task.overtaken:
+            task.overtaken = False
+            return
         if task is None or task.phase not in ("starting", "stopping"):
             if not event.code:
                 self._leaving.add(event.name)
@@ -246,6 +249,9 @@ class Agent:
         if task.phase not in ("starting", "running", "stopping"):
             return
         by_itself = task.assignment.run and task.phase != "stopping"
+        if task.phase == "starting" and not lost:
+            task.overtaken = True
+            self._record(event.now_ms, "restarted" if task.again else "started", task, "")
         task.phase = "ended"
         why = OUT_OF_MEMORY if event.out_of_memory else lost
         if not by_itself:

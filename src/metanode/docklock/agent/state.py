@@ -29,6 +29,7 @@ class Task:
 
     `told`: the state that the chain knows, or will by the report under way. `bad`: failed looks in a row. `starts`:
     when it was started, within the window of its restart rule. `last`: what is said once nothing of it is left.
+    `overtaken`: its end was heard before the word that it runs, which is still to come.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Task:
     starts: list[int] = field(default_factory=list)
     again: int = 0
     last: tuple[str, int] = ("", 0)
+    overtaken: bool = False
 
     @property
     def takes_room(self) -> bool:
