@@ -91,12 +91,14 @@ def newest(replica: ReplicaView) -> InstanceView | None:
 
 
 def await_running(client: Client, cluster: str, workload: str, timeout_s: float) -> dict[str, Any]:
-    """Return once every replica of the present revision is well, or a job is completed: what was observed. Raises
+    """Return once every replica of the present revision is well, or has run to its end: what was observed. Raises
     `Failure` at the deadline or where it failed, with the state of what lacks."""
     until = time.monotonic() + timeout_s
     while True:
         view = client.call(WORKLOAD_GET, WorkloadGet(cluster=cluster, workload=workload))
-        found = [newest(replica) for replica in replicas_of(client, cluster, workload)]
+        replicas = replicas_of(client, cluster, workload)
+        found = [newest(replica) for replica in replicas]
+        done = sum(replica.done for replica in replicas)
         seen = [one for one in found if one is not None and one.revision == view.current.revision]
         well = [one for one in seen if one.state in WELL]
         facts = {
@@ -107,7 +109,7 @@ def await_running(client: Client, cluster: str, workload: str, timeout_s: float)
             "running": len(well),
             "nodes": sorted({one.node for one in well}),
         }
-        if view.phase in ("active", "completed") and (len(well) >= view.replicas or view.phase == "completed"):
+        if view.phase == "completed" or (view.phase == "active" and len(well) + done >= view.replicas):
             return facts
         if view.phase == "failed" or time.monotonic() > until:
             states = ", ".join(sorted({one.state for one in seen})) or "nothing was placed"
