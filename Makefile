@@ -50,10 +50,10 @@ format: .venv/.stamp-dev
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-# Pure tests share the cores; tests of real processes run one at a time, last, so that nothing starves them.
+# Pure tests share the cores; tests of real processes come last, a file at a time on each, so that nothing starves them.
 test: .venv/.stamp-dev
 	$(BIN)/python -m pytest -n $(JOBS) -m "not live" $(ARGS)
-	$(BIN)/python -m pytest -m live $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m live $(ARGS)
 
 # SEEDS: of each storm a round. HOURS: how long; 0 is one round of everything (an hour or so).
 SEEDS ?= 4

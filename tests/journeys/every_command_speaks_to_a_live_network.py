@@ -35,8 +35,8 @@ def status_of(shell: Shell) -> NodeStatus:
 
 
 def test_up_again_says_that_all_of_it_runs(bpi):
-    assert "4/4 running" in bpi.says("up")
-    again = bpi.data("up")
+    assert "4/4 running" in bpi.says("up --no-agents")
+    again = bpi.data("up --no-agents")
     assert (again["started"], len(again["nodes"])) == ([], 4)
     assert [step["step"] for step in again["steps"]] == ["checks", "keys", "validators", "finality", "self-test"]
     bpi.refuses("up --validators 7", 5, "cli.network-exists")

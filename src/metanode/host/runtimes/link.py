@@ -77,10 +77,8 @@ class ShimLink:
     async def execute(self, **fields: Any) -> ShimExecution:
         """Begin a command."""
         answer = await self.ask("exec", **fields)
-        execution = self._executions.get(int(answer["exec"]))
-        if execution is None:
-            raise Rejected(RuntimeRefusal.SHIM_GONE, "before the command began")
-        return execution
+        begun: ShimExecution = answer["begun"]
+        return begun
 
     async def events(self) -> AsyncIterator[Message]:
         """Messages about containers from now on; ends with the connection, or where the listener is too slow."""
@@ -107,9 +105,11 @@ class ShimLink:
     def _heard(self, message: Message) -> None:
         if "n" in message:
             future = self._waiting.pop(int(message["n"]), None)
-            if "exec" in message.get("ok", {}):  # known before its first words, which may come in the same read
+            if "exec" in message.get(
+                "ok", {}
+            ):  # known before its first and last words, which may come in the same read
                 number = int(message["ok"]["exec"])
-                self._executions[number] = ShimExecution(self, number)
+                self._executions[number] = message["ok"]["begun"] = ShimExecution(self, number)
             if future is not None and not future.done():
                 future.set_result(message)
         elif "exec" in message:

@@ -154,8 +154,9 @@ def phase_of(state: State) -> Phase:
 
 
 def exit_of(state: State, *, oom: bool) -> Exit:
-    """DOCKER-6. How it ended. The API has one number: 128 and a signal's is taken for the signal."""
-    ended_ns = unix_ns(state.finished_at)
+    """DOCKER-6. How it ended. The API has one number: 128 and a signal's is taken for the signal. An engine may write
+    down the start of what ended at once after its end: nothing ends before it began."""
+    ended_ns = max(unix_ns(state.finished_at), unix_ns(state.started_at))
     if state.status == "created":
         return Exit(NEVER_BEGAN, 0, oom=False, at_ns=ended_ns)
     code = state.exit_code & 0xFF

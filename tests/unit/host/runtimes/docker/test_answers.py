@@ -91,3 +91,9 @@ def test_lines_of_conmon_are_whole_or_partial() -> None:
     assert line_record(stamp + b" stdout F ") == (at, 1, b"\n")
     assert line_record(stamp + b" stdin F x") is None
     assert line_record(b"then stdout F x") is None
+
+
+def test_nothing_ends_before_it_began() -> None:
+    """dockerd wrote down a start 0.2 ms after the end of a program that ended at once."""
+    swift = State(status="exited", exit_code=42, started_at="2026-11-28T15:21:55.452281853Z", finished_at=THEN)
+    assert exit_of(swift, oom=False).at_ns == max(unix_ns(THEN), unix_ns(swift.started_at)) == unix_ns(swift.started_at)
