@@ -47,6 +47,15 @@ def test_the_newest_files_are_kept_and_chain_on(tmp_path_factory: Any, said: lis
     log.close()
 
 
+def test_no_more_files_are_kept_than_were_asked_for(tmp_path: Path) -> None:
+    log = LogFiles(tmp_path, 4096, 3)
+    for number in range(20):
+        log.append(STDOUT, number, bytes(3000))
+    assert len(list(tmp_path.iterdir())) == 3
+    assert log.mark().first == 17 * 3013
+    log.close()
+
+
 def test_a_reader_goes_on_where_it_was_over_rotations(tmp_path: Path) -> None:
     log, reader, heard = LogFiles(tmp_path, 4096, 3), LogReader(tmp_path, 0), []
     assert list(reader.more()) == []
