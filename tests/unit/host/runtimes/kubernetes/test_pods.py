@@ -94,7 +94,9 @@ def test_volumes_are_claims_and_secrets_are_apart() -> None:
     assert volumes[paths["/dev/shm"]]["emptyDir"]["medium"] == "Memory"
     assert [item["path"] for item in volumes[paths["/run/s"]]["secret"]["items"]] == ["a", "deep/b"]
     assert [item["path"] for item in volumes[paths["/srv/s"]]["secret"]["items"]] == ["c"]
-    assert secret_of(PLACE, full, "uid")["data"] == {"s0": "/w==", "s1": "dHdv", "s2": ""}
+    secret = secret_of(PLACE, full, "uid")
+    assert secret["data"] == {"s0": "/w==", "s1": "dHdv", "s2": ""}
+    assert [owner["uid"] for owner in secret["metadata"].get("ownerReferences", ())] == ["uid"]
     assert "dHdv" not in str(pod_of(PLACE, full))
 
 
