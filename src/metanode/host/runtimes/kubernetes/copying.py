@@ -47,6 +47,7 @@ class LogCopy:
         self._bounds: Final = bounds
         self._has_ended: Final = has_ended
         self._files: LogFiles | None = None
+        self._writing: Final = threading.Lock()  # a record that can be read is in the mark
         self._found: Final = mark_of(folder)
         self._over: Final = threading.Event()
         self._stream: Stream | None = None
@@ -66,8 +67,9 @@ class LogCopy:
         self._thread.join()
 
     def mark(self) -> LogMark:
-        """How far it is."""
-        return self._found if self._files is None else self._files.mark()
+        """How far it is: never behind what can be read."""
+        with self._writing:
+            return self._found if self._files is None else self._files.mark()
 
     def _run(self) -> None:
         failures = 0
@@ -127,6 +129,7 @@ class LogCopy:
             return seen
         assert self._files is not None, "opened before anything is taken"
         for start in range(0, len(said), RECORD_BYTES_MAX):
-            self._files.append(STDOUT, at, said[start : start + RECORD_BYTES_MAX])
+            with self._writing:
+                self._files.append(STDOUT, at, said[start : start + RECORD_BYTES_MAX])
         self._last = seen
         return seen

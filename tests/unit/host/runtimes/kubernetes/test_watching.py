@@ -17,8 +17,9 @@ from metanode.host.runtimes.kubernetes.roster import Roster
 from metanode.host.runtimes.kubernetes.watching import PodWatch
 from metanode.host.runtimes.logs import LogReader
 from metanode.host.runtimes.plan import LogBounds
-from metanode.host.runtimes.shim.logfiles import RECORD_BYTES_MAX
-from metanode.host.runtimes.states import Phase
+from metanode.host.runtimes.shim import logfiles
+from metanode.host.runtimes.shim.logfiles import RECORD_BYTES_MAX, chained
+from metanode.host.runtimes.states import LogMark, Phase
 
 SECOND = "2026-11-28T14:00:01"
 
@@ -161,6 +162,28 @@ def test_what_was_copied_is_not_copied_again(tmp_path: Path) -> None:
     found = copied(tmp_path, [first, second], [False, True])
     assert [data for data, _ in found] == [b"a\n", b"b\n", b"b\n", b"half of it\n", b"c"]
     assert found[0][1] == 100_000_000
+
+
+def test_the_mark_is_never_behind_what_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found under load: a record was read, and the mark that was asked for then did not have it yet."""
+    copy = LogCopy(
+        cast("Api", Words([], [Pieces(line("1", "a\n"))])), "/log", tmp_path / "log", LogBounds(), lambda: True
+    )
+    marks: list[LogMark] = []
+    asking = threading.Thread(target=lambda: marks.append(copy.mark()))
+
+    def between(digest: bytes, record: bytes) -> bytes:
+        """The record is in the file, and not yet in the mark: somebody asks now, and is given time for it."""
+        asking.start()
+        asking.join(0.2)
+        return chained(digest, record)
+
+    monkeypatch.setattr(logfiles, "chained", between)
+    copy.begin()
+    assert copy.done.wait(20)
+    asking.join()
+    (record,) = LogReader(tmp_path / "log", 0).more()
+    assert [(mark.end, mark.digest) for mark in marks] == [(record.next, record.digest)]
 
 
 def test_what_the_kubelet_adds_is_not_the_containers(tmp_path: Path) -> None:
