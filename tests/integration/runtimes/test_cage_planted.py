@@ -42,7 +42,9 @@ PLANTED = {
         "import time; time.monotonic()", "rdtsc",
     ),
     "the-counter": Plant("host/runtimes/shim/caged.py", "    kernel.trap_counter()\n", "", "COUNT", "stdout"),
-    "addresses": Plant("host/runtimes/shim/caged.py", "    kernel.fix_addresses()\n", "", "print(id(object()))", "stdout"),
+    "addresses": Plant(
+        "host/runtimes/shim/caged.py", "    kernel.fix_addresses()\n", "", "print(id(object()))", "stdout"
+    ),
     "chance": Plant(
         CAGE + "made.py", 'return seeded(self._facts.seed, b"drawn", self._drawn, length)',
         "return __import__('os').urandom(length)", "import os; os.urandom(1)", "getrandom",
