@@ -59,6 +59,13 @@ def refusals(bpi: Shell) -> list[dict[str, Any]]:
     return [one for one in items if one["entry"]["step"] == "refused" and one["height"]]
 
 
+def is_kept(bpi: Shell, node: str) -> bool:
+    """Whether some other agent has a copy of each batch of a node that the chain has pinned: one batch a block."""
+    blocks = {one["height"] for one in bpi.data(f"receipt list --by {node} --limit 1000")["items"]}
+    folders = (bpi.folder / ".bpi" / "agents").glob(f"*/copies/{node}.*")
+    return None not in blocks and any(len(list(folder.iterdir())) >= len(blocks) for folder in folders)
+
+
 def test_every_step_of_a_life_is_written_down(bpi: Shell) -> None:
     bpi.says("container run web.yaml")
     assert bpi.run("container exec web.0 /bin/sh -c 'exit 7'").status == 7
@@ -96,6 +103,7 @@ def test_one_of_them_is_shown_and_exported_by_its_name(bpi: Shell) -> None:
 def test_all_receipts_of_a_workload_are_carried_away_and_checked_without_a_chain(bpi: Shell, stranger: Shell) -> None:
     exported = bpi.data("receipt export --workload web --to web")
     node = min(exported["nodes"])
+    until(lambda: is_kept(bpi, node), "another agent keeps every batch of it")
     lost = agent(bpi, node)
     os.kill(lost.process, signal.SIGKILL)
     until(lambda: bpi.run("receipt export --workload web --to again").status == 0, "others keep what the lost one said")

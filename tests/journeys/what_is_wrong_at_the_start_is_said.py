@@ -61,7 +61,12 @@ def test_nothing_runs_where_nothing_was_made(tmp_path):
 def test_down_says_what_it_stopped(bpi):
     assert bpi.says("down") == "nothing was running\n"
     bpi.says("up")
-    assert bpi.data("down") == {"schema": "bpi/down/1", "stopped": [f"validator-{i}" for i in range(4)], "killed": []}
+    assert bpi.data("down") == {
+        "schema": "bpi/down/1",
+        "stopped": [f"validator-{i}" for i in range(4)],
+        "killed": [],
+        "agents": [f"node-{i}" for i in range(1, 5)],
+    }
 
 
 def test_a_taken_port_is_named_with_its_taker(bpi):
@@ -125,6 +130,15 @@ def test_in_the_foreground_a_signal_stops_the_network(bpi):
         staying.send_signal(signal.SIGTERM)
         assert staying.wait(30) == 0
     assert bpi.says("down") == "nothing was running\n"
+
+
+def test_agents_that_do_not_start_take_the_rest_with_them(bpi):
+    error = bpi.refuses("up --engine nonsense", 70, "agent.no-engine")
+    assert "of node-" in error["message"]
+    assert bpi.says("down") == "nothing was running\n"
+    assert "containers by sandbox" in bpi.says("up --engine sandbox"), "another engine mends it"
+    bpi.refuses("up --engine crun", 5, "cli.network-exists")
+    bpi.says("down")
 
 
 def test_an_interrupted_start_leaves_nothing_running(bpi):

@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from metanode.api.cluster import ClusterList, ClusterNodes
 from metanode.api.cluster_methods import CLUSTER_LIST, CLUSTER_NODES
 from metanode.api.exits import ExitStatus
-from metanode.cli.bpi.agent_file import ACCOUNT, FILE, KEYS, AgentFile, make_agent
+from metanode.cli.bpi.agent_file import ACCOUNT, FILE, KEYS, AgentFile, agent_text, load_agent_file, make_agent
 from metanode.cli.bpi.local_network import LocalNetwork, holder
 from metanode.cli.bpi.processes import POLL_S, START_S, STOP_S, tail
 from metanode.cli.failure import CliRefusal, Failure
 from metanode.client import Client
 from metanode.client.transactions import Sender
 from metanode.host.development import PASSWORD
+from metanode.host.disk import Disk, write_durably
 from metanode.host.keys import list_accounts, load_account
 from metanode.records.address import address_of_key
 from metanode.records.cluster import ClusterSettings, Label
@@ -67,11 +70,14 @@ def local_agents(network: LocalNetwork) -> tuple[LocalAgent, ...]:
 
 def make_agents(network: LocalNetwork, engine: str) -> tuple[LocalAgent, ...]:
     """One a validator, made where there is none; each may use its part of this machine. `engine`: by which they run
-    containers, empty for the first that works."""
+    containers; empty for what their files say, the first that works in new ones. Raises `Failure` where another is
+    asked for than that of an agent that runs."""
     from metanode.host.agent.joining import this_machine
 
     made = local_agents(network)
     if made:
+        for agent in made:
+            _use(agent, engine)
         return made
     nodes, machine = network.nodes, this_machine()
     base = min(port for node in nodes for port in node.ports)
@@ -89,6 +95,18 @@ def make_agents(network: LocalNetwork, engine: str) -> tuple[LocalAgent, ...]:
         genesis = network.genesis.read_text(encoding="utf-8")
         make_agent(network.root / FOLDER / file.node, file, genesis, PASSWORD, development=True)
     return local_agents(network)
+
+
+def _use(agent: LocalAgent, engine: str) -> None:
+    """Another engine than its file says, for an agent that does not run."""
+    file = load_agent_file(agent.folder)
+    if not engine or file.engine == engine:
+        return
+    if agent.process:
+        message = f"the agent of {agent.name} runs already, by {file.engine or 'the first engine that works'}"
+        raise Failure(CliRefusal.NETWORK_EXISTS, ExitStatus.CONFLICT, message, fix="bpi down, then bpi up --engine")
+    text = agent_text(msgspec.structs.replace(file, engine=engine))
+    write_durably(Disk(), agent.folder / FILE, text.encode())
 
 
 def start_agents(agents: Sequence[LocalAgent]) -> "list[tuple[LocalAgent, subprocess.Popen[bytes]]]":

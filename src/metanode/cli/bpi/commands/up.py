@@ -12,6 +12,7 @@ import click
 from metanode.api.exits import ExitStatus
 from metanode.api.node import NodeStatus
 from metanode.cli.bpi.commands.init import PORT_BASE_MAX, create
+from metanode.cli.bpi.local_agents import LocalAgent
 from metanode.cli.bpi.local_network import PORT_BASE_DEFAULT, VALIDATORS_DEFAULT, LocalNetwork
 from metanode.cli.bpi.ports import how_to_free, is_free, spans, taker
 from metanode.cli.bpi.processes import POLL_S, Started, abandon, await_ready, start, stop
@@ -35,11 +36,12 @@ PEER_PORTS: Final = 20
 
 class Steps:
     """The lines of `up`: when, which step, what was seen. `engine`: of the agents it starts, empty for the first that
-    works, nothing for no agents."""
+    works, nothing for no agents. `agents`: those that it started."""
 
     def __init__(self, output: Output, engine: str | None) -> None:
         self._output = output
         self.engine = engine
+        self.agents: list[LocalAgent] = []
         self._began = time.monotonic()
         self.seen: list[dict[str, Any]] = []
 
@@ -56,7 +58,7 @@ class Steps:
 @click.option("--name", help="Of a new chain; development by default.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="Of a new chain.")
 @click.option("--no-agents", is_flag=True, help="A chain alone: nothing that runs containers.")
-@click.option("--engine", default="", metavar="ENGINE", help="Of new agents; the first that works by default.")
+@click.option("--engine", default="", metavar="ENGINE", help="Of its agents; the first that works by default.")
 @click.option("--foreground", is_flag=True, help="Stay; Ctrl-C stops the network.")
 @pass_session
 def up(
@@ -75,7 +77,7 @@ def up(
     """
     steps, network = Steps(session.output, None if no_agents else engine), LocalNetwork(session.data.resolve())
     if network.is_there:
-        _refuse_options_of_new(session, (validators, port_base, name, parameters or None, engine or None))
+        _refuse_options_of_new(session, (validators, port_base, name, parameters or None))
         nodes = network.nodes
         with _alone(network):
             _check(steps, network, [p for node in nodes if not node.process for p in node.ports])
@@ -84,7 +86,7 @@ def up(
     else:
         started = _first_time(session, steps, network, (validators, port_base, name, parameters))
     if foreground:
-        _stay(session, started)
+        _stay(session, steps, started)
 
 
 def _first_time(
@@ -106,7 +108,7 @@ def _first_time(
 def _refuse_options_of_new(session: Session, given: tuple[object, ...]) -> None:
     """What a network is made with cannot be changed by starting it."""
     if any(value is not None for value in given):
-        options = "--validators, --port-base, --name, --parameter, --engine"
+        options = "--validators, --port-base, --name, --parameter"
         message = f"{session.data} has a network already; {options} make a new one"
         raise Failure(
             CliRefusal.NETWORK_EXISTS, ExitStatus.CONFLICT, message, fix="bpi up without them; or --data another folder"
@@ -178,6 +180,7 @@ def _bring_up(session: Session, steps: Steps, network: LocalNetwork) -> list[Sta
         data = {"url": url, "nodes": nodes, "started": [s.node.name for s in started], "steps": steps.seen}
         session.output.result("up/1", data, lambda: _say_ready(session, url))
     except BaseException:  # Ctrl-C too: what did not get ready is not left half running
+        _stop_agents(steps)
         abandon(started)
         raise
     return started
@@ -208,6 +211,7 @@ def _bring_up_agents(steps: Steps, network: LocalNetwork, engine: str) -> None:
     from metanode.cli.bpi.local_agents import await_agents, found_cluster, make_agents, start_agents
 
     agents = make_agents(network, engine)
+    steps.agents += [agent for agent in agents if not agent.process]
     started = start_agents(agents)
     with Client(network.nodes[0].url) as client:
         found_cluster(client, network, agents)
@@ -215,6 +219,15 @@ def _bring_up_agents(steps: Steps, network: LocalNetwork, engine: str) -> None:
     kinds = sorted(set(engines.values()))
     words = f"{len(engines)}/{len(agents)} active · containers by {', '.join(kinds)}"
     steps.saw("agents", words, running=len(engines), agents=len(agents), engines=engines)
+
+
+def _stop_agents(steps: Steps) -> list[str]:
+    """End the agents that were started here, with their containers; their names."""
+    if not steps.agents:
+        return []
+    from metanode.cli.bpi.local_agents import stop_agents
+
+    return stop_agents(steps.agents)
 
 
 def _linked(client: Client, running: int) -> NodeStatus:
@@ -235,7 +248,7 @@ def _say_ready(session: Session, url: str) -> None:
     session.output.line(f"{ready}  {url}   try:  bpi coin transfer --to globex --amount 420{data}")
 
 
-def _stay(session: Session, started: Sequence[Started]) -> None:
+def _stay(session: Session, steps: Steps, started: Sequence[Started]) -> None:
     """Until Ctrl-C or SIGTERM; what ends meanwhile is told, not started again."""
     session.output.note("in the foreground: Ctrl-C stops what was started here")
     alive = list(started)
@@ -246,5 +259,8 @@ def _stay(session: Session, started: Sequence[Started]) -> None:
                 alive.remove(one)
                 session.output.note(f"{one.node.name} ended ({one.process.returncode})")
     except (KeyboardInterrupt, Terminated):
+        agents = _stop_agents(steps)
         stopped, killed = stop([one.node for one in started])
+        if agents:
+            session.output.note(f"stopped {', '.join(agents)} with all containers")
         session.output.note(f"stopped {len(stopped)}" + (f", killed {len(killed)}" if killed else ""))
