@@ -1,7 +1,6 @@
 """A deterministic job runs on one node, another runs it again: EQUAL; a receipt that lies is found out, by name."""
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.journeys.layout import BUSYBOX, make_layout
+from tests.journeys.patience import Patience
 from tests.journeys.shell import Shell
 from tests.journeys.town import free_base
 
@@ -58,16 +58,7 @@ PROGRAM = (
 
 
 NUMBERS = b"1\n2\n3\n"
-LIMIT_S = 40.0
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What is not true after so long does not become so."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
+until = Patience(40.0, 0.1)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,10 @@
 """Four agents look at each other's containers and find them well; a fifth node says that all is well and runs nothing:
 it is doubted by name, and what it claimed runs elsewhere."""
 
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
+from tests.journeys.patience import Patience
 from tests.journeys.pretend_agents import PretendAgent, living
 from tests.journeys.shell import Shell
 from tests.journeys.town import free_base
@@ -28,7 +27,7 @@ services:
       retries: 5
 """
 LIAR = "node-7"
-LIMIT_S = 90.0
+until = Patience(90.0, 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +38,6 @@ def bpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
     finally:
         shell.run("down")
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What is not true after so long does not become so."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-    return found
 
 
 def states(bpi: Shell) -> dict[str, str]:

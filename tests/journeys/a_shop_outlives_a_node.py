@@ -3,12 +3,12 @@
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
+from tests.journeys.patience import Patience
 from tests.journeys.shell import Shell
 from tests.journeys.town import free_base
 
@@ -16,7 +16,7 @@ from metanode.cli.bpi.local_agents import LocalAgent
 from metanode.cli.bpi.local_network import LocalNetwork
 from metanode.host.agent.engines import end_containers
 
-LIMIT_S: Final = 60.0
+until: Final = Patience(60.0, 0.2)
 FLIPS: Final = 10
 
 
@@ -31,15 +31,6 @@ def bpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         shell.run("down")
         for path in (folder / "shop" / ".bpi" / "agents").glob("*"):
             end_containers(path)
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What is not true after so long does not become so."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-    return found
 
 
 def where(bpi: Shell) -> dict[int, str]:

@@ -2,8 +2,7 @@
 
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 from tests.journeys.islands import Islands, archipelago
+from tests.journeys.patience import Patience
 from tests.journeys.shell import BPI, Shell
 from tests.journeys.town import Town
 
@@ -25,7 +25,7 @@ from metanode.host.keys import create_account
 
 STRANDED: Final = 3
 PORT: Final = 26_700
-LIMIT_S: Final = 60.0
+until: Final = Patience(60.0, 0.2)
 WEB: Final = """
 name: shop
 services:
@@ -65,15 +65,6 @@ class Place:
     def state(self, node: str) -> str:
         """What the chain says of a node."""
         return str({line["node"]: line["state"] for line in self.people[0].data("node list")["items"]}[node])
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What is not true after so long does not become so."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-    return found
 
 
 @contextmanager

@@ -2,13 +2,12 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.journeys.layout import BUSYBOX, make_layout
+from tests.journeys.patience import Patience
 from tests.journeys.shell import Shell
 from tests.journeys.town import free_base
 
@@ -42,7 +41,7 @@ SERVES = (
     "import http.server as h, os; print(os.environ['GREETING'], os.getuid()); "
     "h.test(h.SimpleHTTPRequestHandler, port=8080)"
 )
-LIMIT_S = 40.0
+until = Patience(40.0, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +58,6 @@ def bpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 def write(bpi: Shell, program: str, name: str = "web.yaml") -> str:
     (bpi.folder / name).write_text(WEB.format(program=program))
     return name
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What is not true after so long does not become so."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
 
 
 def agent(bpi: Shell, node: str) -> LocalAgent:

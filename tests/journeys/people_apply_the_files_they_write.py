@@ -2,18 +2,17 @@
 
 import os
 import shutil
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from tests.journeys.compose_files import FOLDER, variables
 from tests.journeys.layout import BUSYBOX, make_layout
+from tests.journeys.patience import Patience
 from tests.journeys.shell import Shell
 from tests.journeys.town import free_base
 
-LIMIT_S = 40.0
+until = Patience(40.0, 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +31,6 @@ def bpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
     finally:
         shell.run("down")
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What is not true after so long does not become so."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
-    return found
 
 
 def completed(bpi: Shell, *jobs: str) -> bool:

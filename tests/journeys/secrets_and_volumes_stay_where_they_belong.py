@@ -4,14 +4,14 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.journeys.patience import Patience
 from tests.journeys.shell import BPI, Shell
 from tests.journeys.town import free_base
 
@@ -79,7 +79,7 @@ services:
     x-metanode: {{constraints: ["node in node-4"]}}
   right: {{<<: *one}}
 """
-LIMIT_S = 40.0
+until = Patience(40.0, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -96,15 +96,6 @@ def bpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
 def token() -> bytes:
     """Of this run alone, so that nothing else can hold it."""
     return os.urandom(48).hex().encode()
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What is not true after so long does not become so."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
 
 
 def vault(bpi: Shell, source: str, replicas: int = 2, nodes: str = "") -> str:

@@ -2,12 +2,11 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.journeys.patience import Patience
 from tests.journeys.shell import Shell
 from tests.journeys.town import free_base
 
@@ -49,7 +48,7 @@ ASKS = (
     " try: print(urllib.request.urlopen('http://{name}:{port}/', timeout=8).read().decode())\\n"
     " except OSError as e: print(type(e).__name__)"
 )
-LIMIT_S = 40.0
+until = Patience(40.0, 0.1)
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +61,6 @@ def bpi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
     finally:
         shell.run("down")
-
-
-def until(true: Callable[[], Any], what: str) -> Any:
-    """What is not true after so long does not become so."""
-    deadline = time.monotonic() + LIMIT_S
-    while not (found := true()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-    return found
 
 
 def asks(bpi: Shell, name: str = "web", port: int = 8_080, times: int = 4) -> list[str]:

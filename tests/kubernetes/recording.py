@@ -17,6 +17,7 @@ import socket
 import ssl
 import struct
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -100,6 +101,30 @@ def frame(operation: int, data: bytes) -> bytes:
     return head + bytes([126]) + struct.pack(">H", len(data)) + data
 
 
+def server(answer: Callable[[BaseHTTPRequestHandler], None]) -> ThreadingHTTPServer:
+    """A server on loopback whose every request goes to `answer`; it does not run yet."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def handle_one_request(self) -> None:
+            with contextlib.suppress(OSError):
+                super().handle_one_request()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+        def _answer(self) -> None:
+            answer(self)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815
+
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.daemon_threads = True
+    return made
+
+
 class Recorder:
     """The relay. `upstream`: where the API server is, `authority`: its certificate."""
 
@@ -109,26 +134,7 @@ class Recorder:
         self._lock: Final = threading.Lock()
         self._happenings: Final[list[Happening]] = []
         self._over = False
-        recorder = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def handle_one_request(self) -> None:
-                with contextlib.suppress(OSError):
-                    super().handle_one_request()
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-            def _relay(self) -> None:
-                recorder.relay(self)
-
-            do_GET = do_POST = do_PATCH = do_DELETE = _relay  # noqa: N815
-
-        self._server: Final = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server: Final = server(self.relay)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
@@ -251,26 +257,7 @@ class Player:
         self._changed: Final = threading.Condition()
         self.strange: Final[list[str]] = []
         self._over = False
-        player = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def handle_one_request(self) -> None:
-                with contextlib.suppress(OSError):
-                    super().handle_one_request()
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-            def _answer(self) -> None:
-                player.answer(self)
-
-            do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815
-
-        self._server: Final = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server: Final = server(self.answer)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     @property

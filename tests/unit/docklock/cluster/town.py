@@ -33,10 +33,11 @@ from metanode.records.cluster import (
 )
 from metanode.records.cluster_calls import ClusterAdmit, ClusterApply, ClusterCreate, ClusterJoin, ClusterReport
 from metanode.records.cluster_events import ReplicaChanged, ReplicaPlaced, WorkloadChanged
-from metanode.records.demand import Demand, Taint
+from metanode.records.demand import Taint
 from metanode.records.placement import Weights
 from metanode.records.receipt import Event
-from metanode.records.workload import Dependency, Job, Terms, Update
+from metanode.records.workload import Dependency, Job, Terms
+from metanode.sim.docklock.samples import DEMAND, UPDATE
 
 OWNER, OPERATOR = "alice", "bob"
 TIMEOUT_MS = 5_000
@@ -49,28 +50,7 @@ SETTINGS = ClusterSettings(
     images="any",
 )
 NO_RECEIPTS = ReceiptBatch(first=0, count=0, root=NO_HASH)
-UPDATE = Update(parallelism=1, order="stop-first", delay_ms=0, monitor_ms=0, failures_max_bp=0, on_failure="rollback")
 NO_JOB = Job(retries=0, deadline_ms=0)
-DEMAND = Demand(
-    image=b"",
-    cpu_millicores=500,
-    memory_kib=65_536,
-    architecture="",
-    engines=(),
-    ports=(),
-    volumes=(),
-    constraints=(),
-    tolerations=(),
-    spread=(),
-    affinity=(),
-    anti_affinity=(),
-    node_max=0,
-    regions=(),
-    data_class="public",
-    strategy="",
-    priority=100,
-    preempts=False,
-)
 
 
 def inventory(**changes: Any) -> Inventory:
